@@ -1,0 +1,5 @@
+"""`python -m appliance`, the same as the `appliance` command."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""What we mean: values and decisions. No input or output, no threads, no clock."""

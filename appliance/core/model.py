@@ -1,0 +1,186 @@
+"""The nouns: frozen values that every other module speaks in. The words are the README's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+
+class Trigger(StrEnum):
+    """Why a Run started."""
+
+    SCHEDULE = "schedule"
+    BUTTON = "button"
+    PAGE = "page"
+    DISK = "disk"
+    INBOX = "inbox"
+    COMMAND = "command"
+    CATCH_UP = "catch-up"
+
+
+class StepName(StrEnum):
+    """The parts of a Run, in their order."""
+
+    PULL = "pull"
+    UNPACK = "unpack"
+    INSPECT = "inspect"
+    ARCHIVE = "archive"
+    VERIFY = "verify"
+    PRUNE = "prune"
+    MIRROR = "mirror"
+    REPORT = "report"
+
+
+class Outcome(StrEnum):
+    """How a Run or a Step ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    HELD = "held"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """One file a pull brought."""
+
+    name: str
+    """The vendor's name, relative, `/`-separated: only for people, the manifest and matching,
+    never used as a path on this machine."""
+    path: Path
+    """Where the bytes lie in staging, under a name of our own."""
+    size_bytes: int
+    sha256: str
+    modified: datetime | None = None
+    """The server's modification time, if it told one."""
+    validator: str = ""
+    """What the server offers to say "unchanged" by: an ETag or Last-Modified, else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """What is remembered of a file that an earlier Run archived (no path: it is gone)."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+    modified: datetime | None = None
+    validator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file inside an archive."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What one pull brought."""
+
+    source: str
+    files: tuple[ExportFile, ...]
+    pulled_at: datetime
+    """Start of the pull, UTC, whole seconds: becomes the archive's time and name."""
+    server_time: datetime | None = None
+    """The server's own idea of the time, where TLS protects it: a second opinion on our clock."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum of the files as they came."""
+        return sum(file.size_bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One backup of one Source in a Repository; the same in each Repository that has it."""
+
+    name: str
+    """`SOURCE-2026-11-21T03:00:00Z`."""
+    source: str
+    time: datetime
+    sequence: int
+    """Counts up per source; the order of archives is this, never the clock."""
+    manifest_sha256: str
+    clock_trusted: bool = True
+    held: bool = False
+
+    @staticmethod
+    def name_for(source: str, time: datetime) -> str:
+        """Given a source and an aware time, return the archive's name."""
+        return f"{source}-{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a Step is; `total` is None where nobody knows."""
+
+    step: StepName
+    done: int
+    total: int | None = None
+    unit: str = "bytes"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One finished part of a Run."""
+
+    name: StepName
+    started: datetime
+    duration: timedelta
+    outcome: Outcome
+    target: str = ""
+    """The repository or mirror it was about, where there are several."""
+    size_bytes: int | None = None
+    """Bytes pulled, bytes the archive added, bytes sent: whatever this step moves."""
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution for one Source."""
+
+    id: int
+    source: str
+    trigger: Trigger
+    started: datetime
+    finished: datetime | None = None
+    outcome: Outcome | None = None
+    """None while it runs."""
+    archive: str = ""
+    """The archive it made, or the one that an unchanged export already has."""
+    message: str = ""
+    hint: str = ""
+    detail: str = ""
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """An archive known to be whole in one place, and when that was last proved."""
+
+    archive: str
+    source: str
+    place: str
+    """Name of the Repository or of the Mirror."""
+    time: datetime
+    """The archive's own time."""
+    verified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What one mirror run moved."""
+
+    files: int
+    size_bytes: int
+    duration: timedelta = field(default=timedelta())

@@ -1,0 +1,305 @@
+"""What a doer must be able to do: one Protocol per role. The engine knows only these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+from .errors import Cancelled
+from .model import (
+    Archive,
+    Copy,
+    Export,
+    Outcome,
+    Progress,
+    Run,
+    SeenFile,
+    Step,
+    StepName,
+    StoredFile,
+    Transfer,
+    Trigger,
+)
+
+
+def _silent(progress: Progress) -> None:
+    """Nobody is looking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is looking at a piece of work: hears of its progress and may ask it to stop."""
+
+    progress: Callable[[Progress], None] = _silent
+    cancel: Event = field(default_factory=Event)
+
+    def check(self) -> None:
+        """Raise Cancelled if somebody asked to stop."""
+        if self.cancel.is_set():
+            raise Cancelled("Stopped because somebody asked for it.")
+
+    def report(
+        self,
+        step: StepName,
+        done: int,
+        total: int | None = None,
+        unit: str = "bytes",
+        note: str = "",
+    ) -> None:
+        """Say how far `step` is, in `unit`s; raise Cancelled if somebody asked to stop."""
+        self.check()
+        self.progress(Progress(step, done, total, unit, note))
+
+
+class Clock(Protocol):
+    """The time, and whether to believe it."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, aware, UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only ever go forward; for durations."""
+
+    def is_synchronised(self) -> bool:
+        """Return whether the clock was set from the network (or an RTC) since boot."""
+
+
+class Source(Protocol):
+    """A place that offers exports."""
+
+    @property
+    def name(self) -> str:
+        """The source's name, the prefix of its archives."""
+
+    def pull(
+        self, into: Path, pulled_at: datetime, seen: Sequence[SeenFile], watch: Watch
+    ) -> Export | None:
+        """Given an empty folder, bring the newest export into it.
+
+        `seen` is what earlier runs archived, newest first. Return None where the server says
+        that it offers nothing else. Raise SourceUnreachable, SourceRefused, ExportNotReady,
+        ExportUnsafe, DiskFull (of staging) or Cancelled.
+        """
+
+    def settle(self, export: Export) -> None:
+        """Called once the export is archived and verified (an inbox moves it to `done/`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A folder laid out as an archive, every file of it hashed and proved to rebuild."""
+
+    root: Path
+    stored: Mapping[str, StoredFile]
+    """Every file under `root` by its relative path, `manifest.json` included."""
+    manifest_sha256: str
+    export_bytes: int
+    """Size of what was unpacked."""
+    stored_bytes: int
+    new_bytes: int
+    """Size of the files that the previous archive did not have."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the Run, where something is worth a warning."""
+
+
+class Exports(Protocol):
+    """Understands exports: unpacks, finds differences, lays out, rebuilds."""
+
+    def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
+        """Given an export and the extracted archive before it, make the folder to archive.
+
+        `work` is an empty folder; the layout's root is inside it. Every member is rebuilt from
+        what will be stored and compared with its SHA-256 before this returns. Raise
+        ExportUnsafe, DiskFull or Cancelled.
+        """
+
+    def read(self, archive_root: Path) -> Layout:
+        """Given an extracted archive, return its layout from its manifest, hashing nothing."""
+
+    def restore(
+        self,
+        archive_root: Path,
+        into: Path,
+        watch: Watch,
+        *,
+        only: Sequence[str] = (),
+        original: bool = False,
+    ) -> tuple[Path, ...]:
+        """Given an extracted archive, rebuild its files into `into` and return their paths.
+
+        `only` are glob patterns over members' paths (empty: all); `original` gives the vendor's
+        own files instead of what was inside them. Every file is compared with its SHA-256
+        before it gets its name. Raise RepositoryDamaged where one differs, ApplianceError
+        where nothing matches or an original was not kept.
+        """
+
+
+class Repository(Protocol):
+    """One Borg repository."""
+
+    @property
+    def name(self) -> str:
+        """The name in the configuration."""
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies on this machine; None behind ssh://."""
+
+    def id(self) -> str:
+        """Return the repository's id, 64 hex digits, proving that it opens and is writable
+        as configured. Raise DiskAbsent, WrongDisk, PassphraseWrong, RepositoryBusy,
+        RepositoryDamaged or DiskReadOnly."""
+
+    def archives(self, source: str | None = None) -> tuple[Archive, ...]:
+        """Return its archives, of one source or all, by sequence, oldest first."""
+
+    def create(self, archive: Archive, layout: Layout, watch: Watch) -> int:
+        """Store the layout under the archive's name, time and facts; return the bytes added.
+
+        An archive of that name with the same manifest is done already; of that name with
+        another manifest: RepositoryDamaged.
+        """
+
+    def hashes(self, archive: str, watch: Watch) -> Mapping[str, StoredFile]:
+        """Read every file of the archive back and return its size and SHA-256 by path."""
+
+    def extract(self, archive: str, into: Path, watch: Watch, paths: Sequence[str] = ()) -> None:
+        """Write the archive's files (or those under `paths`) into an empty folder."""
+
+    def delete(self, source: str, archives: Sequence[Archive], watch: Watch) -> None:
+        """Remove these archives of one source; the room comes back with `compact`."""
+
+    def compact(self, watch: Watch) -> None:
+        """Give back the room that deleted archives took."""
+
+    def check(self, watch: Watch) -> None:
+        """Read and decrypt everything there is; raise RepositoryDamaged if anything is off."""
+
+    def with_lock(
+        self, argv: Sequence[str], watch: Watch, on_line: Callable[[str], None] | None = None
+    ) -> tuple[int, str]:
+        """Run a program while nobody else can write; return its exit code and last output."""
+
+    def break_stale_lock(self) -> None:
+        """At start-up only, with no other worker alive: remove a lock that we left behind."""
+
+
+class Mirror(Protocol):
+    """A cloud copy of one Repository."""
+
+    @property
+    def name(self) -> str:
+        """The name in the configuration."""
+
+    @property
+    def repository(self) -> str:
+        """The name of the Repository it copies."""
+
+    def push(self, repository: Repository, watch: Watch) -> Transfer:
+        """Copy what is not there yet and compare both sides; delete and replace nothing.
+
+        Raise MirrorUnreachable, MirrorRefused or Cancelled.
+        """
+
+    def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
+        """Bring the whole copy into an empty folder, return where the repository lies in it.
+
+        Without an id the only one there is taken; MirrorRefused where there are several.
+        """
+
+
+class Ledger(Protocol):
+    """The append-only record of Runs and of what was proved."""
+
+    def begin(self, source: str, trigger: Trigger, started: datetime, slot: str = "") -> Run:
+        """Record that a Run started; `slot` is the schedule's slot it fills, if any."""
+
+    def add_step(self, run_id: int, step: Step) -> None:
+        """Record a finished step."""
+
+    def finish(
+        self,
+        run_id: int,
+        outcome: Outcome,
+        finished: datetime,
+        *,
+        archive: str = "",
+        message: str = "",
+        hint: str = "",
+        detail: str = "",
+    ) -> Run:
+        """Record how a Run ended and return it whole."""
+
+    def run(self, run_id: int) -> Run | None:
+        """Return one Run with its steps."""
+
+    def runs(
+        self, source: str | None = None, limit: int = 50, before: int | None = None
+    ) -> tuple[Run, ...]:
+        """Return Runs, newest first, those with an id below `before`."""
+
+    def interrupt_unfinished(self, finished: datetime) -> tuple[Run, ...]:
+        """At start-up: Runs that were cut off become *interrupted*; return them."""
+
+    def next_sequence(self, source: str, at_least: int = 1) -> int:
+        """Return the next archive number of a source, durably taken; never one twice."""
+
+    def remember(self, source: str, archive: Archive, files: Sequence[SeenFile]) -> None:
+        """Record which export files an archive holds."""
+
+    def seen(self, source: str) -> tuple[SeenFile, ...]:
+        """Return all files that were ever archived of a source, newest archive first."""
+
+    def last_export(self, source: str) -> tuple[SeenFile, ...]:
+        """Return the files of the newest remembered archive of a source."""
+
+    def add_copy(self, copy: Copy) -> None:
+        """Record that an archive was proved whole in a place, now."""
+
+    def drop_copies(self, place: str, archives: Sequence[str]) -> None:
+        """Record that archives left a place by retention."""
+
+    def copies(self, source: str | None = None) -> tuple[Copy, ...]:
+        """Return what is known to be whole, newest archive first."""
+
+    def slots(self, source: str) -> frozenset[str]:
+        """Return the slots of a source that were started or recorded as missed."""
+
+    def add_missed(self, source: str, slot: str, now: datetime) -> None:
+        """Record a slot that went by while the box was off."""
+
+    def note(self, key: str, value: str) -> None:
+        """Remember one fact (a repository's id, the time of its last prune) durably."""
+
+    def noted(self, key: str) -> str | None:
+        """Return a remembered fact."""
+
+
+class Staging(Protocol):
+    """Where an export lies while a Run works on it."""
+
+    def open(self, run_id: int) -> Path:
+        """Make an empty private folder for a Run; raise DiskFull where there is no room."""
+
+    def close(self, path: Path) -> None:
+        """Remove a Run's folder and all in it."""
+
+    def free_bytes(self) -> int:
+        """Return the room left."""
+
+
+class Appliance(Protocol):
+    """The box, as page, panel and command line see it: the engine itself, or a client of it."""
+
+    def status(self) -> Mapping[str, object]:
+        """Return how things stand, as plain JSON values (see `core.health.as_json`)."""
+
+    def start(self, source: str, trigger: Trigger) -> str:
+        """Ask for a Run; return "queued", "already waiting" or "already running"."""
+
+    def cancel(self, source: str) -> bool:
+        """Cancel a waiting or running Run; return whether there was one."""
