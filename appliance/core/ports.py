@@ -152,7 +152,8 @@ class Repository(Protocol):
     def id(self) -> str:
         """Return the repository's id, 64 hex digits, proving that it opens and is writable
         as configured. Raise DiskAbsent, WrongDisk, PassphraseWrong, RepositoryBusy,
-        RepositoryDamaged or DiskReadOnly."""
+        RepositoryDamaged or DiskReadOnly.
+        """
 
     def archives(self, source: str | None = None) -> tuple[Archive, ...]:
         """Return its archives, of one source or all, by sequence, oldest first."""

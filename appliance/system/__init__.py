@@ -1,0 +1,1 @@
+"""The machine: programs, clock, ledger, secrets, staging."""
