@@ -1,0 +1,1 @@
+"""What we do, over ports: the engine imports `core` only and gets its doers handed in."""
