@@ -1,0 +1,137 @@
+"""The worker's unix socket: one JSON line asks, one JSON line answers.
+
+The server end hands each question to a `core.ports.Appliance`; the client end is one. So page,
+panel and command line do not know whether the engine is in their process or in another.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import socketserver
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ApplianceError
+from ..core.model import Trigger
+from ..core.ports import Appliance
+
+log = logging.getLogger(__name__)
+
+_ANSWER_WITHIN_SECONDS = 10.0
+_LONGEST_LINE_BYTES = 64 * 1024
+
+
+class WorkerAbsent(ApplianceError):
+    """Raised when no worker listens at the socket."""
+
+    hint = "Start it with `appliance daemon`."
+
+
+class Server:
+    """Answers questions at a socket until it is closed."""
+
+    def __init__(self, path: Path, appliance: Appliance) -> None:
+        path.unlink(missing_ok=True)  # ours: the caller holds the worker's lock
+        self._path = path
+        self._server = _Threaded(str(path), _Handler)
+        self._server.appliance = appliance
+        path.chmod(0o660)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering and remove the socket."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        self._path.unlink(missing_ok=True)
+
+
+class Client:
+    """The worker in another process, as a `core.ports.Appliance`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def status(self) -> Mapping[str, object]:
+        """Return how things stand; raise WorkerAbsent if nobody listens."""
+        return dict(self._ask({"do": "status"}))
+
+    def start(self, source: str, trigger: Trigger) -> str:
+        """Ask for a Run of a source."""
+        return str(self._ask({"do": "start", "source": source, "trigger": trigger.value}))
+
+    def cancel(self, source: str) -> bool:
+        """Cancel a source's waiting or running Run."""
+        return bool(self._ask({"do": "cancel", "source": source}))
+
+    def is_there(self) -> bool:
+        """Return whether a worker listens."""
+        try:
+            self.status()
+        except WorkerAbsent:
+            return False
+        return True
+
+    def _ask(self, question: Mapping[str, object]) -> Any:
+        answer = json.loads(self._exchange(json.dumps(question).encode() + b"\n"))
+        if "error" in answer:
+            raise ApplianceError(answer["error"], hint=answer.get("hint", ""))
+        return answer["answer"]
+
+    def _exchange(self, line: bytes) -> bytes:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_ANSWER_WITHIN_SECONDS)
+            try:
+                connection.connect(str(self._path))
+                connection.sendall(line)
+                with connection.makefile("rb") as reading:
+                    answer = reading.readline()
+            except OSError as error:
+                raise WorkerAbsent("The worker is not running.", detail=str(error)) from None
+        if not answer:
+            raise WorkerAbsent("The worker went away without an answer.")
+        return answer
+
+
+class _Threaded(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+    appliance: Appliance
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    timeout = _ANSWER_WITHIN_SECONDS
+    server: _Threaded
+
+    def handle(self) -> None:
+        line = self.rfile.readline(_LONGEST_LINE_BYTES)
+        self.wfile.write(json.dumps(self._answer(line)).encode() + b"\n")
+
+    def _answer(self, line: bytes) -> dict[str, object]:
+        try:
+            return {"answer": _do(self.server.appliance, json.loads(line))}
+        except ApplianceError as error:
+            return {"error": error.message, "hint": error.hint}
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("socket question=unreadable error=%r", error)
+            return {"error": "The question was not understood."}
+
+
+def _do(appliance: Appliance, question: Mapping[str, Any]) -> object:
+    """Given a question, return the answer; these verbs and no others."""
+    match question["do"]:
+        case "status":
+            return appliance.status()
+        case "start":
+            return appliance.start(str(question["source"]), Trigger(question["trigger"]))
+        case "cancel":
+            return appliance.cancel(str(question["source"]))
+        case unknown:
+            raise ValueError(unknown)
