@@ -1,0 +1,1 @@
+"""Understanding exports: unpacking them, finding what changed, laying out an archive."""
