@@ -59,7 +59,8 @@ def find(program: str) -> str:
     Raise ToolFailed if it is not installed.
     """
     beside = Path(sys.executable).parent / program
-    found = str(beside) if beside.exists() else shutil.which(program)
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # where Debian keeps servers
+    found = str(beside) if beside.exists() else shutil.which(program, path=path)
     if found is None:
         raise ToolFailed(f"The program {program} is not installed.", hint="Run `make install`.")
     return found
@@ -87,6 +88,11 @@ class Running:
             raise ValueError("stdout is not a pipe")
         return self._process.stdout
 
+    @property
+    def alive(self) -> bool:
+        """Whether the program has not ended yet."""
+        return self._process.poll() is None
+
     def sign_of_life(self) -> None:
         """Start the idle limit anew."""
         self._last_sign = monotonic()
@@ -111,11 +117,14 @@ class Running:
         """Keep the last lines of stderr, and hand each to `on_line`."""
 
         def listen() -> None:
-            for raw in self._process.stderr or ():
-                line = raw.decode("utf-8", "replace").rstrip("\n")
-                self.heard(line)
-                if on_line:
-                    on_line(line)
+            if self._process.stderr is None:
+                return
+            with self._process.stderr as stream:
+                for raw in stream:
+                    line = raw.decode("utf-8", "replace").rstrip("\n")
+                    self.heard(line)
+                    if on_line:
+                        on_line(line)
 
         self._listener = threading.Thread(target=listen, daemon=True)
         self._listener.start()

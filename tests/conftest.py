@@ -1,0 +1,63 @@
+"""Fixtures that several tests share: each is a real server in the test's own folder.
+
+A test that needs its server to stop, move or come back uses `tests.servers` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.demo.authority import Authority
+from tests import servers
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    """The folder that `sshd` and `https` serve: put the exports here."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def sshd(tmp_path: Path, served: Path) -> Iterator[servers.Sshd]:
+    """OpenSSH serving `served` read-only over SFTP; log in with `sshd.user_key`."""
+    with servers.sshd(tmp_path / "sshd", served) as server:
+        yield server
+
+
+@pytest.fixture
+def ssh_shell(tmp_path: Path) -> Iterator[servers.Sshd]:
+    """OpenSSH with a shell that finds borg: for `ssh://` repositories."""
+    with servers.sshd(tmp_path / "ssh_shell", tmp_path, shell=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority of ours; `ca.certificate` is the file to trust."""
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def https(tmp_path: Path, served: Path, ca: Authority) -> Iterator[servers.Https]:
+    """nginx with TLS serving `served` under /open, /basic, /bearer, /header and /query."""
+    with servers.https(tmp_path / "https", served, ca) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[servers.S3]:
+    """rclone's S3 server with one empty bucket, whose objects are files below `bucket_folder`."""
+    with servers.s3(tmp_path / "s3") as server:
+        yield server
+
+
+@pytest.fixture
+def versioned_s3() -> Iterator[servers.S3]:
+    """moto's S3 with one empty bucket that keeps every version."""
+    with servers.versioned_s3() as server:
+        yield server
