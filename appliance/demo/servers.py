@@ -180,6 +180,16 @@ class Https:
         """Given `/open/file`, return the whole address."""
         return f"https://{self.host}:{self.port}{path}"
 
+    def requests_seen(self, at_least: int = 0) -> list[str]:
+        """Return the lines of the access log; nginx writes a line only after it answered."""
+        pause, give_up = threading.Event(), monotonic() + _READY_WITHIN_SECONDS
+        while len(lines := self._logged()) < at_least and monotonic() < give_up:
+            pause.wait(_LOOK_EVERY_SECONDS)
+        return lines
+
+    def _logged(self) -> list[str]:
+        return self.access_log.read_text().splitlines() if self.access_log.exists() else []
+
 
 @contextmanager
 def https(

@@ -30,6 +30,12 @@ def _sftp(server: servers.Sshd, batch: str, tmp_path: Path) -> subprocess.Comple
     )
 
 
+def _told(argv: list[str], given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        argv, input=given, check=False, capture_output=True, text=True, timeout=30
+    )
+
+
 def _nobody_listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
@@ -59,13 +65,8 @@ def test_the_host_key_is_the_one_we_say_and_a_restart_keeps_it(tmp_path):
     for _ in range(2):
         with servers.sshd(tmp_path / "sshd", tmp_path) as server:
             argv = ["ssh-keyscan", "-t", "ed25519", "-p", str(server.port), server.host]
-            scan = subprocess.run(
-                argv, check=False, capture_output=True, text=True, timeout=30
-            ).stdout
-            told = subprocess.run(
-                ["ssh-keygen", "-lf", "-"], input=scan, check=False, capture_output=True, text=True
-            )
-            assert server.host_key.fingerprint in told.stdout
+            told = _told(["ssh-keygen", "-lf", "-"], _told(argv).stdout).stdout
+            assert server.host_key.fingerprint in told
             seen.append(server.host_key.fingerprint)
         assert _nobody_listens(server.port)
     assert seen[0] == seen[1]
@@ -104,7 +105,7 @@ def test_https_asks_for_what_the_path_says(https, served, path, arguments, statu
     (served / "a.csv").write_text("x\n")
     answer = requests.get(https.url(path), verify=str(https.ca_file), timeout=10, **arguments)
     assert answer.status_code == status
-    assert f"{status} GET localhost:{https.port} {path}" in https.access_log.read_text()
+    assert f"{status} GET localhost:{https.port} {path}" in https.requests_seen(at_least=1)[0]
 
 
 def test_https_is_trusted_only_by_who_knows_its_authority(https, tmp_path):
