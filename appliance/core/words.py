@@ -1,0 +1,115 @@
+"""The only home of phrasing: sizes, durations, ages, times and outcomes in a layperson's words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from .model import Outcome, Run, StepName, Trigger
+
+_SIZE_UNITS = ("KB", "MB", "GB", "TB", "PB")
+_DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+STEPS = {
+    StepName.PULL: "fetching the export",
+    StepName.UNPACK: "unpacking it",
+    StepName.INSPECT: "looking at what changed",
+    StepName.ARCHIVE: "storing it",
+    StepName.VERIFY: "reading it back to prove it",
+    StepName.PRUNE: "letting go of old copies",
+    StepName.MIRROR: "copying it to the cloud",
+    StepName.REPORT: "reporting",
+}
+OUTCOMES = {
+    Outcome.OK: "done",
+    Outcome.WARNING: "done, with a warning",
+    Outcome.HELD: "stored, but it looks suspicious and waits for you",
+    Outcome.FAILED: "failed",
+    Outcome.SKIPPED: "nothing new",
+    Outcome.CANCELLED: "stopped on request",
+    Outcome.INTERRUPTED: "cut off",
+}
+TRIGGERS = {
+    Trigger.SCHEDULE: "by the schedule",
+    Trigger.BUTTON: "by the button",
+    Trigger.PAGE: "from the page",
+    Trigger.DISK: "because a disk was plugged in",
+    Trigger.INBOX: "because a file was dropped in",
+    Trigger.COMMAND: "by command",
+    Trigger.CATCH_UP: "catching up",
+}
+
+
+def size(size_bytes: int) -> str:
+    """Return a size as disks are labelled, in powers of 1000: `12.3 MB`."""
+    if abs(size_bytes) < 1000:
+        return plural(size_bytes, "byte")
+    value = float(size_bytes)
+    for unit in _SIZE_UNITS:
+        value /= 1000
+        # 999.95 would be written 1000.0
+        if abs(value) < 999.95:
+            break
+    return f"{value:.1f} {unit}"
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Return the count with its noun: `1 contact`, `12 contacts`, `3 copies`."""
+    return f"{count:,} {noun if abs(count) == 1 else many or noun + 's'}"
+
+
+def duration(length: timedelta) -> str:
+    """Return a duration in its largest sensible unit: `2 minutes`, `0.4 seconds`."""
+    seconds = max(length.total_seconds(), 0.0)
+    if seconds < 10:
+        return "1 second" if round(seconds, 1) == 1 else f"{seconds:.1f} seconds"
+    for unit, each, enough in (
+        ("second", 1, 90),
+        ("minute", 60, 90 * 60),
+        ("hour", 3600, 36 * 3600),
+    ):
+        if seconds < enough:
+            return plural(round(seconds / each), unit)
+    return plural(round(seconds / 86400), "day")
+
+
+def age(length: timedelta) -> str:
+    """Return how long ago something was, never more recent than it is: `6 hours ago`."""
+    minutes = int(length.total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{plural(minutes, 'minute')} ago"
+    if minutes < 48 * 60:
+        return f"{plural(minutes // 60, 'hour')} ago"
+    return f"{plural(minutes // (24 * 60), 'day')} ago"
+
+
+def when(moment: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
+    """Return an aware time on the office's clock: `Sat 21 Nov 03:00`.
+
+    Given `now`, another year is written out.
+    """
+    local = moment.astimezone(zone)
+    year = f" {local.year}" if now and now.astimezone(zone).year != local.year else ""
+    day = f"{_DAY_NAMES[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}"
+    return f"{day}{year} {local:%H:%M}"
+
+
+def run(run: Run) -> str:
+    """Return one line about a Run: `crm-nightly: done in 2 minutes. 12 new contacts.`"""
+    if run.outcome is None:
+        return f"{run.source}: under way"
+    took = f" in {duration(run.finished - run.started)}" if _worked(run) and run.finished else ""
+    line = f"{run.source}: {OUTCOMES[run.outcome]}{took}."
+    return f"{line} {run.message}" if run.message else line
+
+
+def _worked(run: Run) -> bool:
+    return run.outcome in (Outcome.OK, Outcome.WARNING)
+
+
+def listed(items: list[str]) -> str:
+    """Return the items as a person would list them: `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
