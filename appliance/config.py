@@ -34,6 +34,7 @@ DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
 
 _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_QUOTE = "'"
 _SECRET = re.compile(r"\$\{secret:([a-z0-9_-]+)\}")
 
 
@@ -428,7 +429,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "extra_forbidden": _unknown,
     "missing": lambda _: "this key is missing",
     "union_tag_invalid": lambda e: f"must be one of {e['ctx']['expected_tags']}",
-    "union_tag_not_found": lambda e: f"the key {e['ctx']['discriminator']} is missing",
+    "union_tag_not_found": lambda e: (
+        f"the key {e['ctx']['discriminator'].strip(_QUOTE)} is missing"
+    ),
     "literal_error": lambda e: f"must be {e['ctx']['expected']}",
 }
 

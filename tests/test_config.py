@@ -1,0 +1,171 @@
+"""The configuration: the example is whole, and every problem is named at once."""
+
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance import config
+from appliance.core.errors import ConfigError
+
+EXAMPLE = Path(__file__).parent.parent / "image" / "appliance.toml"
+
+GOOD = """
+[[source]]
+name = "crm"
+type = "sftp"
+host = "crm.example.org"
+user = "backup"
+password = "${secret:crm}"
+
+[[repository]]
+name = "disk-a"
+path = "/mnt/disk-a"
+passphrase = "${secret:disk-a}"
+"""
+
+
+def problems(text):
+    with pytest.raises(ConfigError) as caught:
+        config.parse(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_example_is_accepted():
+    settings = config.load(EXAMPLE)
+
+    assert [source.name for source in settings.source] == ["crm-nightly", "site-export", "by-hand"]
+    assert settings.source_named("crm-nightly").limits.total == timedelta(hours=6)
+    assert settings.mirror_named("cloud").expire == timedelta(days=90)
+
+
+def test_every_key_in_the_code_stands_in_the_example():
+    text = EXAMPLE.read_text()
+    models = (
+        {type(None)}
+        | {config.Settings}
+        | set(config._BY_KEY.values())
+        | set(config._BY_TAG.values())
+    )
+    keys = {key for model in models for key in getattr(model, "model_fields", {})}
+
+    missing = {key for key in keys if not re.search(rf"\b{key}\b *=|\[\[?[a-z.]*\b{key}\b", text)}
+
+    assert missing == set()
+
+
+def test_commented_alternatives_in_the_example_are_accepted_too():
+    text = EXAMPLE.read_text()
+    for line in re.findall(r"^# (auth = .*|password = .*|key_file = .*)$", text, re.MULTILINE):
+        key = "auth" if line.startswith("auth") else "key"
+        replaced = re.sub(rf"^{key} = .*$", line, text, count=1, flags=re.MULTILINE)
+        config.parse(replaced)
+
+
+def test_defaults_are_what_the_example_shows():
+    written, shown = config.parse(GOOD), config.load(EXAMPLE)
+
+    assert written.retention == shown.retention
+    assert written.source[0].limits == shown.source[0].limits
+    assert written.source[0].grace == shown.source[0].grace
+    assert written.policy(written.source[0]).monthly == 24
+
+
+def test_a_source_changes_only_what_it_says_of_the_retention():
+    text = GOOD.replace("[[repository]]", "[source.retention]\ndaily = 90\n[[repository]]")
+    settings = config.parse(text + "[retention]\nlast = 3\n")
+
+    policy = settings.policy(settings.source[0])
+
+    assert (policy.last, policy.daily, policy.weekly) == (3, 90, 12)
+
+
+def test_all_problems_are_named_at_once_with_their_path():
+    found = problems(
+        GOOD.replace('host = "crm.example.org"', 'hots = "crm"\nport = 70000\nschedule = "nightly"')
+        + '[[mirror]]\nname = "cloud"\nrepository = "disc-a"\nremote = "b2:x"\nexpire = "soon"\n'
+        + "[appliance]\nretenton = 3\n"
+    )
+
+    text = "\n".join(found)
+    assert 'source.crm.hots: this key is not known (did you mean "host"?)' in found
+    assert "source.crm.host: this key is missing" in found
+    assert "source.crm.port:" in text
+    assert "source.crm.schedule:" in text
+    assert 'mirror.cloud.expire: "soon" is not a time span' in text
+    assert "appliance.retenton: this key is not known" in text
+    assert len(found) == 6
+
+
+def test_parts_that_do_not_fit_together_are_named():
+    text = (
+        GOOD
+        + GOOD.replace('"disk-a"', '"disk-b"').replace(
+            "password", 'schedule = "after backup"\npassword'
+        )
+        + '[[mirror]]\nname = "cloud"\nrepository = "disc-a"\nremote = "b2:x"\n'
+    )
+
+    assert problems(text) == [
+        "source.crm.name: two sources have this name",
+        "source.crm.schedule: only a mirror can run after backup",
+        'mirror.cloud.repository: there is no repository named "disc-a" (did you mean "disk-a"?)',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("${secret:crm}", "hunter2", "a secret must not stand in this file"),
+        ('password = "${secret:crm}"', "", "one of password, key or key_file is needed"),
+        ('"sftp"', '"ftp"', "must be one of"),
+        ('name = "crm"', 'name = "CRM nightly"', "is not a name"),
+        ('path = "/mnt/disk-a"', 'path = "disk-a"', "path must begin with /"),
+        ('path = "/mnt/disk-a"', 'url = "nas:office"', "ssh://user@host/./repo"),
+        ('path = "/mnt/disk-a"', "", "give either path or url"),
+        ('type = "sftp"\n', "", "the key type is missing"),
+    ],
+)
+def test_each_mistake_has_its_sentence(old, new, words):
+    assert any(words in problem for problem in problems(GOOD.replace(old, new)))
+
+
+def test_a_refused_secret_is_not_repeated():
+    assert "hunter2" not in "\n".join(problems(GOOD.replace("${secret:crm}", "hunter2")))
+
+
+def test_a_mirror_of_a_distant_repository_is_refused():
+    text = GOOD.replace('path = "/mnt/disk-a"', 'url = "ssh://backup@nas/./office"')
+
+    found = problems(text + '[[mirror]]\nname = "c"\nrepository = "disk-a"\nremote = "b2:x"\n')
+
+    assert "only a repository on this machine can be mirrored" in found[0]
+
+
+def test_broken_toml_names_its_line():
+    assert "line 3" in problems("[appliance]\nname = 'x'\nzone = \n")[0]
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"\x00", b"a" * 1000])
+def test_any_bytes_are_answered_with_a_sentence(data, tmp_path):
+    path = tmp_path / "appliance.toml"
+    path.write_bytes(data)
+
+    with pytest.raises(ConfigError):
+        config.load(path)
+
+
+def test_no_file_is_a_sentence(tmp_path):
+    with pytest.raises(ConfigError, match="There is no configuration at"):
+        config.load(tmp_path / "none.toml")
+
+
+def test_asking_for_an_unknown_name_offers_the_nearest():
+    with pytest.raises(ConfigError, match='did you mean "crm"'):
+        config.parse(GOOD).source_named("cmr")
+
+
+def test_the_example_holds_no_key_twice_in_a_table():
+    tomllib.loads(EXAMPLE.read_text())
