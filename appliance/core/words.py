@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from .model import Outcome, Run, StepName, Trigger
 
-_SIZE_UNITS = ("KB", "MB", "GB", "TB", "PB")
+_SIZE_UNITS = ("KB", "MB", "GB", "TB", "PB", "EB")
 _DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -46,11 +46,10 @@ def size(size_bytes: int) -> str:
     if abs(size_bytes) < 1000:
         return plural(size_bytes, "byte")
     value = float(size_bytes)
-    for unit in _SIZE_UNITS:
-        value /= 1000
-        # 999.95 would be written 1000.0
-        if abs(value) < 999.95:
-            break
+    units = iter(_SIZE_UNITS)
+    unit = "bytes"
+    while abs(value) >= 999.95:  # which would be written 1000.0
+        value, unit = value / 1000, next(units)
     return f"{value:.1f} {unit}"
 
 
@@ -98,16 +97,18 @@ def when(moment: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
 
 
 def run(run: Run) -> str:
-    """Return one line about a Run: `crm-nightly: done in 2 minutes. 12 new contacts.`"""
+    """Return one line about a Run: `crm-nightly: done in 2 minutes. 12 new contacts`."""
     if run.outcome is None:
         return f"{run.source}: under way"
-    took = f" in {duration(run.finished - run.started)}" if _worked(run) and run.finished else ""
-    line = f"{run.source}: {OUTCOMES[run.outcome]}{took}."
+    line = f"{run.source}: {OUTCOMES[run.outcome]}{_took(run)}."
     return f"{line} {run.message}" if run.message else line
 
 
-def _worked(run: Run) -> bool:
-    return run.outcome in (Outcome.OK, Outcome.WARNING)
+def _took(run: Run) -> str:
+    """The steps' own durations: the wall clock may have jumped in between."""
+    if run.outcome not in (Outcome.OK, Outcome.WARNING) or not run.steps:
+        return ""
+    return f" in {duration(sum((step.duration for step in run.steps), timedelta()))}"
 
 
 def listed(items: list[str]) -> str:
