@@ -1,0 +1,59 @@
+"""The only home of writing a small file so that a power cut leaves the old one or the new one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..core.errors import DiskFull, DiskReadOnly
+
+
+def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Given a path and its whole content, replace the file and return once it is on the disk.
+
+    Raise DiskFull or DiskReadOnly; the old file is then untouched.
+    """
+    with disk_errors(path):
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+        try:
+            _write_synced(beside, data, mode)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's words for a full or protected disk into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"There is no room left to write {path}.", detail=str(error)) from error
+        if error.errno == errno.EROFS:
+            raise DiskReadOnly(f"{path} cannot be written.", detail=str(error)) from error
+        raise
+
+
+def _write_synced(path: Path, data: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(handle, "wb") as file:
+        os.fchmod(handle, mode)  # whatever the umask says
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
