@@ -1,0 +1,417 @@
+"""The command line: reads the words, asks the box, shows the answer. Part of the rim."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from . import __version__, config
+from .core import moment, words
+from .core.errors import ApplianceError, Cancelled, ConfigError
+from .core.model import Archive, Outcome, Run, Trigger
+from .core.ports import Watch
+from .screen import (
+    complain,
+    exit_code,
+    facts,
+    run_lines,
+    say,
+    say_json,
+    table,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON for programs.")
+
+
+class Office:
+    """What every command is given: where the configuration is, and the box once it is asked for.
+
+    The box is put together late, so that `--help` and mistakes cost nothing.
+    """
+
+    def __init__(self, config_path: str | None) -> None:
+        self.path = config.location(config_path)
+
+    @functools.cached_property
+    def settings(self) -> config.Settings:
+        """The configuration; raise ConfigError with all its problems."""
+        return config.load(self.path)
+
+    @functools.cached_property
+    def box(self) -> Any:
+        """The box that the configuration describes."""
+        from .box import Box  # noqa: PLC0415 - late, see above
+
+        return Box(self.settings)
+
+
+class Main(click.Group):
+    """Turns our errors into sentences and exit codes: 1 the work failed, 2 wrong use."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            complain(error)
+            sys.exit(2)
+        except Cancelled as error:
+            complain(error)
+            sys.exit(130)
+        except ApplianceError as error:
+            complain(error)
+            sys.exit(1)
+
+
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "config_path",
+    metavar="FILE",
+    help="The configuration; else $APPLIANCE_CONFIG, else /etc/appliance/appliance.toml.",
+)
+@click.version_option(__version__, prog_name="appliance")
+@click.pass_context
+def main(ctx: click.Context, config_path: str | None) -> None:
+    """Back up the exports of your office's CRM, prove the copies, and get them back.
+
+    \b
+    A first time:   appliance check; appliance init DISK; appliance trust SOURCE; appliance run
+    Every day:      appliance status
+    When it counts: appliance restore SOURCE --at yesterday --to /some/folder
+
+    TIME is a date or time ("2026-11-21", "2026-11-21 14:30"), "yesterday" or "3 days ago",
+    and means the newest good backup at or before it.
+
+    \b
+    Exit codes: 0 fine, 1 the work failed, 2 wrong use or configuration, 3 held or waiting.
+    """
+    ctx.obj = Office(config_path)
+
+
+office = click.make_pass_decorator(Office)
+
+
+def _names(kind: str) -> Callable[..., list[str]]:
+    """Complete names of one kind of section in the shell."""
+
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        try:
+            settings = (ctx.find_root().obj or Office(ctx.find_root().params.get("config_path")))
+            sections = getattr(settings.settings, kind)
+        except ApplianceError:
+            return []
+        return [one.name for one in sections if one.name.startswith(incomplete)]
+
+    return complete
+
+
+source_argument = click.argument("source", shell_complete=_names("source"))
+
+
+@main.command()
+@json_option
+@office
+def check(office: Office, as_json: bool) -> None:
+    """Name every problem of the configuration at once."""
+    settings = office.settings
+    office.box.check_secrets()
+    counts = {kind: len(getattr(settings, kind)) for kind in ("source", "repository", "mirror")}
+    if as_json:
+        say_json({"configuration": office.path, "problems": [], **counts})
+        return
+    parts = [
+        words.plural(count, kind, "repositories" if kind == "repository" else None)
+        for kind, count in counts.items()
+    ]
+    say(f"{office.path} is fine: {words.listed(parts)}.")
+
+
+@main.command()
+@source_argument
+@click.option("--yes", is_flag=True, help="Pin without asking (only if you compared it elsewhere).")
+@office
+def trust(office: Office, source: str, yes: bool) -> None:
+    """Show the key of an SFTP server and pin it; nothing is pulled from an unpinned one.
+
+    Compare the fingerprint with what the server's owner tells you by another way: by phone, on
+    the hosting company's page, or from the server itself (ssh-keygen -lf on its .pub file).
+    """
+    offered = office.box.offered_host_key(source)
+    facts({"server": offered.server, "key": offered.kind, "fingerprint": offered.fingerprint})
+    if offered.pinned == offered.fingerprint:
+        say("This key is pinned already.")
+        return
+    if offered.pinned:
+        say(f"! Until now another key was pinned: {offered.pinned}")
+        say("  If nobody told you that the server changed, do not go on.")
+    if not yes:
+        click.confirm("Is this the key you were told?", abort=True)
+    office.box.pin(offered)
+    say(f"Pinned. Try it with `appliance run {source}`.")
+
+
+@main.command()
+@click.argument("repository", shell_complete=_names("repository"))
+@office
+def init(office: Office, repository: str) -> None:
+    """Make a repository (once), with a passphrase of its own in the secret store."""
+    made = office.box.init_repository(repository)
+    say(f"{repository} is ready: {made.location}")
+    say(f"  id {made.id}")
+    say(f"Print the emergency sheet now and keep it away from the box: {made.sheet}")
+    say("Without the box, the passphrase on it is the only way to your backups.")
+
+
+@main.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...", shell_complete=_names("source"))
+@json_option
+@office
+def run(office: Office, sources: tuple[str, ...], as_json: bool) -> None:
+    """Back up now: all sources, or those named. Asks the daemon where one is running."""
+    names = [office.settings.source_named(name).name for name in sources]
+    names = names or [source.name for source in office.settings.source]
+    if not names:
+        raise ConfigError([])
+    runs = office.box.run_now(names, Trigger.COMMAND, quiet=as_json)
+    if as_json:
+        say_json(runs)
+    sys.exit(exit_code([one.outcome for one in runs]))
+
+
+@main.command()
+@source_argument
+@office
+def cancel(office: Office, source: str) -> None:
+    """Cancel a source's waiting or running backup; every copy stays as it was."""
+    name = office.settings.source_named(source).name
+    there = office.box.client.cancel(name)
+    say("It is being stopped." if there else f"There is nothing to cancel for {name}.")
+
+
+@main.command()
+@json_option
+@office
+def status(office: Office, as_json: bool) -> None:
+    """Say whether we are safe, from the age of the last proved copy, here and in the cloud."""
+    health = office.box.status()
+    if as_json:
+        say_json(health)
+        return
+    say(str(health["sentence"]))
+    if health["todo"]:
+        say(f"To do: {health['todo']}")
+    for source in health["sources"]:
+        say(f"  {source['source']}: {source['sentence']}")
+
+
+@main.command()
+@click.argument("source", required=False, shell_complete=_names("source"))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--run", "run_id", type=int, help="Show one run with all its steps.")
+@json_option
+@office
+def history(
+    office: Office, source: str | None, limit: int, run_id: int | None, as_json: bool
+) -> None:
+    """List what was done, newest first."""
+    box = office.box
+    if run_id is not None:
+        _show_run(box.ledger.run(run_id), as_json)
+        return
+    runs = box.ledger.runs(source, limit)
+    if as_json:
+        say_json(runs)
+    elif not runs:
+        say("Nothing was done yet. Start with `appliance run`.")
+    else:
+        table(("RUN", "STARTED", "SOURCE", "HOW IT ENDED"), [_run_row(box, one) for one in runs])
+
+
+def _run_row(box: Any, run: Run) -> tuple[str, str, str, str]:
+    ended = words.OUTCOMES[run.outcome] if run.outcome else "under way"
+    text = f"{ended}: {run.message}" if run.message else ended
+    return str(run.id), words.when(run.started, box.zone, box.clock.now()), run.source, text
+
+
+def _show_run(run: Run | None, as_json: bool) -> None:
+    if run is None:
+        raise ApplianceError("There is no such run.", hint="`appliance history` lists them.")
+    if as_json:
+        say_json(run)
+        return
+    for line in run_lines(run):
+        say(line)
+    from .screen import step_line  # noqa: PLC0415
+
+    for step in run.steps:
+        say(step_line(step))
+    if run.detail:
+        say(run.detail)
+
+
+@main.command()
+@click.argument("source", required=False, shell_complete=_names("source"))
+@click.option("--repository", shell_complete=_names("repository"), help="Only of this one.")
+@json_option
+@office
+def archives(office: Office, source: str | None, repository: str | None, as_json: bool) -> None:
+    """List the backups that can be restored, newest first, and where each one lies."""
+    box = office.box
+    if source is not None:
+        office.settings.source_named(source)
+    found = box.archives(source, repository)
+    if as_json:
+        say_json([{**_facts(one), "places": places} for one, places in found])
+    elif not found:
+        say("There is no backup yet. Start with `appliance run`.")
+    else:
+        rows = [(one.name, _when(box, one.time), words.listed(places)) for one, places in found]
+        table(("BACKUP", "TAKEN", "ON"), rows)
+
+
+def _facts(archive: Archive) -> dict[str, object]:
+    from dataclasses import asdict  # noqa: PLC0415
+
+    return asdict(archive)
+
+
+def _when(box: Any, time: datetime) -> str:
+    return words.when(time, box.zone, box.clock.now())
+
+
+def _moment(ctx: click.Context, _: click.Parameter, text: str | None) -> str | None:
+    return text
+
+
+@main.command()
+@source_argument
+@click.option("--to", "into", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--at", "at", metavar="TIME", help="The newest good backup at or before TIME.")
+@click.option("--repository", shell_complete=_names("repository"), help="From this one only.")
+@click.option("--from-mirror", "mirror", shell_complete=_names("mirror"), help="From the cloud.")
+@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table or file.")
+@click.option("--original", is_flag=True, help="The vendor's own file, byte for byte.")
+@json_option
+@office
+def restore(
+    office: Office,
+    source: str,
+    into: Path,
+    at: str | None,
+    repository: str | None,
+    mirror: str | None,
+    tables: tuple[str, ...],
+    original: bool,
+    as_json: bool,
+) -> None:
+    """Get files back into a folder; nothing that is there is overwritten.
+
+    \b
+    appliance restore crm-nightly --to /tmp/back
+    appliance restore crm-nightly --at "3 days ago" --table Contacts --to /tmp/back
+    appliance restore crm-nightly --original --from-mirror cloud --to /tmp/back
+    """
+    name = office.settings.source_named(source).name
+    box = office.box
+    when = _time(box, at)
+    done = box.restore(
+        name, when, into, repository=repository, mirror=mirror, only=tables, original=original,
+        quiet=as_json,
+    )  # fmt: skip
+    if as_json:
+        say_json(done)
+        return
+    say(f"From the backup of {_when(box, done.archive.time)} ({done.place}), every byte compared:")
+    for path in done.paths:
+        say(f"  {path}")
+
+
+def _time(box: Any, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return moment.parse(text, box.zone, box.clock.now())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--at") from None
+
+
+@main.command()
+@click.argument("name", required=False, metavar="[MIRROR]", shell_complete=_names("mirror"))
+@json_option
+@office
+def mirror(office: Office, name: str | None, as_json: bool) -> None:
+    """Bring the cloud copy up to date now and compare both sides."""
+    chosen = [office.settings.mirror_named(name)] if name else list(office.settings.mirror)
+    if not chosen:
+        raise ApplianceError("No mirror is configured.", hint="Add a [[mirror]] to the file.")
+    runs = office.box.run_now([f"mirror:{one.name}" for one in chosen], Trigger.COMMAND, quiet=as_json)
+    if as_json:
+        say_json(runs)
+    sys.exit(exit_code([one.outcome for one in runs]))
+
+
+@main.command()
+@click.option("--from-mirror", "mirror", shell_complete=_names("mirror"), help="From the cloud.")
+@json_option
+@office
+def drill(office: Office, mirror: str | None, as_json: bool) -> None:
+    """Restore the newest and one older backup to nowhere, and record whether they were whole."""
+    runs = office.box.drill(mirror, quiet=as_json)
+    if as_json:
+        say_json(runs)
+    sys.exit(exit_code([one.outcome for one in runs]))
+
+
+@main.command()
+@click.argument("repository", shell_complete=_names("repository"))
+@click.option("--to", "into", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
+@office
+def sheet(office: Office, repository: str, into: Path | None) -> None:
+    """Write the emergency sheet (HTML, one page): passphrase, id, restoring without the box."""
+    html = office.box.sheet(office.settings.repository_named(repository).name)
+    if into is None:
+        say(html)
+        return
+    office.box.write_private(into, html)
+    say(f"Print {into}, keep it away from the box, and delete the file.")
+
+
+@main.command()
+@office
+def daemon(office: Office) -> None:
+    """Run the schedules until told to stop: what systemd starts."""
+    from .daemon import serve  # noqa: PLC0415
+
+    serve(office.box)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End after the proof instead of staying.")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to play.")
+def demo(once: bool, folder: Path | None) -> None:
+    """Show the whole box on this machine, with a CRM of its own and nothing to set up."""
+    from .demo.story import play  # noqa: PLC0415
+
+    sys.exit(play(folder, once=once))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print what makes your shell complete names: eval "$(appliance completion bash)"."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+    complete = get_completion_class(shell)
+    if complete is not None:
+        root = ctx.find_root()
+        say(complete(root.command, {}, "appliance", "_APPLIANCE_COMPLETE").source())
