@@ -1,2 +1,48 @@
-help:
-	@echo "see README"
+# Everything starts here: `make run` shows the whole box on this machine, `make test` proves it.
+# Each target first installs what is missing, and what `make install` did once takes no time again.
+
+PYTHON ?= python3
+ARGS   ?=
+
+# The system packages, listed here and nowhere else.
+PACKAGES       = python3-venv python3-dev gcc pkg-config libssl-dev libacl1-dev liblz4-dev \
+                 libzstd-dev libxxhash-dev openssh-client openssh-server nginx-light zstd \
+                 xz-utils ca-certificates
+TEST_PACKAGES  = faketime
+BENCH_PACKAGES = restic curl
+
+BIN   = .venv/bin
+SETUP = PYTHON="$(PYTHON)" sh setup.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench install lock
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+run: ## the whole box on this machine: a small office, its servers, two disks, a cloud
+	@$(SETUP) $(PACKAGES)
+	@$(BIN)/appliance demo $(ARGS)
+
+test: ## every test, the slow ones too; ARGS="-k sftp" picks some
+	@$(SETUP) $(PACKAGES) $(TEST_PACKAGES)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: ## ruff, mypy and the shells' own check
+	@$(SETUP) $(PACKAGES)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	sh -n setup.sh
+	bash -n .ci/run
+
+bench: ## compare with restic, borg, sftp and curl; ARGS="--scale 0.1 --days 10" is quicker
+	@$(SETUP) $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+install: ## only install what is missing
+	@$(SETUP) $(PACKAGES)
+
+lock: ## choose the newest Python packages anew and pin them by hash
+	@$(SETUP) $(PACKAGES)
+	@sh setup.sh --lock

@@ -1,0 +1,149 @@
+#!/bin/sh
+# Makes this machine ready: system packages by apt, .venv from requirements.lock, ourselves in it.
+# Called by the Makefile, which holds the list of system packages. Every step may be interrupted
+# and repeated; .venv/ready is written last and says what .venv was made from.
+#
+#   setup.sh PACKAGE...     install what is missing
+#   setup.sh --lock         pin the Python packages anew
+set -eu
+cd "$(dirname "$0")"
+python=${PYTHON:-python3}
+ready=.venv/ready
+marker='# Everything else.'
+
+say() { printf '%s\n' "$*" >&2; }
+
+stop() {
+    say "" "$@"
+    exit 1
+}
+
+# Print the last words of a program that failed, with our sentence above them.
+explain() {
+    log=$1 what=$2
+    if grep -qiE 'resol|connect|network|fetch|timed? ?out|Max retries|versions: none|proxy' "$log"; then
+        say "No connection to the package servers, so $what could not be installed."
+        say "Connect this machine to the internet and run the same command again."
+    else
+        say "$what could not be installed. The last lines of what was said:"
+    fi
+    tail -n 4 "$log" | cut -c1-200 | sed 's/^/    /' >&2
+    exit 1
+}
+
+missing_packages() {
+    for package; do
+        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || state=
+        [ "$state" = installed ] || printf '%s ' "$package"
+    done
+}
+
+install_packages() {
+    [ $# -gt 0 ] || return 0
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        stop "This is not Debian or Raspberry Pi OS, so the system packages cannot be installed.
+Install what corresponds to these, then run: make install PACKAGES=
+    $*"
+    fi
+    missing=$(missing_packages "$@")
+    [ -n "$missing" ] || return 0
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || stop "Some system packages are missing, and there is no sudo.
+Ask whoever looks after this machine to run:
+    apt-get install $missing"
+        as_root=sudo
+    fi
+    say "Installing system packages: $missing"
+    log=$(mktemp)
+    # shellcheck disable=SC2086 # one word per package
+    {
+        $as_root apt-get -q update >"$log" 2>&1 &&
+        $as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -qy install --no-install-recommends $missing >>"$log" 2>&1
+    } || explain "$log" "the system packages $missing"
+    rm -f "$log"
+}
+
+check_python() {
+    command -v "$python" >/dev/null || stop "There is no $python on this machine."
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop \
+"This needs Python 3.11 or newer; $python is $("$python" -V 2>&1).
+Debian 12, Debian 13 and today's Raspberry Pi OS have it. Or name another one:
+    make install PYTHON=/path/to/python3.12"
+}
+
+# What .venv must have been made from: these files, this Python, this place.
+fingerprint() {
+    cat requirements.lock pyproject.toml setup.sh | sha256sum
+    .venv/bin/python -V 2>/dev/null || echo none
+    pwd
+}
+
+pip() {
+    log=$(mktemp)
+    PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet "$@" >"$log" 2>&1 ||
+        explain "$log" "the Python packages"
+    rm -f "$log"
+}
+
+# Borg comes as source for Linux and is built here: what it needs for that stands first in the
+# lock, is installed first, and serves instead of an isolated (and unpinned) build environment.
+fill_venv() {
+    say "Installing the Python packages into .venv (some minutes on a Raspberry Pi)"
+    first=.venv/first.txt
+    sed "/^$marker/,\$d" requirements.lock >"$first"
+    pip --require-hashes --only-binary :all: -r "$first"
+    pip --require-hashes --no-build-isolation -r requirements.lock
+    pip --no-deps --no-build-isolation --editable .
+}
+
+whole_venv() {
+    [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 || return 1
+    [ "$(sed -n 's/^VIRTUAL_ENV=//p' .venv/bin/activate | tr -d "\"'")" = "$(pwd)/.venv" ]
+}
+
+install_python() {
+    { [ -f "$ready" ] && [ "$(cat "$ready")" = "$(fingerprint)" ]; } && return 0
+    check_python
+    rm -f "$ready"
+    whole_venv || "$python" -m venv --clear .venv || stop "Python's venv could not be made."
+    fill_venv
+    fingerprint >.venv/ready.part
+    mv .venv/ready.part "$ready"
+}
+
+# uv resolves for every platform at once; it lives in a throw-away environment.
+lock() {
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    "$python" -m venv "$work/venv"
+    "$work/venv/bin/python" -m pip install --quiet uv
+    compile() {
+        "$work/venv/bin/uv" pip compile --quiet --universal --python-version 3.11 \
+            --generate-hashes --no-header --no-annotate --no-emit-index-url \
+            --no-emit-find-links --no-config --upgrade "$@"
+    }
+    compile --group build -o "$work/build" >/dev/null
+    compile --constraint "$work/build" --group build --group dev pyproject.toml \
+        -o "$work/all" >/dev/null
+    grep -o '^[^ ;]*' "$work/build" >"$work/names"
+    {
+        echo "# Needed first: what borgbackup's source is built with."
+        cat "$work/build"
+        echo "$marker"
+        awk 'NR == FNR { build[$1]; next } /^[^ ]/ { keep = !($1 in build) } keep' \
+            "$work/names" "$work/all"
+    } >requirements.lock
+    say "requirements.lock is new; run make install test before you commit it."
+}
+
+if [ "${1-}" = --lock ]; then
+    lock
+    exit
+fi
+install_packages "$@"
+mkdir -p .venv
+exec 9<Makefile  # one at a time
+flock 9
+install_python
