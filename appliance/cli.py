@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +14,8 @@ import click
 from . import __version__, config
 from .core import moment, words
 from .core.errors import ApplianceError, Cancelled, ConfigError
-from .core.model import Archive, Outcome, Run, Trigger
-from .core.ports import Watch
+from .core.model import Run, Trigger
+from .engine.restore import Wish
 from .screen import (
     complain,
     exit_code,
@@ -23,6 +23,7 @@ from .screen import (
     run_lines,
     say,
     say_json,
+    step_line,
     table,
 )
 
@@ -105,7 +106,7 @@ def _names(kind: str) -> Callable[..., list[str]]:
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         try:
-            settings = (ctx.find_root().obj or Office(ctx.find_root().params.get("config_path")))
+            settings = ctx.find_root().obj or Office(ctx.find_root().params.get("config_path"))
             sections = getattr(settings.settings, kind)
         except ApplianceError:
             return []
@@ -250,8 +251,6 @@ def _show_run(run: Run | None, as_json: bool) -> None:
         return
     for line in run_lines(run):
         say(line)
-    from .screen import step_line  # noqa: PLC0415
-
     for step in run.steps:
         say(step_line(step))
     if run.detail:
@@ -270,7 +269,7 @@ def archives(office: Office, source: str | None, repository: str | None, as_json
         office.settings.source_named(source)
     found = box.archives(source, repository)
     if as_json:
-        say_json([{**_facts(one), "places": places} for one, places in found])
+        say_json([{"archive": one, "places": places} for one, places in found])
     elif not found:
         say("There is no backup yet. Start with `appliance run`.")
     else:
@@ -278,18 +277,8 @@ def archives(office: Office, source: str | None, repository: str | None, as_json
         table(("BACKUP", "TAKEN", "ON"), rows)
 
 
-def _facts(archive: Archive) -> dict[str, object]:
-    from dataclasses import asdict  # noqa: PLC0415
-
-    return asdict(archive)
-
-
 def _when(box: Any, time: datetime) -> str:
     return words.when(time, box.zone, box.clock.now())
-
-
-def _moment(ctx: click.Context, _: click.Parameter, text: str | None) -> str | None:
-    return text
 
 
 @main.command()
@@ -302,17 +291,7 @@ def _moment(ctx: click.Context, _: click.Parameter, text: str | None) -> str | N
 @click.option("--original", is_flag=True, help="The vendor's own file, byte for byte.")
 @json_option
 @office
-def restore(
-    office: Office,
-    source: str,
-    into: Path,
-    at: str | None,
-    repository: str | None,
-    mirror: str | None,
-    tables: tuple[str, ...],
-    original: bool,
-    as_json: bool,
-) -> None:
+def restore(office: Office, source: str, into: Path, as_json: bool, **how: Any) -> None:
     """Get files back into a folder; nothing that is there is overwritten.
 
     \b
@@ -320,13 +299,9 @@ def restore(
     appliance restore crm-nightly --at "3 days ago" --table Contacts --to /tmp/back
     appliance restore crm-nightly --original --from-mirror cloud --to /tmp/back
     """
-    name = office.settings.source_named(source).name
-    box = office.box
-    when = _time(box, at)
-    done = box.restore(
-        name, when, into, repository=repository, mirror=mirror, only=tables, original=original,
-        quiet=as_json,
-    )  # fmt: skip
+    name, box = office.settings.source_named(source).name, office.box
+    wish = Wish(name, _time(box, how["at"]), how["tables"], how["original"])
+    done = box.restore(wish, into, how["repository"], how["mirror"], quiet=as_json)
     if as_json:
         say_json(done)
         return
@@ -353,7 +328,9 @@ def mirror(office: Office, name: str | None, as_json: bool) -> None:
     chosen = [office.settings.mirror_named(name)] if name else list(office.settings.mirror)
     if not chosen:
         raise ApplianceError("No mirror is configured.", hint="Add a [[mirror]] to the file.")
-    runs = office.box.run_now([f"mirror:{one.name}" for one in chosen], Trigger.COMMAND, quiet=as_json)
+    runs = office.box.run_now(
+        [f"mirror:{one.name}" for one in chosen], Trigger.COMMAND, quiet=as_json
+    )
     if as_json:
         say_json(runs)
     sys.exit(exit_code([one.outcome for one in runs]))

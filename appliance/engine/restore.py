@@ -47,7 +47,8 @@ def choose(archives: Sequence[Archive], at: datetime | None) -> Archive | None:
     """
     good = sorted((one for one in archives if not one.held), key=lambda one: one.sequence)
     old_enough = [one for one in good if at is None or one.time <= at]
-    return (old_enough or good[:1] or [None])[-1]
+    candidates = old_enough or good[:1]
+    return candidates[-1] if candidates else None
 
 
 def restore(
@@ -60,7 +61,8 @@ def restore(
     found: list[Restored] = []
 
     def story(journal: Journal, folder: Path) -> None:
-        found.append(_first_whole(kit, journal, repositories, wish, folder, into))
+        restoring = _Restoring(kit, journal, wish, folder, into)
+        found.append(restoring.first_whole(repositories))
         journal.archive = found[0].archive.name
         journal.message = f"{len(found[0].paths)} files given back into {into}."
 
@@ -70,42 +72,46 @@ def restore(
     return found[0]
 
 
-def _first_whole(
-    kit: Kit,
-    journal: Journal,
-    repositories: Sequence[Repository],
-    wish: Wish,
-    folder: Path,
-    into: Path,
-) -> Restored:
-    failures: list[ApplianceError] = []
-    for number, repository in enumerate(repositories):
-        try:
-            return _from(kit, journal, repository, wish, folder / str(number), into)
-        except Cancelled:
-            raise
-        except Exception as error:  # noqa: BLE001 - the next copy may be whole
-            failures.append(understood(error))
-    none = ApplianceError("There is no repository to restore from.")
-    raise failures[0] if failures else none
+@dataclass(frozen=True, slots=True)
+class _Restoring:
+    kit: Kit
+    journal: Journal
+    wish: Wish
+    folder: Path
+    into: Path
 
+    def first_whole(self, repositories: Sequence[Repository]) -> Restored:
+        """Go from copy to copy until one is whole; raise what the first one raised."""
+        failures: list[ApplianceError] = []
+        for number, repository in enumerate(repositories):
+            try:
+                return self._from(repository, self.folder / str(number))
+            except Cancelled:
+                raise
+            except Exception as error:  # noqa: BLE001 - the next copy may be whole
+                failures.append(understood(error))
+        none = ApplianceError("There is no repository to restore from.")
+        raise failures[0] if failures else none
 
-def _from(
-    kit: Kit, journal: Journal, repository: Repository, wish: Wish, folder: Path, into: Path
-) -> Restored:
-    def bring_back(remarks: Remarks) -> Restored:
-        archive = choose(repository.archives(wish.source), wish.at)
+    def _from(self, repository: Repository, folder: Path) -> Restored:
+        def bring_back(remarks: Remarks) -> Restored:
+            archive = self._chosen(repository)
+            folder.mkdir()
+            watch, wish = self.journal.watch, self.wish
+            repository.extract(archive.name, folder, watch)
+            paths = self.kit.exports.restore(
+                folder, self.into, watch, only=wish.only, original=wish.original
+            )
+            remarks.size_bytes, remarks.message = sum(p.stat().st_size for p in paths), archive.name
+            return Restored(archive, repository.name, paths)
+
+        return self.journal.step(StepName.VERIFY, bring_back, repository.name)
+
+    def _chosen(self, repository: Repository) -> Archive:
+        archive = choose(repository.archives(self.wish.source), self.wish.at)
         if archive is None:
             raise ApplianceError(
-                f"There is no backup of {wish.source} on {repository.name}.",
+                f"There is no backup of {self.wish.source} on {repository.name}.",
                 hint="`appliance archives` lists what there is.",
             )
-        folder.mkdir()
-        repository.extract(archive.name, folder, journal.watch)
-        paths = kit.exports.restore(
-            folder, into, journal.watch, only=wish.only, original=wish.original
-        )
-        remarks.size_bytes, remarks.message = sum(p.stat().st_size for p in paths), archive.name
-        return Restored(archive, repository.name, paths)
-
-    return journal.step(StepName.VERIFY, bring_back, repository.name)
+        return archive
