@@ -1,0 +1,1 @@
+"""Copies of a repository in the cloud."""

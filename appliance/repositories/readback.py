@@ -1,0 +1,69 @@
+"""Reading an archive back: the stream of its files to hashes, and the paths it may hold."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from ..core.errors import RepositoryDamaged
+from ..core.model import StoredFile
+
+_BLOCK_BYTES = 1 << 20
+
+
+def hashes_in(stream: IO[bytes], on_bytes: Callable[[int], None]) -> Mapping[str, StoredFile]:
+    """Given a tar stream, return size and SHA-256 of each file in it, keeping nothing of them.
+
+    `on_bytes` hears how many bytes were read so far. Raise tarfile.TarError where it breaks off,
+    RepositoryDamaged where it holds anything but files and folders.
+    """
+    found: dict[str, StoredFile] = {}
+    done = 0
+    with tarfile.open(fileobj=stream, mode="r|") as tar:
+        for member in tar:
+            tar.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header
+            if member.isreg():
+                found[member.name], done = _hash(tar, member, done, on_bytes)
+            elif member.islnk() and member.linkname in found:
+                found[member.name] = found[member.linkname]
+            elif not member.isdir():
+                raise RepositoryDamaged("An archive holds something that is not a file.")
+    return found
+
+
+def _hash(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, done: int, on_bytes: Callable[[int], None]
+) -> tuple[StoredFile, int]:
+    digest, size = hashlib.sha256(), 0
+    body = tar.extractfile(member)
+    while body and (block := body.read(_BLOCK_BYTES)):
+        digest.update(block)
+        size += len(block)
+        on_bytes(done + size)
+    return StoredFile(size, digest.hexdigest()), done + size
+
+
+def sizes_of(items: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Given the entries of `borg list --json-lines`, return each file's size by path.
+
+    Raise RepositoryDamaged where a path could leave its folder, or is not a file or folder.
+    """
+    sizes: dict[str, int] = {}
+    for item in items:
+        path = str(item["path"])
+        if not is_safe(path) or item["type"] not in {"-", "d"}:
+            raise RepositoryDamaged(
+                "An archive holds a path that no backup of ours can have.", detail=repr(path)
+            )
+        if item["type"] == "-":
+            sizes[path] = sizes.get(str(item["source"]), 0) if item["source"] else item["size"]
+    return sizes
+
+
+def is_safe(path: str) -> bool:
+    """Return whether a path stays inside the folder it is unpacked into."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts and "\0" not in path
