@@ -1,0 +1,314 @@
+"""The only home of *how things stand*: computed from the ledger now, never stored.
+
+Never green by silence: what counts is the age of the newest copy that was proved whole, here and
+in the cloud, not that the last job ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from .model import Copy, Outcome, Run
+from .schedule import Schedule
+from .words import age, listed, when
+
+
+class State(StrEnum):
+    """How a Source, or the whole box, stands."""
+
+    SAFE = "safe"
+    WORKING = "working"
+    GETTING_OLD = "getting old"
+    LOOK = "look"
+    WAITING = "waiting"
+    HELD = "held"
+
+
+_WORST_FIRST = (
+    State.LOOK,
+    State.HELD,
+    State.WORKING,
+    State.WAITING,
+    State.GETTING_OLD,
+    State.SAFE,
+)
+_HELD_HINT = "Look at it on the page, then accept or reject it."
+_CLOCK_HINT = "Connect the box to the internet so that it can set its clock."
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a Source's owner may rely on."""
+
+    source: str
+    schedule: Schedule
+    zone: ZoneInfo
+    grace: timedelta
+    """After which a missed backup is *getting old*."""
+    places: tuple[str, ...]
+    """Names of the Repositories that each must have a copy."""
+    mirrors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """How one Source stands. Ages are None where there is no copy, or no time to trust."""
+
+    source: str
+    state: State
+    sentence: str
+    todo: str
+    here: datetime | None
+    """Time of the newest proved copy in any Repository."""
+    cloud: datetime | None
+    """Time of the newest proved copy in any Mirror."""
+    here_age: timedelta | None
+    cloud_age: timedelta | None
+    has_cloud: bool
+    places: Mapping[str, datetime | None]
+    """The same for each Repository and Mirror by name."""
+    last_outcome: Outcome | None
+    last_message: str
+    last_run: int | None
+    next_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the box stands: the worst of its Sources, in one sentence."""
+
+    state: State
+    sentence: str
+    todo: str
+    clock_trusted: bool
+    sources: tuple[SourceHealth, ...]
+
+
+def assess(
+    expectations: Sequence[Expectation],
+    copies: Sequence[Copy],
+    runs: Sequence[Run],
+    now: datetime,
+    *,
+    running: str | None = None,
+    waiting: Collection[str] = (),
+    clock_trusted: bool = True,
+    held: Collection[str] | None = None,
+    retrying: Collection[str] = (),
+) -> Health:
+    """Given what is expected and what the ledger knows (`runs` newest first), return how things
+    stand at `now`.
+
+    `held` names the archives that wait for a person (None: those of all held runs); `retrying`
+    the sources whose failed run is tried again by itself.
+    """
+    if held is None:
+        held = {run.archive for run in runs if run.outcome is Outcome.HELD and run.archive}
+    good = [copy for copy in copies if copy.archive not in held]
+    assessed = tuple(
+        _Case(expected, good, runs, now, held, clock_trusted=clock_trusted).assessed(
+            running=running == expected.source,
+            waiting=expected.source in waiting,
+            retrying=expected.source in retrying,
+        )
+        for expected in expectations
+    )
+    return _overall(assessed, clock_trusted)
+
+
+def as_json(health: Health) -> dict[str, object]:
+    """Return Health as plain JSON values; times in ISO 8601 UTC, ages in whole seconds."""
+    return {
+        "state": str(health.state),
+        "sentence": health.sentence,
+        "todo": health.todo,
+        "clock_trusted": health.clock_trusted,
+        "sources": [_source_as_json(source) for source in health.sources],
+    }
+
+
+class _Case:
+    """One Source's evidence and the judgement over it."""
+
+    def __init__(
+        self,
+        expected: Expectation,
+        copies: Sequence[Copy],
+        runs: Sequence[Run],
+        now: datetime,
+        held: Collection[str],
+        *,
+        clock_trusted: bool,
+    ) -> None:
+        self._expected, self._now, self._clock_trusted = expected, now, clock_trusted
+        self._held = held
+        self._runs = [run for run in runs if run.source == expected.source]
+        mine = [copy for copy in copies if copy.source == expected.source]
+        # A copy dated in the future would look fresh for years: it proves nothing about today.
+        self._copies = [copy for copy in mine if copy.time <= now or not clock_trusted]
+        self.places = {place: self._fresh((place,)) for place in self._all_places()}
+        self.here = self._fresh(expected.places)
+        self.cloud = self._fresh(expected.mirrors)
+
+    def assessed(self, *, running: bool, waiting: bool, retrying: bool) -> SourceHealth:
+        """Return the judgement."""
+        state, sentence, todo = self._judged(retrying)
+        if running and state is not State.HELD:
+            state = State.WORKING
+        elif waiting and state not in (State.LOOK, State.HELD):
+            state = State.WAITING
+        last = self._last()
+        slot = self._expected.schedule.next(self._expected.zone, self._now)
+        return SourceHealth(
+            source=self._expected.source,
+            state=state,
+            sentence=sentence,
+            todo=todo,
+            here=self.here,
+            cloud=self.cloud,
+            here_age=self._age(self.here),
+            cloud_age=self._age(self.cloud),
+            has_cloud=bool(self._expected.mirrors),
+            places=self.places,
+            last_outcome=last.outcome if last else None,
+            last_message=last.message if last else "",
+            last_run=last.id if last else None,
+            next_due=slot.due if slot else None,
+        )
+
+    def _judged(self, retrying: bool) -> tuple[State, str, str]:
+        last = self._last()
+        if last and self._waits_for_a_person(last):
+            reason = last.message or "The last export looks suspicious."
+            return State.HELD, reason, last.hint or _HELD_HINT
+        if last and last.outcome is Outcome.FAILED and not retrying:
+            return State.LOOK, last.message or "The last backup failed.", last.hint
+        if self.here is None:
+            todo = "Start a backup, or wait until the next one is due."
+            return State.LOOK, "There is no good copy yet.", (last.hint if last else "") or todo
+        if not self._clock_trusted:
+            words = f"The clock is not set yet; the last good copy is of {self._when(self.here)}."
+            return State.WAITING, words, _CLOCK_HINT
+        if reasons := tuple(self._old()):
+            return State.GETTING_OLD, reasons[0], (last.hint if last else "") or _todo_for_old(last)
+        todo = last.hint if last and last.outcome is Outcome.WARNING else ""
+        return State.SAFE, f"Last good copy {self._ages()}.", todo
+
+    def _old(self) -> Iterator[str]:
+        """Say what is older than it may be, worst first."""
+        expected, here = self._expected, self.here
+        slot = expected.schedule.latest(expected.zone, self._now - expected.grace)
+        if here and slot and here < slot.due:
+            yield f"The last good copy is {age(self._now - here)}; a newer one should be there."
+        if expected.mirrors and self._behind(self.cloud):
+            since = f"{age(self._now - self.cloud)}" if self.cloud else "missing"
+            yield f"The copy in the cloud is {'from ' if self.cloud else ''}{since}."
+        if behind := [place for place in expected.places if self._behind(self.places[place])]:
+            yield f"The newest copies are missing on {listed(behind)}."
+
+    def _behind(self, fresh: datetime | None) -> bool:
+        """Whether a place has lacked a copy that is proved here for longer than the grace."""
+        lacking = [
+            copy.verified
+            for copy in self._copies
+            if copy.place in self._expected.places and (fresh is None or copy.time > fresh)
+        ]
+        return bool(lacking) and self._now - min(lacking) > self._expected.grace
+
+    def _fresh(self, places: Collection[str]) -> datetime | None:
+        """The time of the newest proved copy in these places, or of a later run that found its
+        archive unchanged.
+        """
+        times = {copy.archive: copy.time for copy in self._copies if copy.place in places}
+        unchanged = [
+            run.started
+            for run in self._runs
+            if run.outcome is Outcome.SKIPPED and run.archive in times and self._is_past(run)
+        ]
+        return max((*times.values(), *unchanged), default=None)
+
+    def _is_past(self, run: Run) -> bool:
+        return run.started <= self._now or not self._clock_trusted
+
+    def _waits_for_a_person(self, last: Run) -> bool:
+        """Whether the last run's export is held, or is the held one unchanged."""
+        return last.archive in self._held if last.archive else last.outcome is Outcome.HELD
+
+    def _last(self) -> Run | None:
+        """The last Run that says something: over, and not stopped on request."""
+        passed_over = (None, Outcome.CANCELLED, Outcome.INTERRUPTED)
+        return next((run for run in self._runs if run.outcome not in passed_over), None)
+
+    def _all_places(self) -> tuple[str, ...]:
+        return (*self._expected.places, *self._expected.mirrors)
+
+    def _age(self, fresh: datetime | None) -> timedelta | None:
+        return self._now - fresh if fresh and self._clock_trusted else None
+
+    def _when(self, fresh: datetime) -> str:
+        return when(fresh, self._expected.zone, self._now)
+
+    def _ages(self) -> str:
+        here = age(self._now - self.here) if self.here else "never"
+        if not self._expected.mirrors:
+            return f"{here}, here"
+        cloud = age(self._now - self.cloud) if self.cloud else ""
+        if not cloud:
+            return f"{here} here, not yet in the cloud"
+        if cloud == here:
+            return f"{here}, here and in the cloud"
+        return f"{here} here, {cloud} in the cloud"
+
+
+def _todo_for_old(last: Run | None) -> str:
+    if last is None:
+        return "Check that the box is connected and switched on at the time of the backup."
+    return "It is tried again by itself; look again tomorrow."
+
+
+def _overall(sources: tuple[SourceHealth, ...], clock_trusted: bool) -> Health:
+    if not sources:
+        sentence = "Look: nothing is set up to be backed up yet."
+        return Health(State.LOOK, sentence, "Set up a source.", clock_trusted, ())
+    worst = min(sources, key=_badness)
+    name = f"{worst.source}: " if len(sources) > 1 and worst.state is not State.SAFE else ""
+    lead = str(worst.state).capitalize()
+    return Health(
+        worst.state, f"{lead}. {name}{worst.sentence}", worst.todo, clock_trusted, sources
+    )
+
+
+def _badness(source: SourceHealth) -> tuple[int, datetime]:
+    oldest = source.here or datetime.min.replace(tzinfo=UTC)
+    return _WORST_FIRST.index(source.state), oldest
+
+
+def _source_as_json(source: SourceHealth) -> dict[str, object]:
+    return {
+        "source": source.source,
+        "state": str(source.state),
+        "sentence": source.sentence,
+        "todo": source.todo,
+        "here": _iso(source.here),
+        "cloud": _iso(source.cloud),
+        "here_age_seconds": _seconds(source.here_age),
+        "cloud_age_seconds": _seconds(source.cloud_age),
+        "has_cloud": source.has_cloud,
+        "places": {place: _iso(fresh) for place, fresh in source.places.items()},
+        "last_outcome": str(source.last_outcome) if source.last_outcome else None,
+        "last_message": source.last_message,
+        "last_run": source.last_run,
+        "next_due": _iso(source.next_due),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat() if moment else None
+
+
+def _seconds(length: timedelta | None) -> int | None:
+    return int(length.total_seconds()) if length is not None else None
