@@ -1,0 +1,129 @@
+"""What the engine remembers between Runs, beside the Runs: the keys of the ledger's notes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..core.model import Archive, SeenFile
+from ..core.ports import Ledger
+
+REPOSITORY_ID = "repository-id"
+DAMAGED = "damaged"
+CHECKED_AT = "checked-at"
+PRUNED_AT = "pruned-at"
+COMPACTED_AT = "compacted-at"
+NEWEST = "newest"
+_PENDING = "pending"
+_REMOVING = "removing"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An archive that is about to be written, and the export files that it holds."""
+
+    archive: Archive
+    files: tuple[SeenFile, ...]
+
+
+def key(kind: str, name: str) -> str:
+    """Given a kind of note and what it is about, return its key."""
+    return f"{kind}:{name}"
+
+
+def note_time(ledger: Ledger, kind: str, name: str, time: datetime) -> None:
+    """Remember when something last happened."""
+    ledger.note(key(kind, name), time.isoformat())
+
+
+def noted_time(ledger: Ledger, kind: str, name: str) -> datetime | None:
+    """Return when something last happened, if it ever did."""
+    text = ledger.noted(key(kind, name))
+    return datetime.fromisoformat(text) if text else None
+
+
+def mark_damaged(ledger: Ledger, repository: str, why: str) -> None:
+    """Mark a repository until a person clears it; the first reason stays."""
+    if not is_damaged(ledger, repository):
+        ledger.note(key(DAMAGED, repository), why or "damaged")
+
+
+def is_damaged(ledger: Ledger, repository: str) -> bool:
+    """Return whether a repository ever failed to give back what it was given."""
+    return bool(ledger.noted(key(DAMAGED, repository)))
+
+
+def note_removal(ledger: Ledger, repository: str, archives: Sequence[str]) -> None:
+    """Remember which archives retention is about to remove from a repository."""
+    ledger.note(key(_REMOVING, repository), "\n".join(archives))
+
+
+def removed(ledger: Ledger, repository: str) -> frozenset[str]:
+    """Return the archives that retention removed from a repository last, or was about to."""
+    return frozenset((ledger.noted(key(_REMOVING, repository)) or "").split("\n"))
+
+
+def intend(ledger: Ledger, pending: Pending) -> None:
+    """Remember what is about to be written, so that a power cut cannot make it a stranger."""
+    ledger.note(key(_PENDING, pending.archive.source), _dumped(pending))
+
+
+def intended(ledger: Ledger, source: str) -> Pending | None:
+    """Return what an earlier Run was about to write and did not live to remember."""
+    text = ledger.noted(key(_PENDING, source))
+    return _loaded(text) if text else None
+
+
+def fulfil(ledger: Ledger, pending: Pending) -> None:
+    """Remember an archive as the newest of its source; safe to repeat at any point."""
+    source = pending.archive.source
+    ledger.note(key(NEWEST, source), pending.archive.name)
+    ledger.remember(source, pending.archive, pending.files)
+    forget_intention(ledger, source)
+
+
+def forget_intention(ledger: Ledger, source: str) -> None:
+    """Nothing is half done any more."""
+    ledger.note(key(_PENDING, source), "")
+
+
+def newest(ledger: Ledger, source: str) -> str:
+    """Return the name of the archive that holds `ledger.last_export`, empty if none does."""
+    return ledger.noted(key(NEWEST, source)) or ""
+
+
+def _dumped(pending: Pending) -> str:
+    archive = pending.archive
+    return json.dumps(
+        {
+            "name": archive.name,
+            "source": archive.source,
+            "time": archive.time.isoformat(),
+            "sequence": archive.sequence,
+            "manifest_sha256": archive.manifest_sha256,
+            "clock_trusted": archive.clock_trusted,
+            "held": archive.held,
+            "files": [
+                [
+                    file.name,
+                    file.size_bytes,
+                    file.sha256,
+                    file.modified.isoformat() if file.modified else None,
+                    file.validator,
+                ]
+                for file in pending.files
+            ],
+        }
+    )
+
+
+def _loaded(text: str) -> Pending:
+    facts = json.loads(text)
+    files = tuple(
+        SeenFile(name, size, sha256, datetime.fromisoformat(time) if time else None, validator)
+        for name, size, sha256, time, validator in facts.pop("files")
+    )
+    facts["time"] = datetime.fromisoformat(facts["time"])
+    return Pending(Archive(**facts), files)

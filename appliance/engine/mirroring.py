@@ -1,0 +1,100 @@
+"""The cloud copies: only of what is proved, never of what is damaged.
+
+A mirror is pushed in the same worker as everything else, after verify, so nothing writes to the
+repository meanwhile. A cloud that does not answer costs the backup nothing: it is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core.errors import ApplianceError, RepositoryDamaged
+from ..core.model import Archive, Copy, Run, StepName, Trigger
+from ..core.ports import Mirror, Watch
+from . import memory, rotation
+from .journal import Journal, Remarks, record
+from .kit import Ended, Kit
+from .rotation import Place
+
+
+def job_name(mirror: str) -> str:
+    """Return the name under which a mirror's own Runs stand in the ledger."""
+    return f"mirror:{mirror}"
+
+
+def run_mirror(mirror: Mirror, trigger: Trigger, kit: Kit, watch: Watch, slot: str = "") -> Run:
+    """Bring one mirror up to date on its own; return the finished Run."""
+    return bring_up_to_date(mirror, trigger, kit, watch, slot).run
+
+
+def bring_up_to_date(
+    mirror: Mirror, trigger: Trigger, kit: Kit, watch: Watch, slot: str = ""
+) -> Ended:
+    """As `run_mirror`, with the errors themselves for whoever decides about trying again."""
+
+    def story(journal: Journal, folder: Path) -> None:
+        (place,) = rotation.reachable(kit, journal, only=mirror.repository)
+        rotation.prove_strangers(kit, journal, [place], folder / "borrowed")
+        _require_sound(kit, place)
+        journal.step(StepName.MIRROR, lambda remarks: _push(mirror, place, journal, remarks))
+        _record_copies(kit, mirror, place)
+
+    return record(kit, job_name(mirror.name), trigger, watch, story, slot)
+
+
+def follow(kit: Kit, journal: Journal, places: Sequence[Place]) -> None:
+    """After a backup: push each mirror whose repository is here; what fails is a warning."""
+    by_name = {place.name: place for place in places}
+    for mirror in kit.mirrors:
+        place = by_name.get(mirror.repository)
+        if place is not None:
+            _follow(kit, journal, mirror, place)
+
+
+def _follow(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
+    def push(remarks: Remarks) -> None:
+        _require_sound(kit, place)
+        _push(mirror, place, journal, remarks)
+
+    failure = journal.attempt(StepName.MIRROR, push, mirror.name)
+    if not isinstance(failure, ApplianceError):
+        _record_copies(kit, mirror, place)
+    elif failure.retry:
+        journal.unmirrored.append(mirror.name)
+
+
+def _push(mirror: Mirror, place: Place, journal: Journal, remarks: Remarks) -> None:
+    transfer = mirror.push(place.repository, journal.watch)
+    remarks.size_bytes = transfer.size_bytes
+    remarks.message = f"{transfer.files} files sent."
+
+
+def _require_sound(kit: Kit, place: Place) -> None:
+    """Raise what keeps a repository from being mirrored."""
+    if memory.is_damaged(kit.ledger, place.name):
+        raise RepositoryDamaged(f"{place.name} is damaged, so the cloud copy is left as it is.")
+    known = rotation.proved(kit, place.name)
+    unproved = [one for one in place.archives if one.name not in known]
+    if place.failed or unproved:
+        hint = "The next backup tries again; look at what went wrong with this disk."
+        raise ApplianceError(
+            f"{place.name} is not proved whole, so the cloud copy is left as it is.", hint=hint
+        )
+
+
+def _record_copies(kit: Kit, mirror: Mirror, place: Place) -> None:
+    """The mirror holds what its repository holds: new ones, and again the newest of each."""
+    there = rotation.proved(kit, mirror.name)
+    newest = {name.name for name in _newest_of_each(place)}
+    for archive in place.archives:
+        if archive.name not in there or archive.name in newest:
+            now = kit.clock.now()
+            kit.ledger.add_copy(Copy(archive.name, archive.source, mirror.name, archive.time, now))
+    gone = there - {archive.name for archive in place.archives}
+    if gone:
+        kit.ledger.drop_copies(mirror.name, sorted(gone))
+
+
+def _newest_of_each(place: Place) -> list[Archive]:
+    return [place.of(source)[-1] for source in {one.source for one in place.archives}]

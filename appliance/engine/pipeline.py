@@ -1,0 +1,227 @@
+"""The product's story: what happens from a server's export to proved copies on every disk.
+
+pull -> unpack -> inspect -> archive (each reachable repository) -> verify -> prune -> mirror
+
+Every step is safe to repeat. What is about to be written is noted first, so that a Run after a
+power cut finds it, proves it and goes on from there instead of storing the same export twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ..core.errors import ApplianceError, DiskAbsent, ExportNotReady, ExportUnsafe
+from ..core.model import (
+    Archive,
+    Export,
+    ExportFile,
+    Outcome,
+    Run,
+    SeenFile,
+    StepName,
+    StoredFile,
+    Trigger,
+)
+from ..core.ports import Layout, Source, Watch
+from ..core.retention import clock_is_trusted
+from . import memory, mirroring, rotation, upkeep
+from .journal import Journal, Remarks, record, understood
+from .kit import Ended, Kit
+from .memory import Pending
+from .rotation import Place, Reference
+
+MANIFEST = "manifest.json"
+
+
+def run(source: Source, trigger: Trigger, kit: Kit, watch: Watch, slot: str = "") -> Run:
+    """Back up one source; return the finished Run. Raise only what the ledger raises."""
+    return back_up(source, trigger, kit, watch, slot).run
+
+
+def back_up(source: Source, trigger: Trigger, kit: Kit, watch: Watch, slot: str = "") -> Ended:
+    """As `run`, with the errors themselves for whoever decides about trying again."""
+
+    def story(journal: Journal, folder: Path) -> None:
+        _Backup(source, kit, journal, folder).tell()
+
+    return record(kit, source.name, trigger, watch, story, slot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Backup:
+    source: Source
+    kit: Kit
+    journal: Journal
+    folder: Path
+
+    def tell(self) -> None:
+        """The whole of it."""
+        places = self._find_places()
+        export = self._pull("export", self.kit.ledger.seen(self.source.name))
+        before = self._take_out_the_newest(places)
+        if before is not None and self._is_kept(export, before):
+            self._confirm(export, before, places)
+        else:
+            export = export or self._pull_again(places)
+            layout = self._lay_out(export, before)
+            self._archive(export, layout, places)
+        upkeep.tidy(self.kit, self.journal, places, self._trusts_the_clock(export, places))
+        mirroring.follow(self.kit, self.journal, places)
+
+    def _find_places(self) -> list[Place]:
+        """Who is here; what a power cut left is proved, and who was away catches up."""
+        places = rotation.reachable(self.kit, self.journal)
+        borrowed = self.folder / "borrowed"
+        rotation.prove_strangers(self.kit, self.journal, places, borrowed)
+        self._finish_what_was_begun()
+        rotation.catch_up(self.kit, self.journal, self.source.name, places, borrowed)
+        return places
+
+    def _finish_what_was_begun(self) -> None:
+        ledger, name = self.kit.ledger, self.source.name
+        pending = memory.intended(ledger, name)
+        if pending is None:
+            return
+        if any(copy.archive == pending.archive.name for copy in ledger.copies(name)):
+            memory.fulfil(ledger, pending)
+        else:
+            memory.forget_intention(ledger, name)
+
+    def _pull(self, folder: str, seen: Sequence[SeenFile]) -> Export | None:
+        def pull(remarks: Remarks) -> Export | None:
+            into = self.folder / folder
+            into.mkdir()
+            now = self.kit.clock.now().replace(microsecond=0)
+            export = self.source.pull(into, now, seen, self.journal.watch)
+            remarks.size_bytes = export.size_bytes if export else 0
+            remarks.message = "" if export else "The server has nothing new."
+            if export is not None and not export.files:
+                raise ExportUnsafe("What arrived is empty.")
+            return export
+
+        return self.journal.step(StepName.PULL, pull)
+
+    def _pull_again(self, places: Sequence[Place]) -> Export:
+        """Nothing new, but no disk here has the newest backup: bring it once more."""
+        export = self._pull("export-again", ())
+        if export is not None:
+            return export
+        if any(place.of(self.source.name) for place in places) or self._last_files():
+            raise DiskAbsent("The newest backup is on a disk that is not here.")
+        raise ExportNotReady("There is no export to bring yet.")
+
+    def _take_out_the_newest(self, places: Sequence[Place]) -> Reference | None:
+        previous = self.folder / "previous"
+        return rotation.reference(self.kit, self.journal, self.source.name, places, previous)
+
+    def _last_files(self) -> tuple[SeenFile, ...]:
+        return self.kit.ledger.last_export(self.source.name)
+
+    def _is_kept(self, export: Export | None, before: Reference) -> bool:
+        """Whether what the server has lies, just proved again, on a disk that is here."""
+        if before.archive.name != memory.newest(self.kit.ledger, self.source.name):
+            return False
+        return export is None or _contents(export.files) == _contents(self._last_files())
+
+    def _confirm(self, export: Export | None, before: Reference, places: list[Place]) -> None:
+        """Nothing is stored; that it is whole on the other disks too is proved again."""
+        for place in places:
+            if place is not before.place and not place.failed and place.has(before.archive):
+                rotation.verify(self.kit, self.journal, place, before.archive, before.layout)
+        self.journal.archive = before.archive.name
+        self.journal.outcome = Outcome.SKIPPED
+        self.journal.message = "Nothing has changed since the newest backup."
+        if export is not None:
+            self._settle(export)
+
+    def _lay_out(self, export: Export, before: Reference | None) -> Layout:
+        work, previous = self.folder / "work", before.layout.root if before else None
+
+        def unpack(remarks: Remarks) -> Layout:
+            work.mkdir()
+            layout = self.kit.exports.lay_out(export, previous, work, self.journal.watch)
+            remarks.size_bytes = layout.export_bytes
+            return layout
+
+        layout = self.journal.step(StepName.UNPACK, unpack)
+        self.journal.step(StepName.INSPECT, lambda remarks: _inspect(layout, remarks))
+        for note in layout.notes:
+            self.journal.warn(ApplianceError(note))
+        return layout
+
+    def _archive(self, export: Export, layout: Layout, places: Sequence[Place]) -> None:
+        """Write it everywhere; one proved copy is a backup, none is a failed Run."""
+        archive = self._named(export, layout, places)
+        files = tuple(_seen(file) for file in export.files)
+        memory.intend(self.kit.ledger, Pending(archive, files))
+        here = [place for place in places if not place.failed]
+        failures = [
+            rotation.store(self.kit, self.journal, place, archive, layout) for place in here
+        ]
+        real = [failure for failure in failures if failure is not None]
+        if len(real) == len(here):
+            raise real[0]
+        memory.fulfil(self.kit.ledger, Pending(archive, files))
+        self.journal.archive = archive.name
+        self._settle(export)
+
+    def _named(self, export: Export, layout: Layout, places: Sequence[Place]) -> Archive:
+        name = self.source.name
+        time = _free_time(name, export.pulled_at, self._taken_names(places))
+        highest = max((place.highest(name) for place in places), default=0)
+        return Archive(
+            Archive.name_for(name, time),
+            name,
+            time,
+            self.kit.ledger.next_sequence(name, at_least=highest + 1),
+            layout.manifest_sha256,
+            self._trusts_the_clock(export, places),
+        )
+
+    def _taken_names(self, places: Sequence[Place]) -> set[str]:
+        here = {archive.name for place in places for archive in place.archives}
+        return here | {copy.archive for copy in self.kit.ledger.copies(self.source.name)}
+
+    def _trusts_the_clock(self, export: Export | None, places: Sequence[Place]) -> bool:
+        dated = [one.time for place in places for one in place.archives if one.clock_trusted]
+        clock = self.kit.clock
+        second_opinion = export.server_time if export else None
+        newest = max(dated, default=None)
+        return clock_is_trusted(clock.now(), clock.is_synchronised(), newest, second_opinion)
+
+    def _settle(self, export: Export) -> None:
+        """The source may put the export away; where it cannot, the backup is good all the same."""
+        try:
+            self.source.settle(export)
+        except Exception as error:  # noqa: BLE001 - the backup is proved already
+            self.journal.warn(understood(error))
+
+
+def _inspect(layout: Layout, remarks: Remarks) -> None:
+    """A backup of nothing is no backup."""
+    if not set(layout.stored) - {MANIFEST}:
+        raise ExportUnsafe("There is nothing in this export.")
+    remarks.size_bytes = layout.new_bytes
+    if layout.notes:
+        remarks.outcome, remarks.message = Outcome.WARNING, " ".join(layout.notes)
+
+
+def _contents(files: Sequence[ExportFile] | Sequence[SeenFile]) -> Counter[StoredFile]:
+    """What files hold, whatever they are called: vendors put dates into names."""
+    return Counter(StoredFile(file.size_bytes, file.sha256) for file in files)
+
+
+def _seen(file: ExportFile) -> SeenFile:
+    return SeenFile(file.name, file.size_bytes, file.sha256, file.modified, file.validator)
+
+
+def _free_time(source: str, time: datetime, taken: set[str]) -> datetime:
+    """Where the clock went back the name may be taken: the next free second."""
+    time = time.replace(microsecond=0)
+    while Archive.name_for(source, time) in taken:
+        time += timedelta(seconds=1)
+    return time

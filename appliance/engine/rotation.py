@@ -1,0 +1,314 @@
+"""Several disks, some of them away: who is here, who may be written, who has to catch up.
+
+A place is a repository that this Run can reach, with what it holds. Whatever leaves a place
+for another one, or for a difference, is compared with its own manifest first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import (
+    ApplianceError,
+    Cancelled,
+    ConfigError,
+    Problem,
+    RepositoryBusy,
+    RepositoryDamaged,
+    WrongDisk,
+)
+from ..core.model import Archive, Copy, StepName, StoredFile
+from ..core.ports import Layout, Repository
+from . import memory
+from .journal import Journal, Remarks, understood
+from .kit import Kit
+
+
+@dataclass(slots=True)
+class Place:
+    """A reachable repository and the archives in it, of every source, oldest first."""
+
+    repository: Repository
+    archives: list[Archive]
+    failed: bool = False
+    """Something went wrong here in this Run: it is left alone until the next."""
+    known_as: str = ""
+    """The mirror's name, where this is a cloud copy brought back."""
+
+    @property
+    def name(self) -> str:
+        """The name under which the ledger knows it."""
+        return self.known_as or self.repository.name
+
+    def of(self, source: str) -> list[Archive]:
+        """Return the archives of one source, by sequence."""
+        mine = (archive for archive in self.archives if archive.source == source)
+        return sorted(mine, key=lambda archive: archive.sequence)
+
+    def has(self, archive: Archive) -> bool:
+        """Return whether an archive of that name lies here."""
+        return any(one.name == archive.name for one in self.archives)
+
+    def highest(self, source: str) -> int:
+        """Return the highest sequence number of a source, 0 where there is none."""
+        return max((archive.sequence for archive in self.of(source)), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The newest good archive, taken out and proved: what the next one is compared with."""
+
+    archive: Archive
+    layout: Layout
+    place: Place
+
+
+def reachable(kit: Kit, journal: Journal, only: str | None = None) -> list[Place]:
+    """Return the places that can be written now; raise what keeps us out where there is none.
+
+    An absent one of several is a warning. A repository with another id than the one it had,
+    or with the id of its neighbour (a copy of its disk), is the wrong disk.
+    """
+    places: list[Place] = []
+    away: list[tuple[str, ApplianceError]] = []
+    ids: dict[str, str] = {}
+    for repository in kit.repositories:
+        if only is not None and repository.name != only:
+            continue
+        journal.watch.check()
+        found = _visited(kit, repository, ids)
+        if isinstance(found, Place):
+            places.append(found)
+        else:
+            away.append((repository.name, found))
+    for name, error in away:
+        journal.missed(StepName.ARCHIVE, name, error)
+    if not places:
+        raise _worst(away)
+    for place in places:
+        _forget_what_is_gone(kit, journal, place)
+    return places
+
+
+def _forget_what_is_gone(kit: Kit, journal: Journal, place: Place) -> None:
+    """What is not there is no copy, whatever the ledger says; say so if it was not our doing."""
+    gone = proved(kit, place.name) - {archive.name for archive in place.archives}
+    if not gone:
+        return
+    strange = gone - memory.removed(kit.ledger, place.name)
+    kit.ledger.drop_copies(place.name, sorted(gone))
+    if strange:
+        hint = "Find out who removed them; the other copies are not touched."
+        message = f"{len(strange)} backups are gone from {place.name} that the box did not remove."
+        journal.warn(ApplianceError(message, hint=hint))
+
+
+def _visited(kit: Kit, repository: Repository, ids: dict[str, str]) -> Place | ApplianceError:
+    try:
+        identity = repository.id()
+        archives = list(repository.archives())
+    except Exception as error:
+        meant = understood(error)
+        if isinstance(meant, Cancelled):
+            raise meant from error
+        note_damage(kit, repository.name, meant)
+        return meant
+    twin = ids.setdefault(identity, repository.name)
+    noted = memory.key(memory.REPOSITORY_ID, repository.name)
+    if (kit.ledger.noted(noted) or identity) != identity:
+        return WrongDisk(f"{repository.name} is not the backup disk it was before.")
+    if twin != repository.name:
+        return WrongDisk(f"{repository.name} is a copy of {twin}; a copy must not be written.")
+    if kit.ledger.noted(noted) is None:
+        kit.ledger.note(noted, identity)
+    return Place(repository, archives)
+
+
+def _worst(away: Sequence[tuple[str, ApplianceError]]) -> ApplianceError:
+    """What to end with: first what will pass by itself, then what comes first."""
+    errors = [error for _, error in away]
+    busy = [error for error in errors if isinstance(error, RepositoryBusy)]
+    none = ConfigError([Problem("repository", "no disk or folder to back up to")])
+    return (busy + errors + [none])[0]
+
+
+def note_damage(kit: Kit, name: str, error: ApplianceError) -> None:
+    """Mark a repository where the error says that it is damaged."""
+    if isinstance(error, RepositoryDamaged):
+        memory.mark_damaged(kit.ledger, name, error.message)
+
+
+def proved(kit: Kit, place: str) -> frozenset[str]:
+    """Return the names of the archives known to be whole in a place."""
+    return frozenset(copy.archive for copy in kit.ledger.copies() if copy.place == place)
+
+
+def prove_strangers(kit: Kit, journal: Journal, places: Sequence[Place], folder: Path) -> None:
+    """Prove what lies in a place without a record: after a power cut, or with a new ledger."""
+    for place in places:
+        if memory.is_damaged(kit.ledger, place.name):
+            continue
+        known = proved(kit, place.name)
+        for archive in place.archives:
+            if archive.name not in known:
+                take_out(kit, journal, place, archive, folder)
+                wipe(folder)
+
+
+def take_out(
+    kit: Kit, journal: Journal, place: Place, archive: Archive, folder: Path
+) -> Layout | ApplianceError:
+    """Extract an archive into `folder`, prove it by its manifest, return its layout.
+
+    What goes wrong is a warning, the place's mark if it is damage, and the value returned.
+    """
+
+    def extract(remarks: Remarks) -> Layout:
+        wipe(folder)
+        folder.mkdir()
+        place.repository.extract(archive.name, folder, journal.watch)
+        layout = kit.exports.read(folder)
+        if layout.manifest_sha256 != archive.manifest_sha256 or hashes(folder) != layout.stored:
+            raise RepositoryDamaged(f"{archive.name} on {place.name} is not what was stored there.")
+        remarks.size_bytes, remarks.message = layout.stored_bytes, f"{archive.name} read back"
+        return layout
+
+    result = journal.attempt(StepName.VERIFY, extract, place.name)
+    if isinstance(result, ApplianceError):
+        note_damage(kit, place.name, result)
+    else:
+        kit.ledger.add_copy(_copy(kit, archive, place.name))
+    return result
+
+
+def store(
+    kit: Kit, journal: Journal, place: Place, archive: Archive, layout: Layout
+) -> ApplianceError | None:
+    """Write an archive to a place, read all of it back and record the copy.
+
+    What goes wrong is a warning, sets the place aside for this Run, and is returned.
+    """
+
+    def create(remarks: Remarks) -> None:
+        remarks.size_bytes = place.repository.create(archive, layout, journal.watch)
+        remarks.message = archive.name
+
+    failed = journal.attempt(StepName.ARCHIVE, create, place.name)
+    failure = failed or verify(kit, journal, place, archive, layout)
+    if failure is not None:
+        place.failed = True
+        note_damage(kit, place.name, failure)
+        return failure
+    if not place.has(archive):
+        place.archives.append(archive)
+    return None
+
+
+def verify(
+    kit: Kit, journal: Journal, place: Place, archive: Archive, layout: Layout
+) -> ApplianceError | None:
+    """Read every file of an archive back; equal to the layout it counts as a copy."""
+
+    def compare(remarks: Remarks) -> None:
+        if place.repository.hashes(archive.name, journal.watch) != layout.stored:
+            raise RepositoryDamaged(f"{archive.name} on {place.name} is not what was stored there.")
+        remarks.size_bytes, remarks.message = layout.stored_bytes, archive.name
+
+    failure = journal.attempt(StepName.VERIFY, compare, place.name)
+    if isinstance(failure, ApplianceError):
+        place.failed = True
+        note_damage(kit, place.name, failure)
+        return failure
+    kit.ledger.add_copy(_copy(kit, archive, place.name))
+    return None
+
+
+def catch_up(kit: Kit, journal: Journal, source: str, places: list[Place], folder: Path) -> None:
+    """Bring each place what it lacks of a source, oldest first, from another one.
+
+    A place that cannot take it is set aside for this Run, so that its order stays right.
+    """
+    for place in places:
+        for archive in lacking(place, places, source):
+            if not place.failed:
+                _pass_on(kit, journal, place, archive, places, folder)
+                wipe(folder)
+
+
+def lacking(place: Place, places: Sequence[Place], source: str) -> list[Archive]:
+    """Return what others have of a source that is newer than anything here, oldest first."""
+    newest = place.highest(source)
+    missing = {
+        archive.name: archive
+        for other in places
+        for archive in other.of(source)
+        if archive.sequence > newest and not place.has(archive)
+    }
+    return sorted(missing.values(), key=lambda archive: archive.sequence)
+
+
+def _pass_on(  # noqa: PLR0917 - who gives what to whom
+    kit: Kit,
+    journal: Journal,
+    place: Place,
+    archive: Archive,
+    places: Sequence[Place],
+    folder: Path,
+) -> None:
+    """Hand one archive over; where no place has it whole, the others follow without it."""
+    for donor in _sound_first(kit, places):
+        if donor is place or donor.failed or not donor.has(archive):
+            continue
+        layout = take_out(kit, journal, donor, archive, folder)
+        if not isinstance(layout, ApplianceError):
+            store(kit, journal, place, archive, layout)
+            return
+
+
+def reference(
+    kit: Kit, journal: Journal, source: str, places: Sequence[Place], folder: Path
+) -> Reference | None:
+    """Take out the newest good archive there is; None where there is none or none is whole."""
+    by_place = [(place, _newest_good(kit, place, source)) for place in _sound_first(kit, places)]
+    found = [(place, archive) for place, archive in by_place if archive and not place.failed]
+    for place, archive in sorted(found, key=lambda each: -each[1].sequence):
+        layout = take_out(kit, journal, place, archive, folder)
+        if not isinstance(layout, ApplianceError):
+            return Reference(archive, layout, place)
+    wipe(folder)
+    return None
+
+
+def _newest_good(kit: Kit, place: Place, source: str) -> Archive | None:
+    known = proved(kit, place.name)
+    good = [one for one in place.of(source) if one.name in known and not one.held]
+    return good[-1] if good else None
+
+
+def _sound_first(kit: Kit, places: Sequence[Place]) -> list[Place]:
+    return sorted(places, key=lambda place: memory.is_damaged(kit.ledger, place.name))
+
+
+def hashes(root: Path) -> dict[str, StoredFile]:
+    """Given a folder, return size and SHA-256 of each file in it by relative path."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            found[path.relative_to(root).as_posix()] = StoredFile(path.stat().st_size, sha256)
+    return found
+
+
+def wipe(folder: Path) -> None:
+    """Remove a working folder, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _copy(kit: Kit, archive: Archive, place: str) -> Copy:
+    return Copy(archive.name, archive.source, place, archive.time, kit.clock.now())

@@ -1,0 +1,125 @@
+"""What keeps a repository healthy and small: the monthly full check, and two locks on deleting.
+
+Room comes back in two steps a week apart: `prune` lets archives go, and only the `compact` at
+the start of the next round makes that final. So a round is: prove everything written lately,
+give back what was let go at least a week ago, then let go what retention does not want. None
+of it happens on a clock that is in doubt or in a repository that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from ..core.errors import ApplianceError, ClockNotTrusted
+from ..core.model import Archive, Outcome, StepName
+from ..core.retention import doomed
+from . import memory, rotation
+from .journal import Journal, Remarks
+from .kit import Kit
+from .rotation import Place
+
+UNDO = timedelta(days=7)
+CHECK_EVERY = timedelta(days=30)
+
+
+def tidy(kit: Kit, journal: Journal, places: Sequence[Place], clock_is_trusted: bool) -> None:
+    """Check and prune each place where it is due; what goes wrong is a warning."""
+    for place in places:
+        if _is_sound(kit, place):
+            _check_monthly(kit, journal, place)
+        if not _is_sound(kit, place):
+            continue
+        if clock_is_trusted:
+            _make_room(kit, journal, place)
+        else:
+            journal.step(StepName.PRUNE, _wait_for_the_clock, place.name)
+
+
+def _is_sound(kit: Kit, place: Place) -> bool:
+    return not place.failed and not memory.is_damaged(kit.ledger, place.name)
+
+
+def _wait_for_the_clock(remarks: Remarks) -> None:
+    remarks.outcome = Outcome.SKIPPED
+    remarks.message = "The time is not confirmed, so nothing old was removed."
+
+
+def _check_monthly(kit: Kit, journal: Journal, place: Place) -> None:
+    """Read and decrypt everything, once a month; a fresh repository was just read anyway."""
+    now, last = kit.clock.now(), memory.noted_time(kit.ledger, memory.CHECKED_AT, place.name)
+    if last is not None and abs(now - last) < CHECK_EVERY:
+        return
+    if last is None and len(place.archives) <= 1:
+        memory.note_time(kit.ledger, memory.CHECKED_AT, place.name, now)
+        return
+
+    def check(remarks: Remarks) -> None:
+        place.repository.check(journal.watch)
+        remarks.message = "Everything on it was read."
+
+    if _went_well(kit, place, journal.attempt(StepName.VERIFY, check, place.name)):
+        memory.note_time(kit.ledger, memory.CHECKED_AT, place.name, kit.clock.now())
+
+
+def _make_room(kit: Kit, journal: Journal, place: Place) -> None:
+    """Give back what was let go a week ago or more, then let go what is due now."""
+    pruned = memory.noted_time(kit.ledger, memory.PRUNED_AT, place.name)
+    compacted = memory.noted_time(kit.ledger, memory.COMPACTED_AT, place.name)
+    waits = pruned is not None and (compacted is None or compacted < pruned)
+    if waits and pruned is not None and kit.clock.now() - pruned < UNDO:
+        return
+    if waits and not _compact(kit, journal, place):
+        return
+    for source in kit.retention:
+        _prune(kit, journal, place, source)
+
+
+def _compact(kit: Kit, journal: Journal, place: Place) -> bool:
+    def compact(remarks: Remarks) -> None:
+        place.repository.compact(journal.watch)
+        remarks.message = "The room of removed backups was given back."
+
+    if not _went_well(kit, place, journal.attempt(StepName.PRUNE, compact, place.name)):
+        return False
+    memory.note_time(kit.ledger, memory.COMPACTED_AT, place.name, kit.clock.now())
+    return True
+
+
+def _prune(kit: Kit, journal: Journal, place: Place, source: str) -> None:
+    """Remove what retention lets go of one source, and never touch another one's.
+
+    What will go, and when, is noted first: after a power cut in between, the missing ones are
+    known to be our doing and the week before `compact` is counted from here.
+    """
+    old = () if place.failed else _old(kit, journal, place, source)
+    if not old:
+        return
+    names = [archive.name for archive in old]
+    memory.note_removal(kit.ledger, place.name, names)
+    memory.note_time(kit.ledger, memory.PRUNED_AT, place.name, kit.clock.now())
+
+    def delete(remarks: Remarks) -> None:
+        place.repository.delete(source, old, journal.watch)
+        remarks.message = f"{len(old)} old backups of {source} removed."
+
+    if _went_well(kit, place, journal.attempt(StepName.PRUNE, delete, place.name)):
+        kit.ledger.drop_copies(place.name, names)
+        place.archives = [one for one in place.archives if one.name not in names]
+
+
+def _old(kit: Kit, journal: Journal, place: Place, source: str) -> tuple[Archive, ...]:
+    archives, verified = place.of(source), rotation.proved(kit, place.name)
+    try:
+        return doomed(archives, kit.retention[source], kit.zone, verified, kit.clock.now())
+    except ClockNotTrusted as error:
+        journal.warn(error)
+        return ()
+
+
+def _went_well(kit: Kit, place: Place, result: object) -> bool:
+    if not isinstance(result, ApplianceError):
+        return True
+    rotation.note_damage(kit, place.name, result)
+    place.failed = True
+    return False
