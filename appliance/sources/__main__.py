@@ -1,0 +1,71 @@
+"""The child's main: one pull, asked for on standard input, answered on standard output.
+
+SIGTERM keeps its default, which ends the child at once: what it received so far lies in a
+staging folder that the parent wipes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..core.errors import ApplianceError
+from ..core.model import Export
+from ..core.ports import Watch
+from .child import error_to_json, export_to_json, seen_from_json
+
+
+def main() -> int:
+    """Read the request, pull, say how it went; return 0 where the answer is a result."""
+    answers = _own_stdout()
+    request = json.load(sys.stdin)
+    try:
+        export = _pull(request, Watch(lambda progress: _say(answers, progress=asdict(progress))))
+    except ApplianceError as error:
+        _say(answers, error=error_to_json(error))
+        return 1
+    _say(answers, result=None if export is None else export_to_json(export))
+    return 0
+
+
+def _own_stdout() -> TextIO:
+    """Keep the answers' channel to ourselves: what a library prints goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _say(answers: TextIO, **what: object) -> None:
+    answers.write(json.dumps(what) + "\n")
+    answers.flush()
+
+
+def _pull(request: Mapping[str, Any], watch: Watch) -> Export | None:
+    settings, into = request["settings"], Path(request["into"])
+    pulled_at = datetime.fromisoformat(request["pulled_at"])
+    seen = [seen_from_json(file) for file in request["seen"]]
+    match request["kind"]:
+        case "sftp":
+            from . import sftp  # noqa: PLC0415 - a child loads the one library it needs
+
+            return sftp.pull(sftp.SftpSettings(**settings), into, pulled_at, seen, watch)
+        case "http":
+            from . import http  # noqa: PLC0415 - as above
+
+            return http.pull(http.HttpSettings(**settings), into, pulled_at, seen, watch)
+        case "inbox":
+            from . import inbox  # noqa: PLC0415 - as above
+
+            return inbox.pull(inbox.InboxSettings(**settings), into, pulled_at, seen, watch)
+        case kind:
+            raise ApplianceError(f"Sources of type {kind} are not known.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

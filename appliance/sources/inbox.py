@@ -1,0 +1,235 @@
+"""The only home of the inbox: a folder into which somebody saves exports by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from ..core.errors import ExportNotReady, ExportUnsafe, SourceUnreachable
+from ..core.model import Export, ExportFile, SeenFile
+from ..core.ports import Watch
+from .landing import Landing, clean_name
+from .picking import Entry, instant, is_candidate, newest_of, wait_until_still
+
+DONE = "done"
+_BLOCK_BYTES = 1 << 20
+_PUT_AGAIN = "Check that the box may read the file, or put it into the inbox again."
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class InboxSettings:
+    """Which folder is watched; plain JSON values, so that a child can be told."""
+
+    name: str
+    path: str
+    pick: Sequence[str] = ("*",)
+    stable_for_seconds: float = 120.0
+    max_bytes: int = 1 << 40
+    reserve_bytes: int = 1 << 30
+    done_days: int = 30
+    """How long what was archived stays in `done/`; 0 = for ever."""
+
+
+def pull(
+    settings: InboxSettings, into: Path, pulled_at: datetime, seen: Sequence[SeenFile], watch: Watch
+) -> Export | None:
+    """Given an empty folder, copy what lies whole and still in the inbox into it.
+
+    Return None where nothing is there. What still grows is left for the next Run. Raise
+    SourceUnreachable where the folder is missing, ExportNotReady where all of it grows or
+    changed meanwhile, ExportUnsafe, DiskFull or Cancelled. `seen` does not matter here: somebody
+    who saves the same export twice wants it kept.
+    """
+    del seen
+    with _opened(settings) as folder:
+        chosen = wait_until_still(
+            lambda: newest_of(tuple(_entries(folder, settings)), 0),
+            lambda entry: _has_rested(folder, entry, settings.stable_for_seconds),
+            timedelta(seconds=settings.stable_for_seconds),
+            watch,
+            some_will_do=True,
+        )
+        if not chosen:
+            return None
+        if not any(entry.size_bytes for entry in chosen):
+            raise ExportNotReady("What lies in the inbox is empty.", hint=_PUT_AGAIN)
+        landing = Landing(into, settings.max_bytes, settings.reserve_bytes, watch)
+        landing.expect(sum(entry.size_bytes for entry in chosen))
+        for entry in chosen:
+            _copy(folder, entry, landing)
+    return Export(settings.name, landing.files, pulled_at)
+
+
+def settle(settings: InboxSettings, export: Export) -> None:
+    """Move exactly the files that were archived, and did not change since, into `done/`.
+
+    Of two with one name the second gets a number. Raise SourceUnreachable where the inbox is
+    gone.
+    """
+    with _opened(settings) as folder:
+        entries = tuple(_entries(folder, settings))
+        for file in export.files:
+            entry = _archived(folder, entries, file)
+            if entry:
+                _move(folder, entry.raw)
+
+
+def tidy(settings: InboxSettings, now: datetime) -> int:
+    """Delete what has lain in `done/` for longer than `done_days`; return how many files.
+
+    Call it only while the clock is trusted.
+    """
+    if not settings.done_days:
+        return 0
+    oldest = (now - timedelta(days=settings.done_days)).timestamp()
+    removed = 0
+    with _opened(settings) as folder, _done(folder) as done:
+        for name in os.listdir(done):  # noqa: PTH208 - an open folder has no path
+            found = os.stat(name, dir_fd=done, follow_symlinks=False)
+            if stat.S_ISREG(found.st_mode) and found.st_ctime < oldest:
+                os.unlink(name, dir_fd=done)
+                removed += 1
+    return removed
+
+
+@contextmanager
+def _opened(settings: InboxSettings) -> Iterator[int]:
+    try:
+        folder = os.open(settings.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SourceUnreachable(
+            f"The inbox {settings.path} is not there or cannot be opened.",
+            hint="Make the folder, or correct `path` of this source.",
+            detail=str(error),
+        ) from error
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _entries(folder: int, settings: InboxSettings) -> Iterator[Entry]:
+    for name in os.listdir(folder):
+        raw = os.fsencode(name)
+        if is_candidate(clean_name(raw), settings.pick):
+            entry = _entry(folder, raw)
+            if entry:
+                yield entry
+
+
+def _entry(folder: int, raw: bytes) -> Entry | None:
+    try:
+        found = os.stat(raw, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None  # taken away while we looked
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return Entry(clean_name(raw), raw, found.st_size, _modified(found))
+
+
+def _modified(found: os.stat_result) -> datetime:
+    seconds, nanoseconds = divmod(found.st_mtime_ns, 1_000_000_000)
+    return instant(seconds) + timedelta(microseconds=nanoseconds // 1000)
+
+
+def _has_rested(folder: int, entry: Entry, seconds: float) -> bool:
+    """Whether it was last touched so long ago, by the change time that nobody can set."""
+    try:
+        found = os.stat(entry.raw, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return datetime.now(UTC).timestamp() - found.st_ctime >= seconds
+
+
+def _copy(folder: int, entry: Entry, landing: Landing) -> None:
+    try:
+        descriptor = os.open(entry.raw, _READING, dir_fd=folder)
+    except OSError as error:
+        raise ExportNotReady(
+            f"{entry.name} cannot be opened.",
+            hint=_PUT_AGAIN,
+            detail=str(error),
+        ) from error
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        _must_be(entry, os.fstat(descriptor))
+        with landing.file(entry.raw, None, entry.modified) as writer:
+            while block := file.read(_BLOCK_BYTES):
+                writer.write(block)
+                if writer.size_bytes > entry.size_bytes:
+                    break
+            _must_be(entry, os.fstat(descriptor))
+            if writer.size_bytes != entry.size_bytes:
+                raise ExportUnsafe(f"{entry.name} could not be read whole.")
+
+
+def _must_be(entry: Entry, found: os.stat_result) -> None:
+    same = (found.st_size, _modified(found)) == (entry.size_bytes, entry.modified)
+    if not same or not stat.S_ISREG(found.st_mode):
+        raise ExportNotReady(f"{entry.name} changed while it was being copied.")
+
+
+def _archived(folder: int, entries: Sequence[Entry], file: ExportFile) -> Entry | None:
+    """Return the inbox's file that was archived as `file`, None if it is gone or was changed."""
+    same = (file.name, file.size_bytes, file.modified)
+    for entry in entries:
+        if (entry.name, entry.size_bytes, entry.modified) != same:
+            continue
+        if _sha256(folder, entry.raw) == file.sha256:
+            return entry
+    return None
+
+
+def _sha256(folder: int, raw: bytes) -> str:
+    try:
+        with os.fdopen(os.open(raw, _READING, dir_fd=folder), "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""  # already moved: two names that look alike
+
+
+@contextmanager
+def _done(folder: int) -> Iterator[int]:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(FileExistsError):  # from last time; a link or file of that name fails below
+        os.mkdir(DONE, dir_fd=folder)
+    try:
+        done = os.open(DONE, flags, dir_fd=folder)
+    except OSError as error:
+        message = f"The folder {DONE} in the inbox cannot be used."
+        raise SourceUnreachable(message, hint="Remove what has its name.") from error
+    try:
+        yield done
+    finally:
+        os.close(done)
+
+
+def _move(folder: int, raw: bytes) -> None:
+    with _done(folder) as done:
+        free = next(name for name in _numbered(raw) if not _exists(done, name))
+        os.rename(raw, free, src_dir_fd=folder, dst_dir_fd=done)
+        os.fsync(done)
+        os.fsync(folder)
+
+
+def _numbered(raw: bytes) -> Iterator[bytes]:
+    """Yield `a.csv`, `a-2.csv`, `a-3.csv` and so on."""
+    yield raw
+    name = Path(os.fsdecode(raw))
+    for number in count(2):
+        yield os.fsencode(f"{name.stem[:180]}-{number}{name.suffix[:20]}")
+
+
+def _exists(folder: int, raw: bytes) -> bool:
+    try:
+        os.stat(raw, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
