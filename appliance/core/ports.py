@@ -289,6 +289,9 @@ class Staging(Protocol):
     def close(self, path: Path) -> None:
         """Remove a Run's folder and all in it."""
 
+    def wipe(self) -> None:
+        """At start-up: remove what a crash left behind."""
+
     def free_bytes(self) -> int:
         """Return the room left."""
 

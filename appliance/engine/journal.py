@@ -60,18 +60,9 @@ class Journal:
 
     def step(self, name: StepName, work: Callable[[Remarks], T], target: str = "") -> T:
         """Do one part of the Run and record it; what it raises goes on as an ApplianceError."""
-        begun = _Begun(name, target, self._kit.clock.now(), self._kit.clock.monotonic())
-        remarks = Remarks()
-        try:
-            self.watch.check()
-            result = work(remarks)
-        except Exception as error:
-            meant = understood(error)
-            self._record(begun, _failed(meant, remarks.size_bytes))
-            if meant is error:
-                raise
-            raise meant from error
-        self._record(begun, remarks)
+        result = self._done(name, work, target)
+        if isinstance(result, ApplianceError):
+            raise result
         return result
 
     def attempt(
@@ -79,15 +70,30 @@ class Journal:
     ) -> T | ApplianceError:
         """Do a part of the Run that others do not depend on: return its error as a value.
 
-        The Run goes on and ends with a warning. Being cancelled still ends it.
+        The Run goes on and ends with a warning. Being cancelled still ends it, and so does a
+        ledger that cannot record the step.
         """
+        result = self._done(name, work, target)
+        if isinstance(result, Cancelled):
+            raise result
+        if isinstance(result, ApplianceError):
+            self.warn(result)
+        return result
+
+    def _done(
+        self, name: StepName, work: Callable[[Remarks], T], target: str
+    ) -> T | ApplianceError:
+        begun = _Begun(name, target, self._kit.clock.now(), self._kit.clock.monotonic())
+        remarks = Remarks()
         try:
-            return self.step(name, work, target)
-        except Cancelled:
-            raise
-        except ApplianceError as error:
-            self.warn(error)
-            return error
+            self.watch.check()
+            result = work(remarks)
+        except Exception as error:  # noqa: BLE001 - returned as a value, recorded as an Outcome
+            meant = understood(error)
+            self._record(begun, _failed(meant, remarks.size_bytes))
+            return meant
+        self._record(begun, remarks)
+        return result
 
     def missed(self, name: StepName, target: str, trouble: ApplianceError) -> None:
         """Record that a part of the Run could not even begin; the Run ends with a warning."""

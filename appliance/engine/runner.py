@@ -1,0 +1,281 @@
+"""One queue and one worker: who waits, who runs, who is tried again and when.
+
+Edge threads only `submit` and `cancel`; `work_one` is called by one thread, or by a test. The
+queue lives in memory: slots make the schedule durable, and what a power cut or a shutdown
+interrupted is noted in the ledger and begun anew at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from threading import Condition, Event
+from typing import Literal
+
+from ..core.errors import ApplianceError, Cancelled, DiskAbsent, SourceUnreachable
+from ..core.events import RunQueued
+from ..core.model import Outcome, Progress, Trigger
+from ..core.ports import Watch
+from .kit import Ended, Kit
+from .mirroring import job_name
+
+Work = Callable[[Trigger, Watch, str], Ended]
+"""A job's doing: why, who looks, which slot (empty: none)."""
+Answer = Literal["queued", "already waiting", "already running"]
+
+PAUSES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
+MOST_ATTEMPTS = 6
+STOP_WITHIN = timedelta(seconds=60)
+"""Longer than a program is given to end (30 s), shorter than systemd waits (120 s)."""
+_JITTER = 0.2
+_RESUME = "resume"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job in the queue; `not_before` is on the monotonic clock, in seconds."""
+
+    job: str
+    trigger: Trigger
+    slot: str = ""
+    attempt: int = 1
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class Current:
+    """What runs now and how far it is."""
+
+    job: str
+    trigger: Trigger
+    started: datetime
+    progress: Progress | None = None
+    cancel: Event = field(default_factory=Event)
+
+
+class Runner:
+    """Runs one job at a time; the same job asked for twice is one Run."""
+
+    def __init__(
+        self,
+        kit: Kit,
+        jobs: Mapping[str, Work],
+        spread: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._kit = kit
+        self._jobs = dict(jobs)
+        self._spread = spread
+        self._queue: list[Waiting] = []
+        self._running: tuple[Waiting, Current] | None = None
+        self._parked: set[str] = set()
+        self._unfinished: set[str] = set()
+        self._stopping = False
+        self._changed = Condition()
+
+    def start_up(self) -> None:
+        """Before the first job, with no other worker alive: tidy up after a sudden end.
+
+        Unfinished Runs become *interrupted* and are begun anew; left-over locks and staged
+        customer data go.
+        """
+        self._kit.staging.wipe()
+        interrupted = self._kit.ledger.interrupt_unfinished(self._kit.clock.now())
+        for repository in self._kit.repositories:
+            try:
+                repository.break_stale_lock()
+            except ApplianceError as error:
+                _log.warning("%s: %s", repository.name, error.message)
+        again = {run.source for run in interrupted} | set(self._noted())
+        for job in sorted(again & set(self._jobs)):
+            self.submit(job, Trigger.CATCH_UP)
+
+    def submit(self, job: str, trigger: Trigger, slot: str = "") -> Answer:
+        """Ask for a Run; raise KeyError where there is no such job.
+
+        A job that waits for another attempt runs now; one that waits takes a newer slot along.
+        """
+        if job not in self._jobs:
+            raise KeyError(job)
+        with self._changed:
+            if self._running is not None and self._running[0].job == job:
+                return "already running"
+            if (waiting := self._find(job)) is not None:
+                self._queue[self._queue.index(waiting)] = _merged(waiting, slot)
+                self._changed.notify_all()
+                return "already waiting"
+            self._parked.discard(job)
+            self._queue.append(Waiting(job, trigger, slot))
+            self._changed.notify_all()
+        self._kit.publish(RunQueued(job, trigger))
+        return "queued"
+
+    def cancel(self, job: str) -> bool:
+        """Cancel a waiting or running job; return whether there was one.
+
+        A waiting one is recorded as cancelled, so that its slot does not come back.
+        """
+        with self._changed:
+            if self._running is not None and self._running[0].job == job:
+                self._running[1].cancel.set()
+                return True
+            waiting = self._find(job)
+            self._parked.discard(job)
+            if waiting is None:
+                return False
+            self._queue.remove(waiting)
+            self._forget(job)
+        self._record_cancelled(waiting)
+        return True
+
+    def disk_arrived(self, name: str) -> None:
+        """A disk is there: what waited for one, or went without one, runs."""
+        with self._changed:
+            parked = sorted(self._parked)
+        _log.info("%s arrived; it is wanted by %s", name, parked or "nobody")
+        for job in parked:
+            self.submit(job, Trigger.DISK)
+
+    def current(self) -> Current | None:
+        """Return what runs now, as it is at this moment."""
+        with self._changed:
+            return replace(self._running[1]) if self._running else None
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Return the queue, next first."""
+        with self._changed:
+            return tuple(sorted(self._queue, key=lambda one: one.not_before))
+
+    def parked(self) -> frozenset[str]:
+        """Return the jobs that lack a disk and run when one arrives."""
+        with self._changed:
+            return frozenset(self._parked)
+
+    def work_one(self) -> bool:
+        """Run the next job that may run now; return whether there was one."""
+        with self._changed:
+            taken = None if self._stopping or self._running else self._next()
+            if taken is None:
+                return False
+            current = Current(taken.job, taken.trigger, self._kit.clock.now())
+            self._queue.remove(taken)
+            self._running = (taken, current)
+        try:
+            self._after(taken, self._do(taken, current))
+        finally:
+            with self._changed:
+                self._running = None
+                self._changed.notify_all()
+        return True
+
+    def work(self) -> None:
+        """The worker thread: job after job until `stop`."""
+        while not self._stopping:
+            if not self.work_one():
+                self._wait()
+
+    def stop(self, within: timedelta = STOP_WITHIN) -> bool:
+        """Begin nothing new, cancel what runs, wait for its end; return whether it ended.
+
+        What was cut short here is begun anew at the next start.
+        """
+        with self._changed:
+            self._stopping = True
+            if self._running is not None:
+                self._unfinished.add(self._running[0].job)
+                self._note()
+                self._running[1].cancel.set()
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._running is None, within.total_seconds())
+
+    def _do(self, taken: Waiting, current: Current) -> Ended | None:
+        def progressed(progress: Progress) -> None:
+            current.progress = progress
+
+        try:
+            return self._jobs[taken.job](
+                taken.trigger, Watch(progressed, current.cancel), taken.slot
+            )
+        except Exception:  # noqa: BLE001 - a worker that dies is a box that stands still
+            # The ledger itself failed; the worker must outlive it and say so with the next Run.
+            _log.exception("a Run of %s could not be recorded", taken.job)
+            return None
+
+    def _after(self, taken: Waiting, ended: Ended | None) -> None:
+        """Decide what comes of a finished Run: another attempt, waiting for a disk, nothing."""
+        if ended is None or (self._stopping and isinstance(ended.error, Cancelled)):
+            return
+        with self._changed:
+            self._forget(taken.job)
+            if any(isinstance(one, DiskAbsent) for one in (ended.error, *ended.troubles)):
+                self._parked.add(taken.job)
+            else:
+                self._parked.discard(taken.job)
+            if ended.error is not None and ended.error.retry:
+                self._try_again(taken, ended.error)
+            for mirror in ended.unmirrored:
+                self._mirror_later(mirror)
+            self._changed.notify_all()
+
+    def _try_again(self, taken: Waiting, error: ApplianceError) -> None:
+        if taken.attempt >= MOST_ATTEMPTS:
+            return
+        pause = PAUSES[min(taken.attempt, len(PAUSES)) - 1].total_seconds()
+        pause *= self._spread(1 - _JITTER, 1 + _JITTER)
+        asked = error.retry_after if isinstance(error, SourceUnreachable) else None
+        pause = max(pause, asked.total_seconds() if asked else 0.0)
+        not_before = self._kit.clock.monotonic() + pause
+        self._queue.append(replace(taken, attempt=taken.attempt + 1, not_before=not_before))
+        self._unfinished.add(taken.job)
+        self._note()
+
+    def _mirror_later(self, mirror: str) -> None:
+        """The backup is good; only its cloud copy is tried again, as a Run of its own."""
+        job = job_name(mirror)
+        if job in self._jobs and self._find(job) is None:
+            not_before = self._kit.clock.monotonic() + PAUSES[0].total_seconds()
+            self._queue.append(Waiting(job, Trigger.CATCH_UP, "", 1, not_before))
+
+    def _next(self) -> Waiting | None:
+        now = self._kit.clock.monotonic()
+        return next((waiting for waiting in self._queue if waiting.not_before <= now), None)
+
+    def _find(self, job: str) -> Waiting | None:
+        return next((waiting for waiting in self._queue if waiting.job == job), None)
+
+    def _wait(self) -> None:
+        with self._changed:
+            if self._stopping or self._next() is not None:
+                return
+            now = self._kit.clock.monotonic()
+            soonest = min((waiting.not_before for waiting in self._queue), default=None)
+            self._changed.wait(None if soonest is None else max(0.0, soonest - now))
+
+    def _record_cancelled(self, waiting: Waiting) -> None:
+        ledger, clock = self._kit.ledger, self._kit.clock
+        run = ledger.begin(waiting.job, waiting.trigger, clock.now(), waiting.slot)
+        message = "Cancelled while it waited its turn."
+        ledger.finish(run.id, Outcome.CANCELLED, clock.now(), message=message)
+
+    def _forget(self, job: str) -> None:
+        if job in self._unfinished:
+            self._unfinished.discard(job)
+            self._note()
+
+    def _note(self) -> None:
+        self._kit.ledger.note(_RESUME, json.dumps(sorted(self._unfinished)))
+
+    def _noted(self) -> list[str]:
+        jobs: list[str] = json.loads(self._kit.ledger.noted(_RESUME) or "[]")
+        self._unfinished = set(jobs) & set(self._jobs)
+        return jobs
+
+
+def _merged(waiting: Waiting, slot: str) -> Waiting:
+    """A second wish for a waiting job: now, and as many attempts again if the slot is new."""
+    attempt = 1 if slot and slot != waiting.slot else waiting.attempt
+    return replace(waiting, slot=slot or waiting.slot, attempt=attempt, not_before=0.0)
