@@ -1,0 +1,145 @@
+"""The only home of lay-out: an export goes in, a folder that can restore itself comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+from typing import Literal
+
+from ..core.model import Archive, Export, SeenFile, StepName, StoredFile
+from ..core.ports import Layout, Watch
+from . import how_to_restore, manifest, restore
+from .keeping import Keeper
+from .likeness import pair
+from .manifest import Box, Kept, Manifest
+from .parts import PART_BYTES
+from .restore import Extracted, disk_full_of
+from .tree import Tree
+from .unpack import Container, Limits, Unpacked, unpack
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFolder:
+    """Understands exports; implements `core.ports.Exports`.
+
+    `original` says what becomes of a ZIP or gzip whose exact bytes its members cannot give back:
+    "keep" stores it beside them, "drop" does without it.
+    """
+
+    original: Literal["keep", "drop"] = "keep"
+    limits: Limits = field(default_factory=Limits)
+    part_bytes: int = PART_BYTES
+
+    def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
+        """Given an export and the extracted archive before it, make the folder to archive.
+
+        Raise RepositoryDamaged where that archive does not rebuild; else see `core.ports.Exports`.
+        """
+        with disk_full_of("the working space"):
+            scratch = work / "scratch"
+            scratch.mkdir()
+            members = work / "members"
+            members.mkdir()
+            unpacked = unpack(export, members, self.limits, watch)
+            before = Extracted.at(previous, scratch) if previous else None
+            keeper = Keeper(scratch, self.limits, watch, self.part_bytes)
+            tree = Tree(work / "tree", before.manifest.stored if before else {})
+            kept = _keep_all(unpacked, before, keeper, tree)
+            layout = self._finish(export, unpacked, kept, tree)
+            rmtree(scratch)
+            return layout
+
+    def read(self, archive_root: Path) -> Layout:
+        """Given an extracted archive, return its layout from its manifest, hashing nothing."""
+        content, itself = manifest.load(archive_root)
+        return _layout(archive_root, content, itself, new_bytes=0)
+
+    def restore(
+        self,
+        archive_root: Path,
+        into: Path,
+        watch: Watch,
+        *,
+        only: Sequence[str] = (),
+        original: bool = False,
+    ) -> tuple[Path, ...]:
+        """Given an extracted archive, rebuild its files into `into`; see `core.ports.Exports`."""
+        return restore.restore(archive_root, into, watch, only=only, original=original)
+
+    def _finish(
+        self, export: Export, unpacked: Unpacked, kept: tuple[Kept, ...], tree: Tree
+    ) -> Layout:
+        notes = list(unpacked.notes)
+        boxes = tuple(self._box(container, tree, notes) for container in unpacked.containers)
+        archive = Archive.name_for(export.source, export.pulled_at)
+        tree.write(how_to_restore.NAME, how_to_restore.text(archive).encode())
+        content = Manifest(
+            source=export.source,
+            pulled_at=export.pulled_at,
+            files=tuple(
+                SeenFile(file.name, file.size_bytes, file.sha256, file.modified, file.validator)
+                for file in export.files
+            ),
+            containers=boxes,
+            members=kept,
+            stored=dict(tree.stored),
+            notes=tuple(notes),
+        )
+        itself = tree.write(manifest.NAME, manifest.encode(content))
+        return _layout(tree.root, content, itself, tree.new_bytes)
+
+    def _box(self, container: Container, tree: Tree, notes: list[str]) -> Box:
+        """Store a container's own bytes where nothing else gives them back."""
+        original = ""
+        if container.recipe is None and not container.inside:
+            if self.original == "keep":
+                original = f"original/{container.path}"
+                stored = StoredFile(container.size_bytes, container.sha256)
+                tree.put(original, container.file, stored)
+            else:
+                notes.append(
+                    f"Of {container.path} only what is inside was kept: the file itself cannot "
+                    'be made again from that, and original = "drop" is set.'
+                )
+        return Box(
+            container.path,
+            container.size_bytes,
+            container.sha256,
+            container.modified,
+            container.inside,
+            container.recipe,
+            original,
+        )
+
+
+def _keep_all(
+    unpacked: Unpacked, before: Extracted | None, keeper: Keeper, tree: Tree
+) -> tuple[Kept, ...]:
+    """Store every member, one at a time, each with its own predecessor."""
+    members = unpacked.members
+    earlier = before.manifest.members if before else ()
+    pairs = pair(members, earlier, keeper.look)
+    total, done, kept = sum(member.size_bytes for member in members), 0, []
+    for member in members:
+        keeper.watch.report(StepName.INSPECT, done, total, note=member.path)
+        draft = keeper.draft(member, before, pairs.get(member.path))
+        kept.append(tree.keep(draft))
+        keeper.clear()
+        done += member.size_bytes
+    keeper.watch.report(StepName.INSPECT, total, total)
+    return tuple(kept)
+
+
+def _layout(root: Path, content: Manifest, itself: StoredFile, new_bytes: int) -> Layout:
+    stored = {**content.stored, manifest.NAME: itself}
+    return Layout(
+        root=root,
+        stored=stored,
+        manifest_sha256=itself.sha256,
+        export_bytes=sum(kept.size_bytes for kept in content.members),
+        stored_bytes=sum(file.size_bytes for file in stored.values()),
+        new_bytes=new_bytes,
+        notes=content.notes,
+    )
