@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from . import __version__, config
 from .core import moment, words
-from .core.errors import ApplianceError, Cancelled, ConfigError
-from .core.model import Run, Trigger
-from .engine.restore import Wish
+from .core.errors import ApplianceError, Cancelled, ConfigError, DiskAbsent
+from .core.model import Archive, Run, Trigger
 from .screen import (
     complain,
     exit_code,
@@ -26,6 +25,10 @@ from .screen import (
     step_line,
     table,
 )
+from .system.socket import Client, WorkerAbsent
+
+if TYPE_CHECKING:
+    from .box import Box
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -47,7 +50,7 @@ class Office:
         return config.load(self.path)
 
     @functools.cached_property
-    def box(self) -> Any:
+    def box(self) -> Box:
         """The box that the configuration describes."""
         from .box import Box  # noqa: PLC0415 - late, see above
 
@@ -146,9 +149,12 @@ def trust(office: Office, source: str, yes: bool) -> None:
     Compare the fingerprint with what the server's owner tells you by another way: by phone, on
     the hosting company's page, or from the server itself (ssh-keygen -lf on its .pub file).
     """
-    offered = office.box.offered_host_key(source)
-    facts({"server": offered.server, "key": offered.kind, "fingerprint": offered.fingerprint})
-    if offered.pinned == offered.fingerprint:
+    from . import enrolment  # noqa: PLC0415 - paramiko is heavy
+
+    offered = enrolment.offered_key(office.box, source)
+    key = offered.key
+    facts({"server": key.place, "key": key.kind, "fingerprint": key.fingerprint})
+    if offered.is_pinned:
         say("This key is pinned already.")
         return
     if offered.pinned:
@@ -156,7 +162,7 @@ def trust(office: Office, source: str, yes: bool) -> None:
         say("  If nobody told you that the server changed, do not go on.")
     if not yes:
         click.confirm("Is this the key you were told?", abort=True)
-    office.box.pin(offered)
+    enrolment.pin_key(office.box, offered)
     say(f"Pinned. Try it with `appliance run {source}`.")
 
 
@@ -165,7 +171,9 @@ def trust(office: Office, source: str, yes: bool) -> None:
 @office
 def init(office: Office, repository: str) -> None:
     """Make a repository (once), with a passphrase of its own in the secret store."""
-    made = office.box.init_repository(repository)
+    from . import enrolment  # noqa: PLC0415 - as in trust
+
+    made = enrolment.init_repository(office.box, repository)
     say(f"{repository} is ready: {made.location}")
     say(f"  id {made.id}")
     say(f"Print the emergency sheet now and keep it away from the box: {made.sheet}")
@@ -181,8 +189,14 @@ def run(office: Office, sources: tuple[str, ...], as_json: bool) -> None:
     names = [office.settings.source_named(name).name for name in sources]
     names = names or [source.name for source in office.settings.source]
     if not names:
-        raise ConfigError([])
-    runs = office.box.run_now(names, Trigger.COMMAND, quiet=as_json)
+        raise ApplianceError("No source is configured.", hint="Add a [[source]] to the file.")
+    _run(office, names, as_json=as_json)
+
+
+def _run(office: Office, jobs: list[str], *, as_json: bool) -> None:
+    from .foreground import run_now  # noqa: PLC0415 - the engine, only for who works
+
+    runs = run_now(office.box, jobs, Trigger.COMMAND, quiet=as_json)
     if as_json:
         say_json(runs)
     sys.exit(exit_code([one.outcome for one in runs]))
@@ -194,7 +208,7 @@ def run(office: Office, sources: tuple[str, ...], as_json: bool) -> None:
 def cancel(office: Office, source: str) -> None:
     """Cancel a source's waiting or running backup; every copy stays as it was."""
     name = office.settings.source_named(source).name
-    there = office.box.client.cancel(name)
+    there = Client(office.box.socket).cancel(name)
     say("It is being stopped." if there else f"There is nothing to cancel for {name}.")
 
 
@@ -203,7 +217,7 @@ def cancel(office: Office, source: str) -> None:
 @office
 def status(office: Office, as_json: bool) -> None:
     """Say whether we are safe, from the age of the last proved copy, here and in the cloud."""
-    health = office.box.status()
+    health = _status(office.box)
     if as_json:
         say_json(health)
         return
@@ -212,6 +226,16 @@ def status(office: Office, as_json: bool) -> None:
         say(f"To do: {health['todo']}")
     for source in health["sources"]:
         say(f"  {source['source']}: {source['sentence']}")
+
+
+def _status(box: Box) -> Mapping[str, Any]:
+    """Ask the worker, which knows what runs; without one the ledger says the rest."""
+    from .daemon import health_of  # noqa: PLC0415 - only where no worker answers
+
+    try:
+        return Client(box.socket).status()
+    except WorkerAbsent:
+        return {**health_of(box), "running": None, "waiting": []}
 
 
 @main.command()
@@ -237,7 +261,7 @@ def history(
         table(("RUN", "STARTED", "SOURCE", "HOW IT ENDED"), [_run_row(box, one) for one in runs])
 
 
-def _run_row(box: Any, run: Run) -> tuple[str, str, str, str]:
+def _run_row(box: Box, run: Run) -> tuple[str, str, str, str]:
     ended = words.OUTCOMES[run.outcome] if run.outcome else "under way"
     text = f"{ended}: {run.message}" if run.message else ended
     return str(run.id), words.when(run.started, box.zone, box.clock.now()), run.source, text
@@ -267,7 +291,7 @@ def archives(office: Office, source: str | None, repository: str | None, as_json
     box = office.box
     if source is not None:
         office.settings.source_named(source)
-    found = box.archives(source, repository)
+    found = _archives(box, source, repository)
     if as_json:
         say_json([{"archive": one, "places": places} for one, places in found])
     elif not found:
@@ -277,7 +301,24 @@ def archives(office: Office, source: str | None, repository: str | None, as_json
         table(("BACKUP", "TAKEN", "ON"), rows)
 
 
-def _when(box: Any, time: datetime) -> str:
+def _archives(
+    box: Box, source: str | None, repository: str | None
+) -> list[tuple[Archive, list[str]]]:
+    """Return each archive, newest first, with the places that have it; those away are skipped."""
+    places: dict[str, tuple[Archive, list[str]]] = {}
+    names = [repository] if repository else list(box.repositories)
+    for name in names:
+        try:
+            for archive in box.repositories[name].archives(source):
+                places.setdefault(archive.name, (archive, []))[1].append(name)
+        except DiskAbsent as error:
+            if repository:
+                raise
+            complain(error)
+    return sorted(places.values(), key=lambda each: each[0].time, reverse=True)
+
+
+def _when(box: Box, time: datetime) -> str:
     return words.when(time, box.zone, box.clock.now())
 
 
@@ -291,7 +332,7 @@ def _when(box: Any, time: datetime) -> str:
 @click.option("--original", is_flag=True, help="The vendor's own file, byte for byte.")
 @json_option
 @office
-def restore(office: Office, source: str, into: Path, as_json: bool, **how: Any) -> None:
+def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: Any) -> None:
     """Get files back into a folder; nothing that is there is overwritten.
 
     \b
@@ -299,9 +340,12 @@ def restore(office: Office, source: str, into: Path, as_json: bool, **how: Any) 
     appliance restore crm-nightly --at "3 days ago" --table Contacts --to /tmp/back
     appliance restore crm-nightly --original --from-mirror cloud --to /tmp/back
     """
+    from .engine.restore import Wish  # noqa: PLC0415 - the engine, only for who works
+    from .foreground import give_back  # noqa: PLC0415 - as above
+
     name, box = office.settings.source_named(source).name, office.box
     wish = Wish(name, _time(box, how["at"]), how["tables"], how["original"])
-    done = box.restore(wish, into, how["repository"], how["mirror"], quiet=as_json)
+    done = give_back(box, wish, into, how["repository"], how["mirror"], quiet=as_json)
     if as_json:
         say_json(done)
         return
@@ -310,7 +354,7 @@ def restore(office: Office, source: str, into: Path, as_json: bool, **how: Any) 
         say(f"  {path}")
 
 
-def _time(box: Any, text: str | None) -> datetime | None:
+def _time(box: Box, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
@@ -325,15 +369,11 @@ def _time(box: Any, text: str | None) -> datetime | None:
 @office
 def mirror(office: Office, name: str | None, as_json: bool) -> None:
     """Bring the cloud copy up to date now and compare both sides."""
-    chosen = [office.settings.mirror_named(name)] if name else list(office.settings.mirror)
-    if not chosen:
+    names = [office.settings.mirror_named(name).name] if name else []
+    names = names or [each.name for each in office.settings.mirror]
+    if not names:
         raise ApplianceError("No mirror is configured.", hint="Add a [[mirror]] to the file.")
-    runs = office.box.run_now(
-        [f"mirror:{one.name}" for one in chosen], Trigger.COMMAND, quiet=as_json
-    )
-    if as_json:
-        say_json(runs)
-    sys.exit(exit_code([one.outcome for one in runs]))
+    _run(office, [f"mirror:{each}" for each in names], as_json=as_json)
 
 
 @main.command()
@@ -342,7 +382,9 @@ def mirror(office: Office, name: str | None, as_json: bool) -> None:
 @office
 def drill(office: Office, mirror: str | None, as_json: bool) -> None:
     """Restore the newest and one older backup to nowhere, and record whether they were whole."""
-    runs = office.box.drill(mirror, quiet=as_json)
+    from .foreground import drill_now  # noqa: PLC0415 - as in restore
+
+    runs = drill_now(office.box, mirror, quiet=as_json)
     if as_json:
         say_json(runs)
     sys.exit(exit_code([one.outcome for one in runs]))
@@ -354,11 +396,14 @@ def drill(office: Office, mirror: str | None, as_json: bool) -> None:
 @office
 def sheet(office: Office, repository: str, into: Path | None) -> None:
     """Write the emergency sheet (HTML, one page): passphrase, id, restoring without the box."""
-    html = office.box.sheet(office.settings.repository_named(repository).name)
+    from . import enrolment  # noqa: PLC0415 - as in trust
+    from .system.files import write_durably  # noqa: PLC0415 - as in trust
+
+    html = enrolment.sheet(office.box, office.settings.repository_named(repository).name)
     if into is None:
         say(html)
         return
-    office.box.write_private(into, html)
+    write_durably(into, html.encode(), 0o600)
     say(f"Print {into}, keep it away from the box, and delete the file.")
 
 

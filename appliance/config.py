@@ -155,6 +155,8 @@ class LimitsSection(Section):
     """What an export may not exceed: bombs and mistakes stop here."""
 
     size: Size = 20 * 10**9
+    """Of what is pulled."""
+    unpacked: Size = 100 * 10**9
     members: int = Field(default=100_000, ge=1)
     ratio: int = Field(default=1000, ge=2)
     total: Duration = timedelta(hours=6)

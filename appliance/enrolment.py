@@ -1,0 +1,107 @@
+"""What is done once, by a person: make a repository, confirm a server's key, print the sheet.
+
+Part of the rim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .box import Box
+from .config import SftpSource
+from .core.errors import ApplianceError
+from .engine import memory
+from .repositories import sheet as emergency_sheet
+from .sources.hostkeys import HostKey, pin, pinned
+from .system.files import write_durably
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A repository that is ready, and where its emergency sheet was written."""
+
+    location: str
+    id: str
+    sheet: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The key a server shows, and the fingerprint that was pinned until now, if any."""
+
+    key: HostKey
+    pinned: str
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it is the one that is pinned."""
+        return self.pinned == self.key.fingerprint
+
+
+def init_repository(box: Box, name: str) -> Made:
+    """Given a repository's name, make it (or adopt it) and note its id; return where it is.
+
+    The passphrase is generated unless the secret store has it. Raise DiskAbsent where its folder
+    or host is missing, PassphraseWrong or WrongDisk where something else lies there.
+    """
+    section = box.settings.repository_named(name)
+    if not box.secrets.has(section.passphrase):
+        box.secrets.put(section.passphrase, emergency_sheet.new_passphrase())
+    repository = box.repository(section)
+    identity = repository.create_repository()
+    box.ledger.note(memory.key(memory.REPOSITORY_ID, name), identity)
+    path = box.state / f"sheet-{name}.html"
+    write_durably(path, sheet(box, name).encode(), 0o600)
+    return Made(str(section.path or section.url), identity, path)
+
+
+def sheet(box: Box, name: str) -> str:
+    """Given a repository's name, return its emergency sheet as HTML."""
+    section = box.settings.repository_named(name)
+    repository = box.repository(section)
+    return emergency_sheet.render(
+        office=box.settings.appliance.name,
+        repository=name,
+        location=str(section.path or section.url),
+        repository_id=repository.id(),
+        passphrase=box.secrets.get(section.passphrase),
+        key=repository.export_key(),
+        printed_on=box.clock.now().astimezone(box.zone).date(),
+    )
+
+
+def offered_key(box: Box, name: str) -> Offer:
+    """Given the name of an SFTP source or an ssh:// repository, return the key its server shows.
+
+    No name, password or key is shown to the server. Raise SourceUnreachable if it is not there.
+    """
+    from .sources import sftp  # noqa: PLC0415 - paramiko is heavy, and only this command needs it
+
+    host, port, configured = _server(box, name)
+    key = sftp.trust(sftp.SftpSettings(name=name, host=host, port=port, user=""))
+    known = [each.fingerprint for each in pinned(box.known_hosts, host, port)]
+    return Offer(key, configured or (known[0] if known else ""))
+
+
+def pin_key(box: Box, offer: Offer) -> None:
+    """Believe this key of its server from now on; the one before stays as a comment."""
+    today: date = box.clock.now().astimezone(box.zone).date()
+    box.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pin(box.known_hosts, offer.key, today)
+
+
+def _server(box: Box, name: str) -> tuple[str, int, str]:
+    for repository in box.settings.repository:
+        if repository.name == name and repository.url:
+            parts = urlsplit(repository.url)
+            return str(parts.hostname), parts.port or 22, ""
+    source = box.settings.source_named(name)
+    if not isinstance(source, SftpSource):
+        raise ApplianceError(
+            f"{name} is not an SFTP source, so it has no host key.",
+            hint="A web server proves itself by its certificate.",
+        )
+    return source.host, source.port, source.host_key

@@ -1,0 +1,184 @@
+"""Work that a person waits for: run, mirror, restore and drill with something to look at.
+
+Part of the rim. Where the daemon runs it is asked and followed; else the same engine works here.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from .box import Box
+from .core.events import Event, RunFinished, StepFinished
+from .core.model import Progress, Run, StepName, Trigger
+from .core.ports import Repository, Watch
+from .daemon import WorkerPresent, only_worker, start_up
+from .engine import drill as drills
+from .engine import memory
+from .engine.restore import Restored, Wish, restore
+from .screen import Ticker, run_lines, say, step_line, ticker
+from .system.socket import Client
+
+_LOOK_EVERY_SECONDS = 0.25
+
+
+def run_now(box: Box, jobs: Sequence[str], trigger: Trigger, *, quiet: bool) -> list[Run]:
+    """Given jobs (`SOURCE` or `mirror:NAME`), run them one after the other; return their Runs.
+
+    Raise WorkerPresent where another command, not a daemon, is at work.
+    """
+    client = Client(box.socket)
+    if client.is_there():
+        return [_followed(box, client, job, trigger, quiet=quiet) for job in jobs]
+    with only_worker(box), watched(box, quiet=quiet) as watch:
+        engine = start_up(box)
+        return [engine.jobs[job](trigger, watch, "").run for job in jobs]
+
+
+def give_back(
+    box: Box, wish: Wish, into: Path, repository: str | None, mirror: str | None, *, quiet: bool
+) -> Restored:
+    """Restore what is wished for, from a repository by name, from a mirror, or from any."""
+    with watched(box, quiet=quiet, lines=False) as watch, ExitStack() as stack:
+        repositories: list[Repository]
+        if mirror is not None:
+            repositories = [stack.enter_context(fetched(box, mirror, watch))]
+        elif repository is not None:
+            repositories = [box.repositories[box.settings.repository_named(repository).name]]
+        else:
+            repositories = list(box.repositories.values())
+        return restore(box.kit, repositories, wish, into, watch)
+
+
+def drill_now(box: Box, mirror: str | None, *, quiet: bool) -> list[Run]:
+    """Test-restore from each repository, or from a mirror; return the Runs that say so."""
+    with _alone(box), watched(box, quiet=quiet) as watch:
+        if mirror is None:
+            names = list(box.repositories)
+            return [drills.drill(name, Trigger.COMMAND, box.kit, watch).run for name in names]
+        section = box.settings.mirror_named(mirror)
+        with tempfile.TemporaryDirectory(prefix="appliance-borg-") as state:
+            copy_of = box.settings.repository_named(section.repository)
+
+            def open_copy(folder: Path) -> Repository:
+                return box.read_only(copy_of, folder, Path(state))
+
+            ended = drills.drill_mirror(
+                box.mirrors[mirror], open_copy, Trigger.COMMAND, box.kit, watch
+            )
+        return [ended.run]
+
+
+@contextmanager
+def fetched(box: Box, mirror: str, watch: Watch) -> Iterator[Repository]:
+    """Bring a mirror back into staging for the length of the block, opened for reading alone."""
+    section = box.settings.mirror_named(mirror)
+    identity = box.ledger.noted(memory.key(memory.REPOSITORY_ID, section.repository)) or None
+    root = box.settings.appliance.staging or box.state / "staging"
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mirror-", dir=root) as folder:
+        into, state = Path(folder, "copy"), Path(folder, "borg")
+        into.mkdir()
+        place = box.mirrors[mirror].fetch(identity, into, watch)
+        yield box.read_only(box.settings.repository_named(section.repository), place, state)
+
+
+@contextmanager
+def watched(box: Box, *, quiet: bool, lines: bool = True) -> Iterator[Watch]:
+    """Show what the engine does for the length of the block; Ctrl-C and SIGTERM cancel it.
+
+    `lines` are those about finished steps and Runs; `quiet` shows neither them nor bars.
+    """
+    with ticker(quiet=quiet) as sight:
+        watch = Watch(sight.show)
+        unsubscribe = box.bulletin.subscribe(
+            (lambda event: _show(sight, event)) if lines and not quiet else _ignore
+        )
+        try:
+            with _cancelled_by_signals(watch):
+                yield watch
+        finally:
+            unsubscribe()
+
+
+@contextmanager
+def _alone(box: Box) -> Iterator[None]:
+    """Be the only worker; say what to do where a daemon is."""
+    if Client(box.socket).is_there():
+        raise WorkerPresent("The daemon is running.", hint="Stop it for the length of a drill.")
+    with only_worker(box):
+        yield
+
+
+@contextmanager
+def _cancelled_by_signals(watch: Watch) -> Iterator[None]:
+    """A first Ctrl-C ends the work in good order; the program then says how it ended."""
+
+    def cancel(_: int, __: FrameType | None) -> None:
+        watch.cancel.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, cancel) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore(_: Event) -> None:
+    """Nobody reads along."""
+
+
+def _show(sight: Ticker, event: Event) -> None:
+    match event:
+        case StepFinished(_, _, step):
+            sight.clear()
+            sight.line(step_line(step))
+        case RunFinished(run):
+            for line in run_lines(run):
+                sight.line(line)
+        case _:
+            pass
+
+
+def _followed(box: Box, client: Client, job: str, trigger: Trigger, *, quiet: bool) -> Run:
+    """Ask the daemon for a Run and show it until it ends; Ctrl-C stops looking, not the Run."""
+    before = max((run.id for run in box.ledger.runs(job, 1)), default=0)
+    answer = client.start(job, trigger)
+    if not quiet:
+        say(f"{job}: {answer} (Ctrl-C stops looking, `appliance cancel {job}` stops it)")
+    at_least = before if answer == "already running" else before + 1
+    shown, pause = 0, threading.Event()
+    with ticker(quiet=quiet) as sight:
+        while True:
+            runs = [run for run in box.ledger.runs(job, 1) if run.id >= at_least]
+            shown = _show_steps(sight, runs, shown, quiet=quiet)
+            if runs and runs[0].outcome is not None:
+                break
+            _show_progress(sight, client, job)
+            pause.wait(_LOOK_EVERY_SECONDS)
+    for line in () if quiet else run_lines(runs[0]):
+        say(line)
+    return runs[0]
+
+
+def _show_steps(sight: Ticker, runs: Sequence[Run], shown: int, *, quiet: bool) -> int:
+    steps = runs[0].steps if runs else ()
+    for step in () if quiet else steps[shown:]:
+        sight.clear()
+        sight.line(step_line(step))
+    return len(steps)
+
+
+def _show_progress(sight: Ticker, client: Client, job: str) -> None:
+    running = client.status().get("running")
+    if isinstance(running, dict) and running["job"] == job and running["progress"]:
+        facts = running["progress"]
+        step = StepName(facts["step"])
+        sight.show(Progress(step, facts["done"], facts["total"], facts["unit"], facts["note"]))
