@@ -1,0 +1,247 @@
+"""A cloud copy of one repository, made by rclone: copied and compared, never synchronised.
+
+Nothing in the cloud is deleted or replaced because of what the disk says (traps B1 to B13):
+`rclone copy --immutable` inside `borg with-lock`, under a prefix that is the repository's id.
+Only committed segments, `config` and `README` travel; Borg rebuilds the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+
+from ..core.errors import MirrorRefused, MirrorUnreachable, WrongDisk
+from ..core.model import Progress, StepName, Transfer
+from ..core.ports import Repository, Watch
+from .expiry import Removal, plan_removal
+from .transfer import Direction, Rclone, Said
+
+COPY_MARKER = "THIS-IS-A-CLOUD-COPY"
+"""Laid into a fetched copy: whoever opens repositories refuses to write where it lies."""
+
+HASHED_UP_TO_BYTES = 4 << 30
+"""Up to here each push compares hashes of all objects, above it their sizes: reading the whole
+disk every night would take longer than the backup. `compare` always hashes."""
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_CONFIG_ID = re.compile(r"^id = ([0-9a-f]{64})\s*$", re.MULTILINE)
+_LOCK_SEGMENTS = 16
+"""More segments than `borg with-lock` writes before it commits them (two, in Borg 1.4)."""
+
+_LOCK_COMMIT = 4
+"""How far the transaction number moves by `with-lock` alone, at most (three, in Borg 1.4)."""
+
+
+class RcloneMirror:
+    """A `core.ports.Mirror` on any remote that rclone knows."""
+
+    def __init__(
+        self,
+        name: str,
+        repository_name: str,
+        remote: str,
+        rclone_config: Path | None,
+        bandwidth: str = "",
+        *,
+        state: Path,
+    ) -> None:
+        self._name = name
+        self._repository_name = repository_name
+        self._remote = remote.rstrip("/")
+        self._rclone = Rclone(name, rclone_config, bandwidth, state)
+
+    @property
+    def name(self) -> str:
+        """The name in the configuration."""
+        return self._name
+
+    @property
+    def repository(self) -> str:
+        """The name of the Repository it copies."""
+        return self._repository_name
+
+    # -- up ----------------------------------------------------------------------------------
+
+    def push(self, repository: Repository, watch: Watch) -> Transfer:
+        """Copy what is not there yet and compare both sides; delete and replace nothing."""
+        folder, identity = self._checked(repository)
+        self._refuse_another_config(folder, identity, watch)
+        started, said = monotonic(), Said(lambda done, total: _report(watch, done, total))
+        direction = Direction(str(folder), self._at(identity))
+        if not self._copy_and_compare(repository, direction, said, watch):
+            self._copy_and_compare(repository, direction, said, watch)
+        return Transfer(said.files, said.size_bytes, timedelta(seconds=monotonic() - started))
+
+    def compare(self, repository: Repository, watch: Watch) -> None:
+        """Compare hashes of all that is here with the cloud; raise MirrorRefused on a difference.
+
+        It reads the whole repository: for the monthly drill. (Push does so while it is small.)
+        """
+        folder, identity = self._checked(repository)
+        rules = _rules(skipped_above=_transaction(folder))
+        said = Said()
+        argv = self._rclone.comparing(str(folder), self._at(identity), rules)
+        code, _ = repository.with_lock(argv, watch, said.hear)
+        self._rclone.judge(code, said, comparing=True)
+
+    def _copy_and_compare(
+        self, repository: Repository, direction: Direction, said: Said, watch: Watch
+    ) -> bool:
+        """Copy and compare in one holding of the lock, so that nothing changes between them.
+
+        Return whether it was so: False where somebody wrote before we had the lock.
+        """
+        folder = Path(direction.source)
+        committed = _transaction(folder)
+        argv = self._rclone.copying_then_comparing(
+            direction,
+            _rules(skipped_above=committed),
+            immutable=True,
+            hashed=_size_of_data(folder) <= HASHED_UP_TO_BYTES,
+        )
+        code, _ = repository.with_lock(argv, watch, said.hear)
+        self._rclone.judge(code, said, comparing=said.comparing)
+        return _transaction(folder) - committed <= _LOCK_COMMIT
+
+    def _checked(self, repository: Repository) -> tuple[Path, str]:
+        """Return folder and id of a local repository that proved itself just now."""
+        identity, folder = repository.id(), repository.path
+        if folder is None:
+            raise MirrorRefused(
+                f"“{repository.name}” lies on another host and cannot be mirrored from here.",
+                hint="Mirror a repository on a disk or in a folder of this box.",
+            )
+        if (folder / COPY_MARKER).exists():
+            raise WrongDisk(f"“{repository.name}” is itself a cloud copy and is not mirrored.")
+        found = _CONFIG_ID.search((folder / "config").read_text(errors="replace"))
+        if not found or found[1] != identity:
+            raise MirrorRefused(f"The settings of “{repository.name}” name another repository.")
+        return folder, identity
+
+    def _refuse_another_config(self, folder: Path, identity: str, watch: Watch) -> None:
+        """Raise MirrorRefused where the cloud holds another `config`: it carries the key (A28)."""
+        kept = self._rclone.read(f"{self._at(identity)}/config", watch)
+        if kept is None or kept == (folder / "config").read_text(errors="replace"):
+            return
+        found = _CONFIG_ID.search(kept)
+        foreign = found is None or found[1] != identity
+        what = "another repository's" if foreign else "a different"
+        raise MirrorRefused(
+            f"The cloud “{self._name}” holds {what} settings file (config) for this copy.",
+            hint="Compare both files before anything else; nothing in the cloud was replaced.",
+        )
+
+    def _at(self, identity: str) -> str:
+        separator = "" if self._remote.endswith(":") else "/"
+        return f"{self._remote}{separator}{identity}"
+
+    # -- down --------------------------------------------------------------------------------
+
+    def ids(self, watch: Watch) -> tuple[str, ...]:
+        """Return the ids of the repositories that the cloud holds."""
+        listed = self._rclone.folders(self._remote, watch)
+        return tuple(sorted(name for name in listed if _ID.fullmatch(name)))
+
+    def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
+        """Bring the whole copy into an empty folder, return where the repository lies in it.
+
+        Only names that Borg gives (`data/N/N`, `config`, `README`) are brought down.
+        """
+        identity = repository_id or self._only_id(watch)
+        target = into / identity
+        if any(into.iterdir()) or not _ID.fullmatch(identity):
+            raise MirrorRefused("A copy is fetched by its id, and into an empty folder.")
+        said = Said(lambda done, total: _report(watch, done, total))
+        argv = self._rclone.copying_then_comparing(
+            Direction(self._at(identity), str(target)), _rules(), immutable=False, hashed=True
+        )
+        code = self._rclone.run(argv, watch, said)
+        self._rclone.judge(code, said, comparing=said.comparing)
+        self._prove_fetched(target, identity)
+        return target
+
+    def _only_id(self, watch: Watch) -> str:
+        ids = self.ids(watch)
+        if len(ids) != 1:
+            raise MirrorRefused(
+                f"The cloud “{self._name}” holds {len(ids)} copies.",
+                hint="Name one of them: " + ", ".join(ids) if ids else "Check the remote's name.",
+            )
+        return ids[0]
+
+    def _prove_fetched(self, target: Path, identity: str) -> None:
+        config = target / "config"
+        found = _CONFIG_ID.search(config.read_text(errors="replace")) if config.exists() else None
+        if not found or found[1] != identity:
+            raise MirrorRefused(f"The cloud “{self._name}” holds no whole copy under {identity}.")
+        (target / COPY_MARKER).write_text("Read only. A backup into it could reveal its content.\n")
+
+    # -- upkeep ------------------------------------------------------------------------------
+
+    def expire(
+        self,
+        repository: Repository,
+        older_than: timedelta,
+        now: datetime,
+        missing_since: Mapping[str, datetime],
+        watch: Watch,
+    ) -> Removal:
+        """Remove from the cloud what the repository has not had for `older_than`.
+
+        `now` must be a trusted time. `missing_since` is what the last call returned as
+        `missing`. Before anything is deleted the repository is read and decrypted whole; never
+        more than a fifth of the objects goes at a time, never `config`, never what is newer
+        than the repository. Raise MirrorRefused where the disk looks emptied or rolled back.
+        """
+        folder, identity = self._checked(repository)
+        there = self._rclone.segments(self._at(identity), watch)
+        here = _segments(folder)
+        plan = plan_removal(there, here, older_than, now, missing_since)
+        if plan.removed:
+            if not repository.archives():
+                raise MirrorRefused("The copy on the disk is empty; nothing is removed for that.")
+            repository.check(watch)
+            self._rclone.remove(self._at(identity), plan.removed, watch)
+        return plan
+
+    def probe(self) -> None:
+        """Prove that the cloud lists, takes and gives back a small object; raise otherwise."""
+        self._rclone.probe(self._remote, Watch())
+
+
+def _rules(skipped_above: int | None = None) -> tuple[str, ...]:
+    """Return rclone's filter rules: the names that Borg gives to what is committed."""
+    uncommitted: tuple[str, ...] = ()
+    if skipped_above is not None:
+        numbers = range(skipped_above + 1, skipped_above + 1 + _LOCK_SEGMENTS)
+        uncommitted = tuple(f"- /data/*/{number}" for number in numbers)
+    return (*uncommitted, "+ /data/{{[0-9]+}}/{{[0-9]+}}", "+ /config", "+ /README", "- *")
+
+
+def _transaction(folder: Path) -> int:
+    """Return the number of the last committed segment: Borg names its index by it."""
+    numbers = [path.suffix[1:] for path in folder.glob("index.*")]
+    committed = [int(number) for number in numbers if number.isdigit()]
+    if not committed:
+        raise MirrorUnreachable(
+            "The copy on the disk has no index at the moment.",
+            hint="It is built by the next backup; the cloud copy follows by itself.",
+        )
+    return max(committed)
+
+
+def _segments(folder: Path) -> frozenset[str]:
+    found = (folder / "data").glob("*/*")
+    return frozenset(f"{path.parent.name}/{path.name}" for path in found if path.name.isdigit())
+
+
+def _size_of_data(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / "data").glob("*/*"))
+
+
+def _report(watch: Watch, done: int, total: int) -> None:
+    """Pass on progress; never raise: this runs where nobody could catch it."""
+    watch.progress(Progress(StepName.MIRROR, done, total or None))

@@ -1,0 +1,118 @@
+"""What every Mirror must do, the real one and the fake that stands in for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.core.errors import Cancelled, MirrorRefused, WrongDisk
+from appliance.core.ports import Mirror, Repository, Watch
+from appliance.mirrors.rclone import RcloneMirror
+from appliance.repositories.borg import BorgRepository
+from tests.contract.test_repository import borg_at
+from tests.repositories.staging import day, lay
+
+FILES = {"manifest.json": b"{}", "history/a.csv/00": bytes(range(256)) * 100}
+
+
+class MirrorContract:
+    """Inherit, and give a `repository` that is made and empty, and a `mirror` of it."""
+
+    @pytest.fixture
+    def repository(self, tmp_path: Path) -> Repository:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def mirror(self, tmp_path: Path) -> Mirror:
+        raise NotImplementedError
+
+    def opened(self, fetched: Path, tmp_path: Path) -> Repository:
+        """Open a fetched copy for reading."""
+        raise NotImplementedError
+
+    def test_it_knows_whose_copy_it_is(self, mirror: Mirror, repository: Repository) -> None:
+        assert mirror.repository == repository.name
+
+    def test_a_pushed_archive_comes_back_byte_for_byte(
+        self, mirror: Mirror, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = lay(tmp_path / "stage", FILES)
+        repository.create(day(0, layout), layout, Watch())
+        sent = mirror.push(repository, Watch())
+        assert sent.files > 0
+        assert sent.size_bytes > 0
+        (tmp_path / "scratch").mkdir()
+        fetched = mirror.fetch(None, tmp_path / "scratch", Watch())
+        copy = self.opened(fetched, tmp_path)
+        assert copy.archives() == (day(0, layout),)
+        assert dict(copy.hashes(day(0, layout).name, Watch())) == dict(layout.stored)
+
+    def test_a_copy_is_fetched_by_its_id(
+        self, mirror: Mirror, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = lay(tmp_path / "stage", FILES)
+        repository.create(day(0, layout), layout, Watch())
+        mirror.push(repository, Watch())
+        (tmp_path / "scratch").mkdir()
+        assert mirror.fetch(repository.id(), tmp_path / "scratch", Watch()).is_dir()
+
+    def test_a_second_push_sends_only_what_is_new(
+        self, mirror: Mirror, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = lay(tmp_path / "stage", FILES | {"export/big.bin": bytes(range(251)) * 4000})
+        repository.create(day(0, layout), layout, Watch())
+        first = mirror.push(repository, Watch())
+        more = lay(tmp_path / "stage", {**FILES, "export/small.csv": b"id\n1\n"})
+        repository.create(day(1, more), more, Watch())
+        second = mirror.push(repository, Watch())
+        assert second.size_bytes < first.size_bytes
+        assert second.size_bytes < 60_000
+
+    def test_a_cancelled_push_ends_as_cancelled_and_the_next_one_works(
+        self, mirror: Mirror, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = lay(tmp_path / "stage", FILES)
+        repository.create(day(0, layout), layout, Watch())
+        watch = Watch()
+        watch.cancel.set()
+        with pytest.raises(Cancelled):
+            mirror.push(repository, watch)
+        mirror.push(repository, Watch())
+
+    def test_fetching_from_an_empty_cloud_is_refused(self, mirror: Mirror, tmp_path: Path) -> None:
+        (tmp_path / "scratch").mkdir()
+        with pytest.raises(MirrorRefused):
+            mirror.fetch(None, tmp_path / "scratch", Watch())
+
+    def test_A1_nothing_is_ever_written_to_a_fetched_copy(
+        self, mirror: Mirror, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = lay(tmp_path / "stage", FILES)
+        repository.create(day(0, layout), layout, Watch())
+        mirror.push(repository, Watch())
+        (tmp_path / "scratch").mkdir()
+        copy = self.opened(mirror.fetch(None, tmp_path / "scratch", Watch()), tmp_path)
+        with pytest.raises(WrongDisk):
+            copy.create(day(1, layout), layout, Watch())
+        with pytest.raises(WrongDisk):
+            copy.delete("crm", copy.archives(), Watch())
+        with pytest.raises(WrongDisk):
+            copy.compact(Watch())
+
+
+class TestRcloneMirrorInAFolder(MirrorContract):
+    @pytest.fixture
+    def repository(self, tmp_path: Path) -> Repository:
+        repository = borg_at(tmp_path / "repository", tmp_path / "state")
+        repository.create_repository()
+        return repository
+
+    @pytest.fixture
+    def mirror(self, tmp_path: Path) -> Mirror:
+        cloud = tmp_path / "cloud"
+        cloud.mkdir()
+        return RcloneMirror("cloud", "disk-a", str(cloud), None, state=tmp_path / "rclone")
+
+    def opened(self, fetched: Path, tmp_path: Path) -> BorgRepository:
+        return borg_at(fetched, tmp_path / "throw-away", read_only=True)
