@@ -88,14 +88,14 @@ class Health:
     sources: tuple[SourceHealth, ...]
 
 
-def assess(
+def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
     expectations: Sequence[Expectation],
     copies: Sequence[Copy],
     runs: Sequence[Run],
     now: datetime,
-    *,
     running: str | None = None,
     waiting: Collection[str] = (),
+    *,
     clock_trusted: bool = True,
     held: Collection[str] | None = None,
     retrying: Collection[str] = (),
