@@ -1,0 +1,596 @@
+"""Stand-ins for everything the engine is handed, each held to its port's contract suite.
+
+All share a `Power`: after a chosen number of durable writes it goes off, and from then on nothing
+that is touched answers any more, as in a real power cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from appliance.core.errors import ApplianceError, RepositoryDamaged
+from appliance.core.model import (
+    Archive,
+    Copy,
+    Export,
+    ExportFile,
+    Outcome,
+    Run,
+    SeenFile,
+    Step,
+    StepName,
+    StoredFile,
+    Transfer,
+    Trigger,
+)
+from appliance.core.ports import Layout, Repository, Watch
+from appliance.core.retention import Policy
+from appliance.engine import pipeline
+from appliance.engine.kit import Kit
+from appliance.system import process
+
+START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+
+
+class PowerCut(BaseException):
+    """The mains went off: no `except Exception` may notice."""
+
+
+@dataclass
+class Power:
+    """Counts durable writes; `cut_after` of them it is off until somebody sets `on`."""
+
+    cut_after: int | None = None
+    writes: int = 0
+    on: bool = True
+
+    def flows(self) -> None:
+        if not self.on:
+            raise PowerCut
+
+    def written(self) -> None:
+        self.writes += 1
+        if self.cut_after is not None and self.writes >= self.cut_after:
+            self.on = False
+            raise PowerCut
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class FakeClock:
+    """Stands still until a test moves it."""
+
+    time: datetime = START
+    seconds: float = 1000.0
+    synchronised: bool = True
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def is_synchronised(self) -> bool:
+        return self.synchronised
+
+    def forward(self, by: timedelta) -> None:
+        self.time += by
+        self.seconds += by.total_seconds()
+
+
+@dataclass
+class FakeSource:
+    """Offers `files`; says "unchanged" by itself only where `knows` is set."""
+
+    name: str = "crm"
+    files: dict[str, bytes] = field(default_factory=lambda: {"a.csv": b"id\n1\n"})
+    power: Power = field(default_factory=Power)
+    knows: bool = False
+    error: Exception | None = None
+    server_time: datetime | None = None
+    pulls: int = 0
+    settled: list[Export] = field(default_factory=list)
+    during: Callable[[Watch], None] = lambda watch: None
+
+    def pull(
+        self, into: Path, pulled_at: datetime, seen: Sequence[SeenFile], watch: Watch
+    ) -> Export | None:
+        self.power.flows()
+        assert not list(into.iterdir())
+        self.pulls += 1
+        self.during(watch)
+        watch.report(StepName.PULL, 1, 2)
+        if self.error is not None:
+            raise self.error
+        known = {file.sha256 for file in seen}
+        if self.knows and all(sha256(data) in known for data in self.files.values()):
+            return None
+        files = tuple(_received(into, name, data) for name, data in self.files.items())
+        return Export(self.name, files, pulled_at, self.server_time)
+
+    def settle(self, export: Export) -> None:
+        self.power.flows()
+        self.settled.append(export)
+        self.power.written()
+
+
+def _received(into: Path, name: str, data: bytes) -> ExportFile:
+    path = into / sha256(name.encode())
+    path.write_bytes(data)
+    return ExportFile(name, path, len(data), sha256(data))
+
+
+class FakeExports:
+    """Whole files only, listed by the manifest, which has no dates in it."""
+
+    def __init__(self, power: Power | None = None) -> None:
+        self.power = power or Power()
+        self.error: Exception | None = None
+        self.notes: tuple[str, ...] = ()
+        self.previous: list[Path | None] = []
+
+    def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
+        self.power.flows()
+        watch.check()
+        if self.error is not None:
+            raise self.error
+        if previous is not None:
+            self.read(previous)
+        self.previous.append(previous)
+        root = work / "root"
+        (root / "export").mkdir(parents=True)
+        for file in export.files:
+            shutil.copyfile(file.path, root / "export" / file.name)
+        stored = _stored_in(root)
+        lines = {path: [one.size_bytes, one.sha256] for path, one in stored.items()}
+        (root / "manifest.json").write_text(json.dumps(lines, sort_keys=True))
+        return replace(self.read(root), notes=self.notes)
+
+    def read(self, archive_root: Path) -> Layout:
+        self.power.flows()
+        manifest = (archive_root / "manifest.json").read_bytes()
+        stored = {path: StoredFile(*each) for path, each in json.loads(manifest).items()}
+        size = sum(one.size_bytes for one in stored.values())
+        stored["manifest.json"] = StoredFile(len(manifest), sha256(manifest))
+        whole = size + len(manifest)
+        return Layout(archive_root, stored, sha256(manifest), size, whole, whole)
+
+    def restore(
+        self,
+        archive_root: Path,
+        into: Path,
+        watch: Watch,
+        *,
+        only: Sequence[str] = (),
+        original: bool = False,
+    ) -> tuple[Path, ...]:
+        watch.check()
+        restored = []
+        for path, stored in self.read(archive_root).stored.items():
+            if path == "manifest.json":
+                continue
+            data = (archive_root / path).read_bytes()
+            if sha256(data) != stored.sha256:
+                raise RepositoryDamaged(f"{path} is not what was stored.")
+            target = into / Path(path).name
+            target.write_bytes(data)
+            restored.append(target)
+        return tuple(restored)
+
+
+def _stored_in(root: Path) -> dict[str, StoredFile]:
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    return {
+        path.relative_to(root).as_posix(): StoredFile(
+            path.stat().st_size, sha256(path.read_bytes())
+        )
+        for path in files
+    }
+
+
+class FakeRepository:
+    """Archives as bytes by path. `errors` maps a method's name to what it raises."""
+
+    def __init__(self, name: str = "disk-a", power: Power | None = None) -> None:
+        self._name = name
+        self.power = power or Power()
+        self.identity = sha256(name.encode())
+        self.held: dict[str, tuple[Archive, dict[str, bytes]]] = {}
+        self.errors: dict[str, Exception] = {}
+        self.calls: list[str] = []
+        self.locks_broken = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def path(self) -> Path | None:
+        return None
+
+    def id(self) -> str:
+        self._called("id")
+        return self.identity
+
+    def archives(self, source: str | None = None) -> tuple[Archive, ...]:
+        self._called("archives")
+        found = (archive for archive, _ in self.held.values())
+        wanted = [archive for archive in found if source in (None, archive.source)]
+        return tuple(sorted(wanted, key=lambda archive: archive.sequence))
+
+    def create(self, archive: Archive, layout: Layout, watch: Watch) -> int:
+        self._called("create")
+        watch.check()
+        if (there := self.held.get(archive.name)) is not None:
+            if there[0].manifest_sha256 != archive.manifest_sha256:
+                raise RepositoryDamaged(f"{archive.name} is there with other content.")
+            return 0
+        files = self._read(layout)
+        watch.report(StepName.ARCHIVE, 1, 1)
+        self.held[archive.name] = (archive, files)
+        self.power.written()
+        return sum(len(data) for data in files.values())
+
+    def hashes(self, archive: str, watch: Watch) -> Mapping[str, StoredFile]:
+        self._called("hashes")
+        watch.check()
+        files = self._files(archive)
+        return {path: StoredFile(len(data), sha256(data)) for path, data in files.items()}
+
+    def extract(self, archive: str, into: Path, watch: Watch, paths: Sequence[str] = ()) -> None:
+        self._called("extract")
+        watch.check()
+        if any(into.iterdir()):
+            raise ApplianceError(f"{into} is not empty.")
+        for path, data in self._files(archive).items():
+            if not paths or any(path == one or path.startswith(f"{one}/") for one in paths):
+                (into / path).parent.mkdir(parents=True, exist_ok=True)
+                (into / path).write_bytes(data)
+
+    def delete(self, source: str, archives: Sequence[Archive], watch: Watch) -> None:
+        self._called("delete")
+        watch.check()
+        for archive in archives:
+            if archive.source != source or not archive.name.startswith(f"{source}-2"):
+                raise ValueError(f"{archive.name} is not one of {source}.")
+        for archive in archives:
+            if self.held.pop(archive.name, None) is not None:
+                self.power.written()
+
+    def compact(self, watch: Watch) -> None:
+        self._called("compact")
+        watch.check()
+        self.power.written()
+
+    def check(self, watch: Watch) -> None:
+        self._called("check")
+        watch.check()
+
+    def with_lock(
+        self, argv: Sequence[str], watch: Watch, on_line: Callable[[str], None] | None = None
+    ) -> tuple[int, str]:
+        self._called("with_lock")
+        heard: list[str] = []
+
+        def hear(line: str) -> None:
+            heard.append(line)
+            if on_line:
+                on_line(line)
+
+        result = process.run(argv, on_line=hear, on_error_line=hear, watch=watch)
+        return result.code, "\n".join(heard)
+
+    def break_stale_lock(self) -> None:
+        self._called("break_stale_lock")
+        self.locks_broken += 1
+
+    def rot(self, archive: str, path: str = "export/a.csv") -> None:
+        """Flip what is stored, as a dying disk does."""
+        self.held[archive][1][path] = b"rotten"
+
+    def contents(self) -> list[dict[str, bytes]]:
+        """What its archives hold, by sequence."""
+        return [self.held[archive.name][1] for archive in self.archives()]
+
+    def _read(self, layout: Layout) -> dict[str, bytes]:
+        try:
+            return {path: (layout.root / path).read_bytes() for path in layout.stored}
+        except OSError as error:
+            raise ApplianceError("A staged file is missing.", detail=str(error)) from error
+
+    def _files(self, archive: str) -> dict[str, bytes]:
+        if archive not in self.held:
+            raise ApplianceError(f"There is no {archive} here.")
+        return self.held[archive][1]
+
+    def _called(self, verb: str) -> None:
+        self.power.flows()
+        self.calls.append(verb)
+        if verb in self.errors:
+            raise self.errors[verb]
+
+
+class FakeMirror:
+    """Keeps a copy of a FakeRepository's archives; never deletes."""
+
+    def __init__(
+        self, name: str = "cloud", repository: str = "disk-a", power: Power | None = None
+    ) -> None:
+        self._name, self._repository = name, repository
+        self.power = power or Power()
+        self.held: dict[str, tuple[Archive, dict[str, bytes]]] = {}
+        self.error: Exception | None = None
+        self.pushes = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def repository(self) -> str:
+        return self._repository
+
+    def push(self, repository: Repository, watch: Watch) -> Transfer:
+        self.power.flows()
+        watch.check()
+        if self.error is not None:
+            raise self.error
+        assert isinstance(repository, FakeRepository)
+        new = {name: each for name, each in repository.held.items() if name not in self.held}
+        self.held |= new
+        self.pushes += 1
+        self.power.written()
+        return Transfer(len(new), sum(len(d) for _, f in new.values() for d in f.values()))
+
+    def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
+        watch.check()
+        if self.error is not None:
+            raise self.error
+        return into
+
+    def opened(self, path: Path) -> FakeRepository:
+        """The copy, as whoever fetched it would open it."""
+        copy = FakeRepository(self._repository)
+        copy.held = dict(self.held)
+        return copy
+
+
+class FakeStaging:
+    """Folders under a test's own."""
+
+    def __init__(self, root: Path, power: Power | None = None) -> None:
+        self.root, self.power = root, power or Power()
+        self.error: Exception | None = None
+        root.mkdir(parents=True, exist_ok=True)
+
+    def open(self, run_id: int) -> Path:
+        self.power.flows()
+        if self.error is not None:
+            raise self.error
+        path = self.root / f"run-{run_id}"
+        path.mkdir()
+        return path
+
+    def close(self, path: Path) -> None:
+        self.power.flows()
+        shutil.rmtree(path)
+
+    def wipe(self) -> None:
+        self.power.flows()
+        for path in self.root.glob("run-*"):
+            shutil.rmtree(path)
+
+    def free_bytes(self) -> int:
+        return 1 << 40
+
+
+class FakeLedger:
+    """In memory, and as strict as the real one; `error` is what every write raises."""
+
+    def __init__(self, power: Power | None = None) -> None:
+        self.power = power or Power()
+        self.error: Exception | None = None
+        self._runs: dict[int, Run] = {}
+        self._slots: dict[str, set[str]] = {}
+        self.missed: list[tuple[str, str]] = []
+        self._sequences: dict[str, int] = {}
+        self._exports: dict[str, tuple[Archive, tuple[SeenFile, ...]]] = {}
+        self._copies: dict[tuple[str, str], Copy] = {}
+        self._notes: dict[str, str] = {}
+
+    def begin(self, source: str, trigger: Trigger, started: datetime, slot: str = "") -> Run:
+        self._about_to_write()
+        run = Run(len(self._runs) + 1, source, trigger, started)
+        self._runs[run.id] = run
+        if slot:
+            self._slots.setdefault(source, set()).add(slot)
+        self.power.written()
+        return run
+
+    def add_step(self, run_id: int, step: Step) -> None:
+        self._about_to_write()
+        run = self._under_way(run_id)
+        self._runs[run_id] = replace(run, steps=(*run.steps, step))
+        self.power.written()
+
+    def finish(
+        self,
+        run_id: int,
+        outcome: Outcome,
+        finished: datetime,
+        *,
+        archive: str = "",
+        message: str = "",
+        hint: str = "",
+        detail: str = "",
+    ) -> Run:
+        self._about_to_write()
+        self._runs[run_id] = replace(
+            self._under_way(run_id),
+            outcome=outcome,
+            finished=finished,
+            archive=archive,
+            message=message,
+            hint=hint,
+            detail=detail,
+        )
+        self.power.written()
+        return self._runs[run_id]
+
+    def run(self, run_id: int) -> Run | None:
+        self.power.flows()
+        return self._runs.get(run_id)
+
+    def runs(
+        self, source: str | None = None, limit: int = 50, before: int | None = None
+    ) -> tuple[Run, ...]:
+        self.power.flows()
+        newest_first = sorted(self._runs.values(), key=lambda run: -run.id)
+        wanted = [run for run in newest_first if source in (None, run.source)]
+        return tuple(run for run in wanted if before is None or run.id < before)[: max(limit, 0)]
+
+    def interrupt_unfinished(self, finished: datetime) -> tuple[Run, ...]:
+        self._about_to_write()
+        cut_off = [run for run in self._runs.values() if run.outcome is None]
+        for run in cut_off:
+            self._runs[run.id] = replace(
+                run,
+                outcome=Outcome.INTERRUPTED,
+                finished=finished,
+                message="The box was switched off.",
+                hint="Nothing to do: it is done again by itself.",
+            )
+        self.power.written()
+        return tuple(self._runs[run.id] for run in cut_off)
+
+    def next_sequence(self, source: str, at_least: int = 1) -> int:
+        self._about_to_write()
+        number = max(self._sequences.get(source, 0) + 1, at_least)
+        self._sequences[source] = number
+        self.power.written()
+        return number
+
+    def remember(self, source: str, archive: Archive, files: Sequence[SeenFile]) -> None:
+        self._about_to_write()
+        self._exports[archive.name] = (replace(archive, source=source), tuple(files))
+        self.power.written()
+
+    def seen(self, source: str) -> tuple[SeenFile, ...]:
+        return tuple(file for files in self._remembered(source) for file in files)
+
+    def last_export(self, source: str) -> tuple[SeenFile, ...]:
+        return next(iter(self._remembered(source)), ())
+
+    def add_copy(self, copy: Copy) -> None:
+        self._about_to_write()
+        self._copies[copy.place, copy.archive] = copy
+        self.power.written()
+
+    def drop_copies(self, place: str, archives: Sequence[str]) -> None:
+        self._about_to_write()
+        for archive in archives:
+            self._copies.pop((place, archive), None)
+        self.power.written()
+
+    def copies(self, source: str | None = None) -> tuple[Copy, ...]:
+        self.power.flows()
+        wanted = [copy for copy in self._copies.values() if source in (None, copy.source)]
+        by_place = sorted(wanted, key=lambda copy: copy.place)
+        return tuple(sorted(by_place, key=lambda one: (one.time, one.archive), reverse=True))
+
+    def slots(self, source: str) -> frozenset[str]:
+        self.power.flows()
+        missed = {slot for name, slot in self.missed if name == source}
+        return frozenset(self._slots.get(source, set()) | missed)
+
+    def add_missed(self, source: str, slot: str, now: datetime) -> None:
+        self._about_to_write()
+        if (source, slot) not in self.missed:
+            self.missed.append((source, slot))
+        self.power.written()
+
+    def note(self, key: str, value: str) -> None:
+        self._about_to_write()
+        self._notes[key] = value
+        self.power.written()
+
+    def noted(self, key: str) -> str | None:
+        self.power.flows()
+        return self._notes.get(key)
+
+    def _about_to_write(self) -> None:
+        self.power.flows()
+        if self.error is not None:
+            raise self.error
+
+    def _under_way(self, run_id: int) -> Run:
+        run = self._runs.get(run_id)
+        if run is None or run.outcome is not None:
+            raise ValueError(f"Run {run_id} is not under way.")
+        return run
+
+    def _remembered(self, source: str) -> list[tuple[SeenFile, ...]]:
+        self.power.flows()
+        mine = [each for each in self._exports.values() if each[0].source == source]
+        newest_first = sorted(mine, key=lambda one: (one[0].sequence, one[0].name), reverse=True)
+        return [files for _, files in newest_first]
+
+
+@dataclass
+class Box:
+    """A whole box of fakes; `kit` is what the engine is handed."""
+
+    root: Path
+    power: Power = field(default_factory=Power)
+    events: list[object] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = FakeClock()
+        self.ledger = FakeLedger(self.power)
+        self.source = FakeSource(power=self.power)
+        self.exports = FakeExports(self.power)
+        self.disk_a = FakeRepository("disk-a", self.power)
+        self.disk_b = FakeRepository("disk-b", self.power)
+        self.cloud = FakeMirror("cloud", "disk-a", self.power)
+        self.staging = FakeStaging(self.root / "staging", self.power)
+        self.repositories: tuple[FakeRepository, ...] = (self.disk_a, self.disk_b)
+        self.mirrors: tuple[FakeMirror, ...] = (self.cloud,)
+        self.retention = {"crm": Policy()}
+
+    @property
+    def kit(self) -> Kit:
+        return Kit(
+            self.exports,
+            self.repositories,
+            self.ledger,
+            self.clock,
+            self.staging,
+            ZoneInfo("Europe/Berlin"),
+            self.events.append,
+            self.retention,
+            self.mirrors,
+        )
+
+    def back_up(
+        self, data: str = "", trigger: Trigger = Trigger.COMMAND, watch: Watch | None = None
+    ) -> Run:
+        """Back up now; `data` is the new content of the only file."""
+        if data:
+            self.source.files = {"a.csv": data.encode()}
+        return pipeline.run(self.source, trigger, self.kit, watch or Watch())
+
+    def next_day(self) -> None:
+        self.clock.forward(timedelta(days=1))
+
+    def copies(self, place: str) -> set[str]:
+        return {copy.archive for copy in self.ledger.copies() if copy.place == place}
