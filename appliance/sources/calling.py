@@ -1,0 +1,212 @@
+"""The only home of HTTP requests: one connection, one question, one answer whose body is unread.
+
+urllib3 is driven directly. What would do things by itself (redirects, retries, decoding, proxies,
+.netrc, cookies) is off or not there. There is no way to switch the check of certificates off.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from ..core.errors import ExportUnsafe, SourceRefused
+from . import answers
+from .origins import Address, Reach
+
+READ_BYTES = 1 << 20
+_USER_AGENT = "appliance"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's answer whose body is still to be read."""
+
+    address: Address
+    response: BaseHTTPResponse
+
+    @property
+    def status(self) -> int:
+        """The three digits."""
+        return self.response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Found by any spelling of their names."""
+        return self.response.headers
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes of body are announced, None where that is not known."""
+        return None if _is_chunked(self.headers) else self.response.length_remaining
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the end of the body is told apart from a broken connection."""
+        return self.length is not None or _is_chunked(self.headers)
+
+    @property
+    def etag(self) -> str:
+        """What vouches for every byte, empty where nothing does."""
+        return answers.strong_etag(self.headers)
+
+    def close(self) -> None:
+        """Read no more of it."""
+        self.response.close()
+
+
+def continues(first: Answer, rest: Answer, have_bytes: int) -> bool:
+    """Return whether a 206 is exactly the missing end of the same bytes (RFC 9110, 14.4)."""
+    unit, _, span = rest.headers.get("Content-Range", "").partition(" ")
+    start, _, end_and_size = span.partition("-")
+    end, _, size = end_and_size.partition("/")
+    if unit != "bytes" or not (start.isdecimal() and end.isdecimal() and size.isdecimal()):
+        return False
+    whole = int(start) == have_bytes and int(end) + 1 == int(size)
+    announced = int(first.headers.get("Content-Length", size)) == int(size)
+    left = rest.length is None or rest.length == int(size) - have_bytes
+    same = rest.headers.get("ETag", first.etag) == first.etag
+    return whole and announced and left and same and rest.is_framed and not encoding(rest)
+
+
+def encoding(answer: Answer) -> str:
+    """Return `gzip` or nothing; raise ExportUnsafe where a server packs otherwise, unasked."""
+    told = answer.headers.get("Content-Encoding", "").strip().lower()
+    if told in ("", "identity"):
+        return ""
+    if told in ("gzip", "x-gzip"):
+        return "gzip"
+    raise ExportUnsafe(
+        "The server packs the export in a way nobody asked for.",
+        hint="Ask the vendor to switch compression off for this address.",
+    )
+
+
+def _is_chunked(headers: Mapping[str, str]) -> bool:
+    return "chunked" in headers.get("Transfer-Encoding", "").lower()
+
+
+def as_sent(location: str) -> str:
+    """Headers are read as Latin-1; a Location with other letters was UTF-8."""
+    try:
+        return location.encode("latin-1").decode()
+    except UnicodeError:
+        return location
+
+
+@contextmanager
+def plain_words(host: str, hidden: Sequence[str]) -> Iterator[None]:
+    """Turn what the library raises into our errors, whose texts are without secrets."""
+    try:
+        yield
+    except (HTTPError, ssl.SSLError, OSError) as error:
+        raise answers.fault(error, host, hidden) from None
+
+
+class Caller:
+    """Makes one connection per request: trusts the system's authorities and the source's own.
+
+    What it opened is closed with `stack`.
+    """
+
+    def __init__(
+        self, ca_file: str, connect_seconds: float, idle_seconds: float, stack: ExitStack
+    ) -> None:
+        self._timeout = Timeout(connect=connect_seconds, read=idle_seconds)
+        self._context = _trust(ca_file)
+        self._stack = stack
+
+    def call(
+        self,
+        address: Address,
+        headers: Mapping[str, str],
+        reach: Reach,
+        form: Mapping[str, str] | None = None,
+    ) -> BaseHTTPResponse:
+        """Ask once and return the answer, its body unread; POST where there is a form."""
+        ours = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        if form is not None:
+            ours["Content-Type"] = "application/x-www-form-urlencoded"
+        response = self._pool(address, reach).urlopen(
+            "GET" if form is None else "POST",
+            address.target,
+            body=None if form is None else urlencode(form),
+            headers={**ours, **headers},
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        self._stack.callback(response.close)
+        return response
+
+    def _pool(self, address: Address, reach: Reach) -> HTTPConnectionPool:
+        def guard(peer: str) -> None:
+            reach.check_peer(address, peer)
+
+        host, port = address.url.host or "", address.port
+        pool: HTTPConnectionPool
+        if address.is_plain:
+            pool = _PlainPool(host, port, timeout=self._timeout, guard=guard)
+        else:
+            context = self._context
+            pool = _TlsPool(host, port, timeout=self._timeout, guard=guard, ssl_context=context)
+        self._stack.callback(pool.close)
+        return pool
+
+
+def _trust(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        if ca_file:
+            context.load_verify_locations(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise SourceRefused(
+            "The certificate file of this source cannot be read.",
+            hint="Check `ca_file`: it holds certificates in PEM form.",
+            detail=f"{ca_file}: {type(error).__name__}",
+        ) from None
+    return context
+
+
+class _Plain(HTTPConnection):
+    def __init__(self, *args: Any, guard: Callable[[str], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._guard = guard
+
+    def _new_conn(self) -> Any:
+        return _guarded(super()._new_conn(), self._guard)
+
+
+class _Tls(HTTPSConnection):
+    def __init__(self, *args: Any, guard: Callable[[str], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._guard = guard
+
+    def _new_conn(self) -> Any:
+        return _guarded(super()._new_conn(), self._guard)
+
+
+def _guarded(connected: Any, guard: Callable[[str], None]) -> Any:
+    """Judge the number that was really connected to, before a byte is sent to it."""
+    try:
+        guard(connected.getpeername()[0])
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _Tls
