@@ -64,7 +64,7 @@ def _infos(file: BinaryIO, size_bytes: int, limits: Limits) -> Iterator[tarfile.
                 if number > limits.max_members:
                     raise TooMuch(f"The export holds more than {limits.max_members:,} files.")
                 tar.members.clear()  # type: ignore[attr-defined] # else it keeps them all
-                if info.size < 0 or info.offset_data + info.size > size_bytes:
+                if not info.issparse() and not 0 <= info.size <= size_bytes - info.offset_data:
                     raise damaged(f"{info.name!a}: the tar ends before it does")
                 yield info
             _check_end(file, tar.offset)
