@@ -30,6 +30,7 @@ from .ledger_rows import (
     stamp,
     step_of,
     step_row,
+    storable,
 )
 from .ledger_schema import MIGRATIONS
 
@@ -101,10 +102,11 @@ class SqliteLedger:
         """Record how a Run ended and return it whole; raise ValueError where none is under way."""
         with self._transaction() as db:
             _require_under_way(db, run_id)
+            words = [storable(text) for text in (archive, message, hint, detail)]
             db.execute(
                 "UPDATE run SET outcome = ?, finished = ?, archive = ?, message = ?, hint = ?,"
                 " detail = ? WHERE id = ?",
-                (outcome, stamp(finished), archive, message, hint, detail, run_id),
+                (outcome, stamp(finished), *words, run_id),
             )
             return _one_run(db, run_id)
 
@@ -227,7 +229,7 @@ class SqliteLedger:
             db.execute(
                 "INSERT INTO note (key, value) VALUES (?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                (key, value),
+                (key, storable(value)),
             )
 
     def noted(self, key: str) -> str | None:

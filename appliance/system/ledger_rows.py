@@ -49,10 +49,10 @@ def step_row(step: Step) -> tuple[object, ...]:
         stamp(step.started),
         step.duration // timedelta(microseconds=1),
         step.outcome,
-        step.target,
+        storable(step.target),
         step.size_bytes,
-        step.message,
-        step.hint,
+        storable(step.message),
+        storable(step.hint),
     )
 
 
@@ -66,7 +66,8 @@ def file_of(row: Row) -> SeenFile:
 def file_row(file: SeenFile) -> tuple[object, ...]:
     """Given a SeenFile, return the columns FILE."""
     when = None if file.modified is None else stamp(file.modified)
-    return (file.name, file.size_bytes, file.sha256, when, file.validator)
+    validator = storable(file.validator)
+    return (storable(file.name), file.size_bytes, file.sha256, when, validator)
 
 
 def copy_of(row: Row) -> Copy:
@@ -78,6 +79,11 @@ def copy_of(row: Row) -> Copy:
 def copy_row(copy: Copy) -> tuple[object, ...]:
     """Given a Copy, return the columns COPY."""
     return (copy.archive, copy.place, copy.source, stamp(copy.time), stamp(copy.verified))
+
+
+def storable(text: str) -> str:
+    """Return the text as UTF-8 can hold it: a name in no known encoding must not fail a Run."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def stamp(when: datetime) -> str:

@@ -1,0 +1,377 @@
+"""The ledger on a real disk: F1 and F2, full disks, damage, threads, and its size in years."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance.core.errors import ApplianceError, DiskFull, DiskReadOnly
+from appliance.core.model import Archive, Copy, Outcome, SeenFile, Step, StepName, Trigger
+from appliance.system import ledger as module
+from appliance.system.ledger import SqliteLedger
+
+NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[SqliteLedger]:
+    ledger = SqliteLedger(path)
+    yield ledger
+    ledger.close()
+
+
+def step(message: str = "") -> Step:
+    return Step(StepName.PULL, NOW, timedelta(seconds=1), Outcome.OK, message=message)
+
+
+def archive(sequence: int, source: str = "crm") -> Archive:
+    time = NOW + timedelta(days=sequence)
+    return Archive(Archive.name_for(source, time), source, time, sequence, "ab" * 32)
+
+
+WRITER = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from appliance.core.model import Copy, Outcome, Step, StepName, Trigger
+from appliance.system.ledger import SqliteLedger
+
+def said(*words):
+    print(*words, flush=True)
+
+ledger, now = SqliteLedger(Path(sys.argv[1])), datetime.now(UTC)
+said("ready")
+while True:
+    run = ledger.begin("crm", Trigger.COMMAND, now, f"slot-{ledger.next_sequence('crm')}")
+    said("begun", run.id)
+    for n in range(3):
+        ledger.add_step(run.id, Step(StepName.PULL, now, timedelta(), Outcome.OK, str(n)))
+        said("step", run.id, n)
+    ledger.add_copy(Copy(f"crm-{run.id}", "crm", "disk-a", now, now))
+    said("copy", run.id)
+    ledger.finish(run.id, Outcome.OK, now, message=f"done {run.id}")
+    said("done", run.id)
+"""
+
+
+def killed_writer(path: Path, after_seconds: float) -> list[list[str]]:
+    """Start a writer, kill -9 it, return what it said was written."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        timer = threading.Timer(after_seconds, process.send_signal, [signal.SIGKILL])
+        timer.start()
+        said = process.stdout.read()
+        timer.join()
+    assert process.returncode == -signal.SIGKILL
+    return [line.split() for line in said.splitlines() if said.endswith("\n")]
+
+
+@pytest.mark.slow
+def test_F1_after_30_kills_no_acknowledged_row_is_lost(path: Path) -> None:
+    dice, said = random.Random(1), list[list[str]]()
+    for _ in range(30):
+        said += killed_writer(path, dice.uniform(0.002, 0.08))
+    assert len([words for words in said if words[0] == "done"]) > 30, "the kills came too early"
+    ledger = SqliteLedger(path)
+    copies = {one.archive for one in ledger.copies()}
+    for what, number, *rest in said:
+        run = ledger.run(int(number))
+        assert run is not None
+        if what == "step":
+            assert rest[0] in [one.target for one in run.steps]
+        if what == "copy":
+            assert f"crm-{number}" in copies
+        if what == "done":
+            assert (run.outcome, run.message) == (Outcome.OK, f"done {number}")
+            assert [one.target for one in run.steps] == ["0", "1", "2"]
+    cut_off = ledger.interrupt_unfinished(NOW)
+    assert len(cut_off) <= 30
+    assert ledger.next_sequence("crm") > max(int(words[1]) for words in said)
+    ledger.close()
+
+
+def test_F1_it_writes_ahead_and_syncs_every_commit(ledger: SqliteLedger) -> None:
+    for connection in (ledger._writer, ledger._reader):
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+
+
+def test_F1_each_commit_is_synced_before_it_is_acknowledged(path: Path) -> None:
+    """Seen from outside, by the kernel: an fsync stands behind each of twenty notes."""
+    strace = "/usr/bin/strace"
+    if not Path(strace).exists():
+        pytest.skip("strace is not installed")
+    script = (
+        "import sys; from pathlib import Path; from appliance.system.ledger import SqliteLedger\n"
+        "ledger = SqliteLedger(Path(sys.argv[1]))\n"
+        "for n in range(20): ledger.note('n', str(n))\n"
+    )
+    log = path.with_suffix(".strace")
+    subprocess.run(
+        [strace, "-f", "-e", "fsync,fdatasync", "-o", log, sys.executable, "-c", script, path],
+        check=True,
+    )
+    assert log.read_text().count("sync(") >= 20
+
+
+def test_F2_a_lost_ledger_is_rebuilt_from_what_lies_on_the_disks(tmp_path: Path) -> None:
+    files = {archive(n).name: (SeenFile(f"{n}.zip", n, "0" * 64),) for n in (1, 2, 3)}
+    old = SqliteLedger(tmp_path / "old.db")
+    for n in (1, 2, 3):
+        assert old.next_sequence("crm") == n
+        old.remember("crm", archive(n), files[archive(n).name])
+    new = SqliteLedger(tmp_path / "new.db")
+    for _ in range(2):  # twice is as good as once
+        new.rebuild({"disk-a": [archive(1), archive(3)], "disk-b": [archive(2)]}, files)
+    assert new.seen("crm") == old.seen("crm")
+    assert new.last_export("crm") == old.last_export("crm")
+    assert new.next_sequence("crm") == old.next_sequence("crm") == 4
+    assert new.copies() == (), "nothing is proved until it is proved again"
+    old.close()
+    new.close()
+
+
+def test_F2_rebuilding_forgets_nothing_that_is_known(ledger: SqliteLedger) -> None:
+    known = SeenFile("a.zip", 1, "0" * 64)
+    ledger.next_sequence("crm", at_least=9)
+    ledger.remember("crm", archive(1), (known,))
+    ledger.rebuild({"disk-a": [archive(1)]})
+    assert ledger.seen("crm") == (known,)
+    assert ledger.next_sequence("crm") == 10
+
+
+def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
+    first = SqliteLedger(path)
+    run = first.begin("crm", Trigger.COMMAND, NOW, "2026-11-21")
+    first.add_step(run.id, step("m"))
+    second = SqliteLedger(path)  # another process, as far as the file knows
+    assert second.runs() == first.runs()
+    second.finish(run.id, Outcome.OK, NOW)
+    assert first.run(run.id) == second.run(run.id)
+    first.close()
+    second.close()
+
+
+def test_nobody_else_may_read_it(path: Path, ledger: SqliteLedger) -> None:
+    ledger.note("a", "b")
+    modes = {file.stat().st_mode & 0o777 for file in path.parent.glob("ledger.db*")}
+    assert modes == {0o600}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"this is no database at all" * 400,
+        lambda data: data[:100] + os.urandom(len(data) - 100),
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:4096] + bytes(len(data) - 4096),
+    ],
+)
+def test_F2_damage_is_said_and_nothing_is_started_anew(path: Path, damage: object) -> None:
+    ledger = SqliteLedger(path)
+    for n in range(200):
+        ledger.note(f"key-{n}", "x" * 500)
+    ledger.close()
+    damaged = damage(path.read_bytes())  # type: ignore[operator]
+    path.write_bytes(damaged)
+    with pytest.raises(ApplianceError, match="record of activity") as caught:
+        SqliteLedger(path)
+    assert "recover" in caught.value.hint
+    assert path.read_bytes() == damaged
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(path: Path) -> None:
+    SqliteLedger(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(ApplianceError, match="newer version"):
+        SqliteLedger(path)
+    assert path.read_bytes() == before
+
+
+def test_an_older_ledger_is_brought_forward(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = SqliteLedger(path)
+    run = old.begin("crm", Trigger.COMMAND, NOW)
+    old.close()
+    script = (
+        "ALTER TABLE run ADD COLUMN mood TEXT NOT NULL DEFAULT 'fine'; CREATE TABLE t (a TEXT);"
+    )
+    monkeypatch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, script))
+    new = SqliteLedger(path)
+    assert new.run(run.id) == run
+    assert new._reader.execute("SELECT mood FROM run").fetchone() == ("fine",)
+    assert new._reader.execute("PRAGMA user_version").fetchone() == (2,)
+    new.close()
+
+
+def test_a_migration_that_fails_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SqliteLedger(path).close()
+    broken = "CREATE TABLE t (a TEXT); CREATE TABLE run (a TEXT);"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, broken))
+        with pytest.raises(ApplianceError):
+            SqliteLedger(path)
+    ledger = SqliteLedger(path)
+    names = ledger._reader.execute("SELECT name FROM sqlite_schema WHERE name = 't'").fetchall()
+    assert names == []
+    ledger.close()
+
+
+def test_a_full_disk_is_said_and_what_is_there_stays(ledger: SqliteLedger) -> None:
+    run = ledger.begin("crm", Trigger.COMMAND, NOW)
+    (pages,) = ledger._writer.execute("PRAGMA page_count").fetchone()
+    ledger._writer.execute(f"PRAGMA max_page_count = {pages + 1}")
+
+    def fill() -> None:
+        for _ in range(100):
+            ledger.add_step(run.id, step("x" * 5000))
+
+    with pytest.raises(DiskFull):
+        fill()
+    ledger._writer.execute("PRAGMA max_page_count = 100000")
+    before = ledger.run(run.id)
+    assert before is not None
+    ledger.add_step(run.id, step("after"))
+    assert ledger.run(run.id).steps == (*before.steps, step("after"))  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root; CI has it")
+def test_F1_on_a_really_full_filesystem_each_acknowledged_row_is_there(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", small], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        ledger = SqliteLedger(small / "ledger.db")
+        acknowledged = []
+
+        def fill() -> None:
+            for n in range(1000):
+                run = ledger.begin("crm", Trigger.COMMAND, NOW, f"slot-{n}-{'x' * 2000}")
+                acknowledged.append(run.id)
+
+        with pytest.raises(DiskFull):
+            fill()
+        assert {run.id for run in ledger.runs(limit=2000)} == set(acknowledged)
+        ledger.close()
+        again = SqliteLedger(small / "ledger.db")
+        assert {run.id for run in again.runs(limit=2000)} == set(acknowledged)
+        again.close()
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ApplianceError, match="record of activity"):
+        SqliteLedger(tmp_path / "no" / "ledger.db")
+
+
+def test_a_protected_file_is_read_only() -> None:
+    error = sqlite3.OperationalError("attempt to write a readonly database")
+    error.sqlite_errorcode, error.sqlite_errorname = 1032, "SQLITE_READONLY_DBMOVED"  # type: ignore[attr-defined]
+    assert isinstance(module._in_our_words(error, "It"), DiskReadOnly)
+
+
+def test_names_in_no_known_encoding_are_taken(ledger: SqliteLedger) -> None:
+    strange = b"na\xefve\x00.zip".decode(errors="surrogateescape")
+    ledger.remember("crm", archive(1), (SeenFile(strange, 1, "0" * 64, validator=strange),))
+    assert ledger.seen("crm")[0].name == "na\\udcefve\x00.zip"
+    run = ledger.begin("crm", Trigger.COMMAND, NOW)
+    ledger.finish(run.id, Outcome.FAILED, NOW, message=strange, detail=strange)
+    ledger.note("a", strange)
+
+
+def test_a_time_without_a_zone_is_refused_and_leaves_nothing(ledger: SqliteLedger) -> None:
+    with pytest.raises(ValueError, match="aware"):
+        ledger.begin("crm", Trigger.COMMAND, NOW.replace(tzinfo=None))
+    assert ledger.runs() == ()
+
+
+def test_eight_threads_lose_nothing(ledger: SqliteLedger) -> None:
+    taken: list[int] = []
+    trouble: list[BaseException] = []
+
+    def work(source: str) -> None:
+        try:
+            for n in range(15):
+                run = ledger.begin(source, Trigger.COMMAND, NOW)
+                ledger.add_step(run.id, step(str(n)))
+                taken.append(ledger.next_sequence("shared"))
+                assert ledger.runs(source, limit=1)[0].id == run.id
+                ledger.finish(run.id, Outcome.OK, NOW)
+        except BaseException as error:  # noqa: BLE001 - told to the test's own thread
+            trouble.append(error)
+
+    threads = [threading.Thread(target=work, args=[f"source-{n}"]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert trouble == []
+    assert sorted(taken) == list(range(1, 121))
+    assert len(ledger.runs(limit=1000)) == 120
+    assert all(len(run.steps) == 1 for run in ledger.runs(limit=1000))
+
+
+def test_after_ten_thousand_runs_fifty_are_listed_in_fifty_milliseconds(path: Path) -> None:
+    ledger = SqliteLedger(path)
+    with ledger._transaction() as db:
+        for n in range(1, 10_001):
+            db.execute(
+                "INSERT INTO run (id, source, trigger, slot, started, outcome, finished)"
+                " VALUES (?, ?, 'schedule', ?, ?, 'ok', ?)",
+                (n, f"source-{n % 5}", f"slot-{n}", NOW.isoformat(), NOW.isoformat()),
+            )
+            db.executemany(
+                "INSERT INTO step (run, name, started, duration_us, outcome, target, message, hint)"
+                " VALUES (?, 'pull', ?, 1, 'ok', '', '', '')",
+                [(n, NOW.isoformat())] * 8,
+            )
+    for source in (None, "source-1"):
+        spent = []
+        for _ in range(3):
+            began = time.perf_counter()
+            runs = ledger.runs(source, limit=50, before=9000)
+            spent.append(time.perf_counter() - began)
+        assert len(runs) == 50
+        assert all(len(run.steps) == 8 for run in runs)
+        assert min(spent) <= 0.050
+    ledger.close()
+    began = time.perf_counter()
+    SqliteLedger(path).close()
+    assert time.perf_counter() - began <= 0.3
+
+
+def test_a_copy_that_left_by_retention_stays_on_record(ledger: SqliteLedger) -> None:
+    one = archive(1)
+    ledger.add_copy(Copy(one.name, "crm", "disk-a", one.time, NOW))
+    ledger.drop_copies("disk-a", [one.name])
+    assert ledger.copies() == ()
+    assert ledger._reader.execute("SELECT archive FROM copy").fetchall() == [(one.name,)]
