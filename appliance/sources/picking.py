@@ -80,7 +80,7 @@ def wait_until_still(
     while True:
         chosen, now = look(), clock()
         since = {entry: since.get(entry, now) for entry in chosen}
-        rest = {entry: _rest(is_old(entry), needed) - (now - since[entry]) for entry in chosen}
+        rest = {entry: _rest(is_old, entry, needed) - (now - since[entry]) for entry in chosen}
         still = tuple(entry for entry in chosen if rest[entry] <= 0)
         if len(still) == len(chosen) or (some_will_do and still and now - started > needed):
             return still
@@ -90,5 +90,7 @@ def wait_until_still(
         watch.cancel.wait(min(max(rest.values()), _LOOK_EVERY_SECONDS))
 
 
-def _rest(is_old: bool, needed: float) -> float:
-    return min(_GLANCE_SECONDS, needed) if is_old else needed
+def _rest(is_old: Callable[[Entry], bool], entry: Entry, needed: float) -> float:
+    if needed <= _GLANCE_SECONDS:
+        return needed
+    return _GLANCE_SECONDS if is_old(entry) else needed

@@ -43,16 +43,19 @@ class Wire(Protocol):
 class Inflow:
     """Stands in for a channel's input buffer: chunks are queued instead of copied into an array.
 
-    A reader is woken when what it wants has come, not for each of its packets. More than
-    `limit_bytes` unread means that the server ignores the window it was given.
+    A reader is woken when what it wants has come, not for each of its packets, and while it waits
+    `check` may raise. More than `limit_bytes` unread means that the server ignores its window.
     """
 
-    def __init__(self, limit_bytes: int, too_late: type[Exception]) -> None:
+    def __init__(
+        self, limit_bytes: int, too_late: type[Exception], check: Callable[[], None]
+    ) -> None:
         self._chunks: deque[bytes] = deque()
         self._ready = threading.Condition()
         self._size = self._wanted = 0
         self._limit_bytes = limit_bytes
         self._too_late = too_late
+        self._check = check
         self._closed = False
 
     def feed(self, data: bytes) -> None:
@@ -67,13 +70,17 @@ class Inflow:
 
     def read(self, nbytes: int, timeout: float | None = None) -> bytes:
         """Return `nbytes` (or a good part of many), fewer at the end, none after it."""
+        give_up = monotonic() + (timeout if timeout is not None else float("inf"))
         with self._ready:
             self._wanted = min(nbytes, _WAKE_BYTES)
-            ready = self._ready.wait_for(
-                lambda: self._size >= self._wanted or self._closed, timeout
-            )
-            if not ready and not self._size:
-                raise self._too_late
+            while self._size < self._wanted and not self._closed:
+                self._check()
+                left = give_up - monotonic()
+                if left <= 0:
+                    if self._size:
+                        break
+                    raise self._too_late
+                self._ready.wait(min(left, _LOOK_EVERY_SECONDS))
             return self._take(min(nbytes, self._size))
 
     def _take(self, nbytes: int) -> bytes:
@@ -124,16 +131,12 @@ class Pipe:
         block_bytes: int = SMALL_BLOCK_BYTES,
         depth: int = 32,
         burst: int = 16,
-        idle_seconds: float = 120.0,
-        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._wire = wire
         self._handle = struct.pack(">I", len(handle)) + handle
         self._size = size_bytes
         self._block = block_bytes
         self._depth, self._burst = depth, burst
-        self._idle_seconds = idle_seconds
-        self._check = check
         self._number = _FIRST_NUMBER
         self._asked: dict[int, tuple[int, int]] = {}
         self._got: dict[int, bytes] = {}
@@ -191,20 +194,15 @@ class Pipe:
         return b"".join(parts)
 
     def _receive(self, nbytes: int) -> bytes:
-        """Wait for bytes in short turns, so that somebody can cancel meanwhile."""
-        give_up = monotonic() + self._idle_seconds
-        while nbytes:
-            self._check()
-            try:
-                data = self._wire.recv(nbytes)
-            except TimeoutError:
-                if monotonic() < give_up:
-                    continue
-                raise SourceUnreachable("The server stopped sending.") from None
-            if not data:
-                raise SourceUnreachable("The server hung up in the middle of the export.")
-            return data
-        return b""
+        if not nbytes:
+            return b""
+        try:
+            data = self._wire.recv(nbytes)
+        except TimeoutError as error:
+            raise SourceUnreachable("The server stopped sending.") from error
+        if not data:
+            raise SourceUnreachable("The server hung up in the middle of the export.")
+        return data
 
 
 def _refuse(code: int) -> None:

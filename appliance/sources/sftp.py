@@ -49,7 +49,6 @@ from .pipe import LARGE_BLOCK_BYTES, SMALL_BLOCK_BYTES, Inflow, Pipe
 _WINDOW_BYTES = 2 << 20  # larger ones make paramiko slower and let a hostile server send more
 _MOST_ENTRIES = 200_000
 _KEEPALIVE_SECONDS = 15
-_LOOK_EVERY_SECONDS = 0.5
 _CIPHERS = (
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",
@@ -201,13 +200,10 @@ class _Client(paramiko.SFTPClient):
 class _Folder:
     """The folder on the server that the exports are in."""
 
-    def __init__(
-        self, client: _Client, channel: paramiko.Channel, settings: SftpSettings, watch: Watch
-    ) -> None:
+    def __init__(self, client: _Client, channel: paramiko.Channel, settings: SftpSettings) -> None:
         self._client = client
         self._channel = channel
         self._settings = settings
-        self._watch = watch
         self._block_bytes = client.block_bytes() if _knows_limits(channel) else SMALL_BLOCK_BYTES
         self._path = settings.path.encode() or b"."
         self._rested: dict[Entry, bool] = {}
@@ -233,7 +229,7 @@ class _Folder:
             listed = list(_bounded(self._client.entries(self._path)))
         for raw, attributes in listed:
             name = clean_name(raw)
-            if b"/" not in raw and is_candidate(name, self._settings.pick):
+            if _is_plain(raw) and is_candidate(name, self._settings.pick):
                 entry = self._entry(name, raw, attributes)
                 if entry:
                     yield entry
@@ -268,10 +264,11 @@ class _Folder:
     def _server_time(self, entry: Entry) -> datetime:
         with _conversation("look at the export"):
             folder = self._client.stat(self._path)
-            with self._client.open(self._within(entry.raw), "rb") as file:
-                before = file.stat().st_atime
-                file.read(1)
-                after = file.stat().st_atime
+            file = self._client.open(self._within(entry.raw), "rb")
+            before = file.stat().st_atime
+            file.read(1)
+            after = file.stat().st_atime
+            file.close()
         touched = after if after != before else None
         return instant(max(folder.st_mtime or 0, touched or 0))
 
@@ -288,23 +285,13 @@ class _Folder:
             file.close()
 
     def _blocks(self, entry: Entry, handle: bytes) -> Iterator[bytes]:
-        channel = self._channel
-        channel.settimeout(_LOOK_EVERY_SECONDS)
+        size, block = entry.size_bytes, self._block_bytes
         try:
             with _conversation("read the export"):
-                yield from Pipe(
-                    channel,
-                    handle,
-                    entry.size_bytes,
-                    block_bytes=self._block_bytes,
-                    idle_seconds=self._settings.idle_seconds,
-                    check=self._watch.check,
-                )
+                yield from Pipe(self._channel, handle, size, block_bytes=block)
         except ExportUnsafe:
-            channel.settimeout(self._settings.idle_seconds)
             self._must_be(entry, self._look_at(entry.raw))
             raise
-        channel.settimeout(self._settings.idle_seconds)
 
     @staticmethod
     def _must_be(entry: Entry, now: paramiko.SFTPAttributes) -> None:
@@ -314,6 +301,11 @@ class _Folder:
 
 
 _LOOK_THERE = "Check `path` and `pick` of this source, and that the vendor still exports there."
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether a name can be one of a file in the folder, and not of something elsewhere."""
+    return raw not in (b"", b".", b"..") and b"/" not in raw and b"\0" not in raw
 
 
 def _bounded(
@@ -334,16 +326,18 @@ def _folder(settings: SftpSettings, watch: Watch) -> Iterator[_Folder]:
     try:
         _log_in(transport, settings, key)
         with _conversation("start a file transfer"):
-            channel = _channel(transport, settings)
-            folder = _Folder(_Client(channel), channel, settings, watch)
+            channel = _channel(transport, settings, watch)
+            folder = _Folder(_Client(channel), channel, settings)
         yield folder
     finally:
         transport.close()
 
 
-def _channel(transport: paramiko.Transport, settings: SftpSettings) -> paramiko.Channel:
+def _channel(
+    transport: paramiko.Transport, settings: SftpSettings, watch: Watch
+) -> paramiko.Channel:
     channel = transport.open_session(_WINDOW_BYTES, timeout=settings.connect_seconds)
-    channel.in_buffer = Inflow(2 * _WINDOW_BYTES, PipeTimeout)  # type: ignore[assignment]
+    channel.in_buffer = Inflow(2 * _WINDOW_BYTES, PipeTimeout, watch.check)  # type: ignore[assignment]
     channel.settimeout(settings.idle_seconds)
     channel.invoke_subsystem("sftp")
     return channel
