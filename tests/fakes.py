@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from appliance.core.errors import ApplianceError, RepositoryDamaged
+from appliance.core.errors import ApplianceError, MirrorRefused, RepositoryDamaged, WrongDisk
 from appliance.core.model import (
     Archive,
     Copy,
@@ -205,6 +205,7 @@ class FakeRepository:
         self._name = name
         self.power = power or Power()
         self.identity = sha256(name.encode())
+        self.read_only = False
         self.held: dict[str, tuple[Archive, dict[str, bytes]]] = {}
         self.errors: dict[str, Exception] = {}
         self.calls: list[str] = []
@@ -230,6 +231,7 @@ class FakeRepository:
 
     def create(self, archive: Archive, layout: Layout, watch: Watch) -> int:
         self._called("create")
+        self._require_writable()
         watch.check()
         if (there := self.held.get(archive.name)) is not None:
             if there[0].manifest_sha256 != archive.manifest_sha256:
@@ -259,6 +261,7 @@ class FakeRepository:
 
     def delete(self, source: str, archives: Sequence[Archive], watch: Watch) -> None:
         self._called("delete")
+        self._require_writable()
         watch.check()
         for archive in archives:
             if archive.source != source or not archive.name.startswith(f"{source}-2"):
@@ -269,6 +272,7 @@ class FakeRepository:
 
     def compact(self, watch: Watch) -> None:
         self._called("compact")
+        self._require_writable()
         watch.check()
         self.power.written()
 
@@ -301,6 +305,10 @@ class FakeRepository:
     def contents(self) -> list[dict[str, bytes]]:
         """What its archives hold, by sequence."""
         return [self.held[archive.name][1] for archive in self.archives()]
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise WrongDisk("This is a copy for reading only.")
 
     def _read(self, layout: Layout) -> dict[str, bytes]:
         try:
@@ -356,12 +364,14 @@ class FakeMirror:
         watch.check()
         if self.error is not None:
             raise self.error
+        if not self.held:
+            raise MirrorRefused("There is no copy in the cloud.")
         return into
 
     def opened(self, path: Path) -> FakeRepository:
         """The copy, as whoever fetched it would open it."""
         copy = FakeRepository(self._repository)
-        copy.held = dict(self.held)
+        copy.held, copy.read_only = dict(self.held), True
         return copy
 
 

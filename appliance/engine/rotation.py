@@ -23,6 +23,7 @@ from ..core.errors import (
 )
 from ..core.model import Archive, Copy, StepName, StoredFile
 from ..core.ports import Layout, Repository
+from ..core.retention import explain
 from . import memory
 from .journal import Journal, Remarks, understood
 from .kit import Kit
@@ -233,22 +234,29 @@ def catch_up(kit: Kit, journal: Journal, source: str, places: list[Place], folde
     A place that cannot take it is set aside for this Run, so that its order stays right.
     """
     for place in places:
-        for archive in lacking(place, places, source):
+        for archive in lacking(kit, place, places, source):
             if not place.failed:
                 _pass_on(kit, journal, place, archive, places, folder)
                 wipe(folder)
 
 
-def lacking(place: Place, places: Sequence[Place], source: str) -> list[Archive]:
-    """Return what others have of a source that is newer than anything here, oldest first."""
-    newest = place.highest(source)
+def lacking(kit: Kit, place: Place, places: Sequence[Place], source: str) -> list[Archive]:
+    """Return what others have of a source and this place should, oldest first.
+
+    That is everything newer than what it has, and of older ones (disks that took turns) those
+    that retention would keep here: what it let go must not come back.
+    """
     missing = {
         archive.name: archive
         for other in places
         for archive in other.of(source)
-        if archive.sequence > newest and not place.has(archive)
+        if not place.has(archive)
     }
-    return sorted(missing.values(), key=lambda archive: archive.sequence)
+    together = [*place.of(source), *missing.values()]
+    policy, newest = kit.retention.get(source), place.highest(source)
+    kept = explain(together, policy, kit.zone, kit.clock.now()) if policy else {}
+    wanted = [one for one in missing.values() if one.sequence > newest or kept.get(one.name, True)]
+    return sorted(wanted, key=lambda archive: archive.sequence)
 
 
 def _pass_on(  # noqa: PLR0917 - who gives what to whom

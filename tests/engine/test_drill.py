@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from appliance.core.errors import MirrorUnreachable
+from appliance.core.model import Outcome, Trigger
+from appliance.core.ports import Watch
+from appliance.engine.drill import drill, drill_mirror
+from tests.fakes import Box
+
+
+def three_days(box: Box) -> None:
+    for content in ("one", "two", "three"):
+        box.back_up(content)
+        box.next_day()
+
+
+def oldest(archives):
+    return archives[0]
+
+
+def test_a_drill_restores_the_newest_and_another_and_leaves_evidence(box: Box) -> None:
+    three_days(box)
+    ended = drill("disk-a", Trigger.COMMAND, box.kit, Watch(), choose=oldest)
+    assert ended.run.outcome is Outcome.OK
+    assert ended.run.source == "drill:disk-a"
+    assert "2 backups restored from disk-a: 2 files equal" in ended.run.message
+    assert [step.size_bytes for step in ended.run.steps if "rebuilt" in step.message] == [5, 3]
+    proved = [copy for copy in box.ledger.copies() if copy.verified == box.clock.now()]
+    assert len(proved) == 2
+    assert list(box.staging.root.iterdir()) == []
+
+
+def test_a_drill_finds_one_rotten_byte(box: Box) -> None:
+    three_days(box)
+    box.disk_a.rot(box.disk_a.archives()[0].name)
+    ended = drill("disk-a", Trigger.COMMAND, box.kit, Watch(), choose=oldest)
+    assert ended.run.outcome is Outcome.FAILED
+    assert box.ledger.noted("damaged:disk-a")
+
+
+def test_a_drill_of_an_empty_disk_proves_nothing_and_says_so(box: Box) -> None:
+    assert drill("disk-a", Trigger.COMMAND, box.kit, Watch()).run.outcome is Outcome.FAILED
+
+
+def test_B6_the_cloud_copy_alone_is_restored(box: Box) -> None:
+    three_days(box)
+    box.disk_a.held.clear()
+    ended = drill_mirror(box.cloud, box.cloud.opened, Trigger.SCHEDULE, box.kit, Watch())
+    assert ended.run.outcome is Outcome.OK
+    assert ended.run.source == "drill:cloud"
+
+
+def test_B6_an_altered_cloud_copy_fails_the_drill(box: Box) -> None:
+    three_days(box)
+    for _, files in box.cloud.held.values():
+        files["export/a.csv"] = b"altered"
+    ended = drill_mirror(box.cloud, box.cloud.opened, Trigger.SCHEDULE, box.kit, Watch())
+    assert ended.run.outcome is Outcome.FAILED
+
+
+def test_a_cloud_that_does_not_answer_fails_the_drill_for_now(box: Box) -> None:
+    box.cloud.error = MirrorUnreachable("no answer")
+    ended = drill_mirror(box.cloud, box.cloud.opened, Trigger.SCHEDULE, box.kit, Watch())
+    assert ended.error is not None
+    assert ended.error.retry

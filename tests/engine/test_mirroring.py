@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from appliance.core.errors import DiskAbsent, MirrorRefused, MirrorUnreachable, RepositoryDamaged
+from appliance.core.model import Outcome, StepName, Trigger
+from appliance.core.ports import Watch
+from appliance.engine import mirroring, pipeline
+from tests.fakes import Box
+
+
+def push(box: Box):
+    return mirroring.bring_up_to_date(box.cloud, Trigger.SCHEDULE, box.kit, Watch(), "2026-11-21")
+
+
+def test_B3_the_mirror_comes_after_every_verification(box: Box) -> None:
+    run = box.back_up()
+    names = [step.name for step in run.steps]
+    assert names.index(StepName.MIRROR) > max(
+        index for index, name in enumerate(names) if name is StepName.VERIFY
+    )
+
+
+def test_B3_nothing_that_failed_its_verification_is_mirrored(box: Box) -> None:
+    box.back_up("one")
+    box.next_day()
+    box.disk_a.errors["hashes"] = RepositoryDamaged("rotten")
+    run = box.back_up("two")
+    assert run.outcome is Outcome.WARNING
+    assert box.cloud.pushes == 1
+    assert len(box.cloud.held) == 1
+
+
+def test_B2_a_disk_that_was_emptied_costs_the_cloud_nothing(box: Box) -> None:
+    box.back_up("one")
+    box.disk_a.held.clear()
+    box.next_day()
+    box.back_up("two")
+    assert len(box.cloud.held) == 2
+
+
+def test_a_cloud_that_does_not_answer_is_a_warning_and_worth_another_try(box: Box) -> None:
+    box.cloud.error = MirrorUnreachable("no answer")
+    ended = pipeline.back_up(box.source, Trigger.COMMAND, box.kit, Watch())
+    assert ended.run.outcome is Outcome.WARNING
+    assert ended.unmirrored == ("cloud",)
+    assert box.copies("disk-a") == {ended.run.archive}
+
+
+def test_a_cloud_that_refuses_is_a_warning_and_not_tried_again(box: Box) -> None:
+    box.cloud.error = MirrorRefused("no")
+    ended = pipeline.back_up(box.source, Trigger.COMMAND, box.kit, Watch())
+    assert ended.run.outcome is Outcome.WARNING
+    assert ended.unmirrored == ()
+
+
+def test_a_mirror_run_of_its_own_brings_what_is_missing(box: Box) -> None:
+    box.mirrors = ()
+    first = box.back_up()
+    ended = push(box)
+    assert ended.run.outcome is Outcome.OK
+    assert ended.run.source == "mirror:cloud"
+    assert box.copies("cloud") == {first.archive}
+    assert box.ledger.slots("mirror:cloud") == {"2026-11-21"}
+
+
+def test_a_mirror_run_without_its_disk_waits_for_it(box: Box) -> None:
+    box.disk_a.errors["id"] = DiskAbsent("away")
+    ended = push(box)
+    assert isinstance(ended.error, DiskAbsent)
+    assert box.cloud.pushes == 0
+
+
+def test_a_damaged_disk_is_not_mirrored_by_a_run_of_its_own_either(box: Box) -> None:
+    box.mirrors = ()
+    box.back_up()
+    box.ledger.note("damaged:disk-a", "rotten")
+    ended = push(box)
+    assert isinstance(ended.error, RepositoryDamaged)
+    assert box.cloud.pushes == 0
+
+
+def test_a_mirror_run_proves_what_nobody_proved_first(box: Box) -> None:
+    box.mirrors = ()
+    run = box.back_up()
+    box.ledger.__init__(box.power)
+    box.disk_a.rot(run.archive)
+    assert push(box).run.outcome is Outcome.FAILED
+    assert box.cloud.pushes == 0
