@@ -1,0 +1,253 @@
+"""How things stand: never green by silence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.core.health import Expectation, Health, State, as_json, assess
+from appliance.core.model import Copy, Outcome, Run, Trigger
+from appliance.core.schedule import parse
+
+BERLIN = ZoneInfo("Europe/Berlin")
+DUE = datetime(2026, 11, 21, 2, tzinfo=UTC)  # 03:00 in Berlin
+NOW = DUE + timedelta(hours=6, minutes=5)
+DAY = timedelta(days=1)
+CRM = Expectation(
+    "crm", parse("daily at 03:00"), BERLIN, timedelta(hours=6), ("disk-a",), ("cloud",)
+)
+LOCAL = replace(CRM, mirrors=())
+
+
+def copy(time: datetime, place: str = "disk-a", source: str = "crm", name: str = "") -> Copy:
+    return Copy(name or f"{source}-{time.isoformat()}", source, place, time, time)
+
+
+def run(
+    number: int, started: datetime, outcome: Outcome | None, archive: str = "", **words: str
+) -> Run:
+    return Run(number, "crm", Trigger.SCHEDULE, started, started, outcome, archive, **words)
+
+
+def stand(
+    copies: Sequence[Copy],
+    runs: Sequence[Run] = (),
+    now: datetime = NOW,
+    expected: Expectation = CRM,
+    **more: object,
+) -> Health:
+    return assess([expected], copies, runs, now, **more)  # type: ignore[arg-type]
+
+
+BOTH = [copy(DUE), copy(DUE, "cloud")]
+
+
+def test_proved_here_and_in_the_cloud_is_safe() -> None:
+    health = stand(BOTH, [run(1, DUE, Outcome.OK)])
+    assert health.state is State.SAFE
+    assert health.sentence == "Safe. Last good copy 6 hours ago, here and in the cloud."
+    assert health.todo == ""
+    (source,) = health.sources
+    assert source.here_age == source.cloud_age == NOW - DUE
+    assert source.next_due == DUE + DAY
+
+
+def test_the_last_job_ended_well_but_nothing_was_proved_is_not_safe() -> None:
+    assert stand([], [run(1, DUE, Outcome.OK)]).state is State.LOOK
+
+
+def test_without_any_copy_somebody_must_look() -> None:
+    health = stand([])
+    assert health.state is State.LOOK
+    assert health.sentence == "Look. There is no good copy yet."
+    assert health.todo
+
+
+def test_without_any_source_somebody_must_look() -> None:
+    assert assess([], [], [], NOW).state is State.LOOK
+
+
+@pytest.mark.parametrize(
+    ("hours_after_due", "state"),
+    [(0.1, State.SAFE), (5.9, State.SAFE), (6.1, State.GETTING_OLD), (500, State.GETTING_OLD)],
+)
+def test_a_missed_backup_gets_old_after_its_grace(hours_after_due: float, state: State) -> None:
+    yesterday = DUE - DAY
+    now = DUE + timedelta(hours=hours_after_due)
+    health = stand([copy(yesterday)], [run(1, yesterday, Outcome.OK)], now, LOCAL)
+    assert health.state is state
+
+
+def test_silence_alone_turns_green_off() -> None:
+    """Nothing ran, nothing failed, nobody said anything: a day later it is getting old."""
+    assert stand(BOTH, now=NOW).state is State.SAFE
+    later = stand(BOTH, now=NOW + 2 * DAY)
+    assert later.state is State.GETTING_OLD
+    assert later.sentence == (
+        "Getting old. The last good copy is 2 days ago; a newer one should be there."
+    )
+
+
+def test_an_unchanged_export_counts_as_fresh_where_its_archive_was_proved() -> None:
+    old = [copy(DUE - 3 * DAY, name="crm-old"), copy(DUE - 3 * DAY, "cloud", name="crm-old")]
+    skipped = [run(1, DUE, Outcome.SKIPPED, "crm-old")]
+    assert stand(old, skipped).state is State.SAFE
+    assert stand(old, skipped).sources[0].here == DUE
+    unproved = [run(1, DUE, Outcome.SKIPPED, "crm-never-proved")]
+    assert stand(old, unproved).state is State.GETTING_OLD
+    assert stand(old, [run(1, DUE, Outcome.SKIPPED)]).state is State.GETTING_OLD
+
+
+def test_a_failure_that_a_person_must_mend_is_a_look_with_its_hint() -> None:
+    failed = run(2, DUE + DAY, Outcome.FAILED, message="Login refused.", hint="Check the password.")
+    health = stand(BOTH, [failed, run(1, DUE, Outcome.OK)], DUE + DAY + timedelta(hours=1))
+    assert health.state is State.LOOK
+    assert health.sentence == "Look. Login refused."
+    assert health.todo == "Check the password."
+
+
+def test_a_failure_that_is_tried_again_is_getting_old_only_after_its_grace() -> None:
+    runs = [run(2, DUE + DAY, Outcome.FAILED, hint="wait"), run(1, DUE, Outcome.OK)]
+    soon, late = DUE + DAY + timedelta(hours=1), DUE + DAY + timedelta(hours=7)
+    assert stand(BOTH, runs, soon, retrying={"crm"}).state is State.SAFE
+    assert stand(BOTH, runs, late, retrying={"crm"}).state is State.GETTING_OLD
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CANCELLED, Outcome.INTERRUPTED, None])
+def test_what_was_stopped_or_cut_off_hides_no_failure(outcome: Outcome | None) -> None:
+    runs = [run(3, NOW, outcome), run(2, DUE, Outcome.FAILED), run(1, DUE - DAY, Outcome.OK)]
+    assert stand(BOTH, runs).state is State.LOOK
+
+
+def test_a_held_export_waits_for_a_person_and_is_never_fresh() -> None:
+    held = run(2, DUE, Outcome.HELD, "crm-held", message="Half the contacts are gone.")
+    copies = [copy(DUE - DAY), copy(DUE - DAY, "cloud"), copy(DUE, name="crm-held")]
+    health = stand(copies, [held, run(1, DUE - DAY, Outcome.OK)])
+    assert health.state is State.HELD
+    assert health.sentence == "Held. Half the contacts are gone."
+    assert health.todo
+    assert health.sources[0].here == DUE - DAY
+
+
+def test_a_held_export_that_comes_again_unchanged_still_waits() -> None:
+    copies = [copy(DUE - 2 * DAY), copy(DUE - DAY, name="crm-held")]
+    runs = [run(2, DUE, Outcome.SKIPPED, "crm-held"), run(1, DUE - DAY, Outcome.HELD, "crm-held")]
+    assert stand(copies, runs).state is State.HELD
+
+
+def test_an_accepted_export_counts() -> None:
+    held = run(2, DUE, Outcome.HELD, "crm-held")
+    copies = [copy(DUE, name="crm-held"), copy(DUE, "cloud", name="crm-held")]
+    assert stand(copies, [held], held=()).state is State.SAFE
+
+
+def test_a_clock_in_doubt_judges_nothing_overdue_and_is_never_green() -> None:
+    for now in (datetime(1970, 1, 1, tzinfo=UTC), NOW + 3650 * DAY):
+        health = stand(BOTH, now=now, clock_trusted=False)
+        assert health.state is State.WAITING
+        assert "clock" in health.sentence
+        assert "internet" in health.todo
+        assert health.sources[0].here_age is None
+
+
+def test_a_copy_from_the_future_proves_nothing_about_today() -> None:
+    ahead = [copy(NOW + 3650 * DAY), copy(NOW + 3650 * DAY, "cloud")]
+    assert stand(ahead).state is State.LOOK
+    assert stand([*ahead, copy(DUE - 9 * DAY)]).state is State.GETTING_OLD
+
+
+def test_a_cloud_copy_that_stays_behind_gets_old_with_words() -> None:
+    copies = [copy(DUE), copy(DUE - 3 * DAY, "cloud")]
+    soon = stand(copies, now=DUE + timedelta(hours=1))
+    assert soon.state is State.SAFE
+    assert soon.sentence == "Safe. Last good copy 1 hour ago here, 3 days ago in the cloud."
+    late = stand(copies, now=DUE + timedelta(hours=7))
+    assert late.state is State.GETTING_OLD
+    assert late.sentence == "Getting old. The copy in the cloud is from 3 days ago."
+
+
+def test_no_cloud_copy_at_all_is_not_forgiven_for_long() -> None:
+    assert stand([copy(DUE)], now=DUE + timedelta(hours=1)).state is State.SAFE
+    late = stand([copy(DUE)], now=DUE + timedelta(hours=7))
+    assert late.sentence == "Getting old. The copy in the cloud is missing."
+
+
+def test_one_disk_of_two_that_stays_behind_is_named() -> None:
+    two = replace(LOCAL, places=("disk-a", "disk-b"))
+    copies = [copy(DUE), copy(DUE - 3 * DAY), copy(DUE - 3 * DAY, "disk-b")]
+    assert stand(copies, now=DUE + timedelta(hours=1), expected=two).state is State.SAFE
+    late = stand(copies, now=DUE + timedelta(hours=7), expected=two)
+    assert late.sentence == "Getting old. The newest copies are missing on disk-b."
+
+
+def test_a_warning_is_safe_but_says_what_to_do() -> None:
+    health = stand(BOTH, [run(1, DUE, Outcome.WARNING, hint="Plug disk-b in.")])
+    assert (health.state, health.todo) == (State.SAFE, "Plug disk-b in.")
+
+
+def test_working_and_waiting_are_said_and_hide_no_held_export() -> None:
+    assert stand(BOTH, running="crm").state is State.WORKING
+    assert stand(BOTH, waiting=["crm"]).state is State.WAITING
+    assert stand([], running="crm").state is State.WORKING
+    assert stand([], waiting=["crm"]).state is State.LOOK
+    assert stand(BOTH, [run(1, DUE, Outcome.HELD)], running="crm").state is State.HELD
+    assert stand(BOTH, running="another").state is State.SAFE
+
+
+def test_the_box_stands_as_its_worst_source_does() -> None:
+    site = replace(CRM, source="site")
+    health = assess([CRM, site], BOTH, [], NOW)
+    assert health.state is State.LOOK
+    assert health.sentence == "Look. site: There is no good copy yet."
+    assert [source.state for source in health.sources] == [State.SAFE, State.LOOK]
+
+
+def test_as_json_is_plain_json() -> None:
+    health = stand(BOTH, [run(1, DUE, Outcome.OK, message="12 new contacts")])
+    said = json.loads(json.dumps(as_json(health)))
+    assert said["state"] == "safe"
+    assert said["sources"][0]["here"] == "2026-11-21T02:00:00+00:00"
+    assert said["sources"][0]["here_age_seconds"] == (6 * 60 + 5) * 60
+    assert said["sources"][0]["places"] == {
+        "disk-a": "2026-11-21T02:00:00+00:00",
+        "cloud": "2026-11-21T02:00:00+00:00",
+    }
+    assert said["sources"][0]["last_message"] == "12 new contacts"
+
+
+outcomes = st.sampled_from([*Outcome, None])
+hours = st.integers(0, 24 * 20)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    copies=st.lists(st.tuples(hours, st.sampled_from(["disk-a", "cloud"])), max_size=6),
+    runs=st.lists(st.tuples(hours, outcomes, st.integers(0, 480)), max_size=6),
+)
+def test_safe_means_a_proved_copy_that_is_young_enough(
+    copies: list[tuple[int, str]], runs: list[tuple[int, Outcome | None, int]]
+) -> None:
+    """Whatever else is true, green takes a copy or its confirmation since the slot before last."""
+    held = [copy(NOW - timedelta(hours=ago), place, name=f"crm-{ago}") for ago, place in copies]
+    done = [
+        run(n, NOW - timedelta(hours=ago), outcome, f"crm-{of}")
+        for n, (ago, outcome, of) in enumerate(sorted(runs, reverse=True, key=lambda r: r[0]), 1)
+    ][::-1]
+    health = stand(held, done)
+    for borgs in ("repository", "archive", "prune", "chunk"):
+        assert borgs not in health.sentence + health.todo
+    if health.state is State.SAFE:
+        oldest = DUE  # due six hours and five minutes ago, with a grace of six
+        names = {one.archive for one in held if one.place == "disk-a"}
+        fresh = [one.time for one in held if one.place == "disk-a"]
+        fresh += [
+            one.started for one in done if one.outcome is Outcome.SKIPPED and one.archive in names
+        ]
+        assert max(fresh) >= oldest

@@ -1,0 +1,106 @@
+"""Phrasing: what a layperson reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from appliance.core import words
+from appliance.core.model import Outcome, Run, Step, StepName, Trigger
+
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1.0 KB"),
+        (12_300_000, "12.3 MB"),
+        (999_949, "999.9 KB"),
+        (999_950, "1.0 MB"),
+        (4 * 10**12, "4.0 TB"),
+        (10**18, "1.0 EB"),
+    ],
+)
+def test_sizes_are_written_as_disks_are_labelled(size_bytes: int, said: str) -> None:
+    assert words.size(size_bytes) == said
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (timedelta(), "0.0 seconds"),
+        (timedelta(seconds=0.44), "0.4 seconds"),
+        (timedelta(seconds=1), "1 second"),
+        (timedelta(seconds=59), "59 seconds"),
+        (timedelta(minutes=2), "2 minutes"),
+        (timedelta(minutes=61), "61 minutes"),
+        (timedelta(hours=2), "2 hours"),
+        (timedelta(days=3), "3 days"),
+        (timedelta(seconds=-5), "0.0 seconds"),
+    ],
+)
+def test_durations_use_one_unit(length: timedelta, said: str) -> None:
+    assert words.duration(length) == said
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (timedelta(seconds=59), "just now"),
+        (timedelta(seconds=-59), "just now"),
+        (timedelta(minutes=1), "1 minute ago"),
+        (timedelta(hours=6, minutes=59), "6 hours ago"),
+        (timedelta(hours=47), "47 hours ago"),
+        (timedelta(hours=49), "2 days ago"),
+        (timedelta(days=400), "400 days ago"),
+    ],
+)
+def test_ages_are_whole_units_gone_by(length: timedelta, said: str) -> None:
+    assert words.age(length) == said
+
+
+def test_times_are_the_offices() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert words.when(NOW, berlin) == "Sat 21 Nov 03:00"
+    assert words.when(NOW, berlin, NOW + timedelta(days=300)) == "Sat 21 Nov 2026 03:00"
+    assert words.when(NOW, ZoneInfo("America/Los_Angeles")) == "Fri 20 Nov 18:00"
+
+
+def test_plurals_and_lists() -> None:
+    assert words.plural(1, "contact") == "1 contact"
+    assert words.plural(0, "contact") == "0 contacts"
+    assert words.plural(12_345, "contact") == "12,345 contacts"
+    assert words.plural(2, "copy", "copies") == "2 copies"
+    assert words.listed([]) == ""
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_every_outcome_step_and_trigger_has_words_without_borgs() -> None:
+    assert set(words.OUTCOMES) == set(Outcome)
+    assert set(words.STEPS) == set(StepName)
+    assert set(words.TRIGGERS) == set(Trigger)
+    said = " ".join([*words.OUTCOMES.values(), *words.STEPS.values(), *words.TRIGGERS.values()])
+    for borgs in ("repository", "archive", "prune", "chunk"):
+        assert borgs not in said
+
+
+def test_F7_a_run_took_what_its_steps_took_whatever_the_clock_did() -> None:
+    step = Step(StepName.PULL, NOW, timedelta(minutes=1), Outcome.OK)
+    jumped = NOW + timedelta(days=3650)
+    run = Run(
+        1, "crm", Trigger.SCHEDULE, NOW, jumped, Outcome.OK, message="12 new.", steps=(step,) * 2
+    )
+    assert words.run(run) == "crm: done in 2 minutes. 12 new."
+
+
+def test_a_run_under_way_or_failed_says_so() -> None:
+    assert words.run(Run(1, "crm", Trigger.SCHEDULE, NOW)) == "crm: under way"
+    failed = Run(1, "crm", Trigger.SCHEDULE, NOW, NOW, Outcome.FAILED, message="No answer.")
+    assert words.run(failed) == "crm: failed. No answer."
