@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,23 +51,40 @@ def run(
     allowed: Sequence[int] = (0,),
 ) -> Cost:
     """Run a program to its end; raise RuntimeError with its last words if it fails."""
-    began = time.monotonic()
-    with open(given or os.devnull, "rb") as stdin:  # noqa: PTH123 - may be /dev/null
+    with open(given or os.devnull, "rb") as stdin, tempfile.TemporaryFile() as report:  # noqa: PTH123 - may be /dev/null
+        watcher = [sys.executable, "-I", "-S", "-c", _WATCHER, str(report.fileno())]
         process = subprocess.Popen(
-            [str(part) for part in argv],
+            [*watcher, *(str(part) for part in argv)],
             env=environment(env),
             cwd=cwd,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=[report.fileno()],
         )
         said = _tail(process.stdout)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = code = os.waitstatus_to_exitcode(status)
-    if code not in allowed:
-        raise RuntimeError(f"{argv[0]} {argv[1]} ended with {code}: {said}")
-    wall, cpu = time.monotonic() - began, usage.ru_utime + usage.ru_stime
-    return Cost(wall, cpu, usage.ru_maxrss * 1024)
+        if (code := process.wait()) not in allowed:
+            raise RuntimeError(f"{argv[0]} {argv[1]} ended with {code}: {said}")
+        report.seek(0)
+        wall, cpu, peak_kilobytes = (float(word) for word in report.read().split())
+    return Cost(wall, cpu, round(peak_kilobytes * 1024))
+
+
+# Stands between us and the program: Linux counts what a program's parent occupied when it forked
+# as the program's own, so the parent must be small (some 9 MB, the least we can tell).
+_WATCHER = """
+import os, sys, time
+began = time.monotonic()
+try:
+    child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+except OSError as error:
+    sys.exit(f"{sys.argv[2]}: {error}")
+_, status, usage = os.wait4(child, 0)
+wall = time.monotonic() - began
+words = f"{wall} {usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}"
+os.write(int(sys.argv[1]), words.encode())
+sys.exit(os.waitstatus_to_exitcode(status) % 256)
+"""
 
 
 def _tail(stream: IO[bytes] | None) -> str:

@@ -1,0 +1,82 @@
+"""`appliance demo`, as somebody sees it who types it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_COMMAND = [sys.executable, "-m", "appliance", "demo"]
+
+
+def _home(tmp_path: Path) -> dict[str, str]:
+    home = tmp_path / "home"
+    home.mkdir()
+    return {"HOME": str(home), "TMPDIR": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+
+
+def _ports(text: str) -> set[int]:
+    return {int(port) for port in re.findall(r"(?:127\.0\.0\.1|localhost):(\d+)", text)}
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.slow
+def test_the_demo_backs_up_three_days_restores_and_proves_it_and_leaves_nothing_behind(tmp_path):
+    environment = _home(tmp_path)
+    told = subprocess.run(
+        [*_COMMAND, "--once", "--folder", str(tmp_path / "demo")],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.stdout.count("✓ Proved") == 2
+    assert all(f"── Day {number}" in told.stdout for number in (1, 2, 3))
+    assert len(_ports(told.stdout)) >= 3
+    assert not any(_answers(port) for port in _ports(told.stdout))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "home"]
+    assert list(Path(environment["HOME"]).iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_demo_ends_all_its_children_however_it_is_ended(tmp_path, number):
+    argv = [*_COMMAND, "--folder", str(tmp_path / "demo")]
+    said = ""
+    with subprocess.Popen(
+        argv, env=_home(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as demo:
+        for line in demo.stdout:
+            said += line
+            if "$ appliance init" in line:
+                break
+        assert all(_answers(port) for port in _ports(said))
+        demo.send_signal(number)
+        demo.wait(60)
+    for _ in range(500):
+        if not any(_answers(port) for port in _ports(said)):
+            break
+        signal.sigtimedwait([], 0.02)
+    assert not any(_answers(port) for port in _ports(said))
+
+
+def test_the_demo_empties_no_folder_that_is_not_its_own(tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    argv = [*_COMMAND, "--once", "--folder", str(tmp_path)]
+    told = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 1
+    assert "not an earlier demo" in told.stderr
+    assert (tmp_path / "mine.txt").read_text() == "precious"
