@@ -18,6 +18,7 @@ from ..core.model import Progress, StepName, Transfer
 from ..core.ports import Repository, Watch
 from .expiry import Removal, plan_removal
 from .transfer import Direction, Rclone, Said
+from .whole import WHOLE, Whole, numbers_up_to
 
 COPY_MARKER = "THIS-IS-A-CLOUD-COPY"
 """Laid into a fetched copy: whoever opens repositories refuses to write where it lies."""
@@ -76,15 +77,17 @@ class RcloneMirror:
         return Transfer(said.files, said.size_bytes, timedelta(seconds=monotonic() - started))
 
     def compare(self, repository: Repository, watch: Watch) -> None:
-        """Compare hashes of all that is here with the cloud; raise MirrorRefused on a difference.
+        """Compare hashes of all that was pushed with the cloud; raise MirrorRefused on a difference.
 
         It reads the whole repository: for the monthly drill. (Push does so while it is small.)
         """
         folder, identity = self._checked(repository)
-        rules = _rules(skipped_above=_transaction(folder))
+        pushed = self._newest_whole(identity, watch).transaction
+        whole = Whole(pushed, numbers_up_to(pushed, _segments(folder)))
         said = Said()
-        argv = self._rclone.comparing(str(folder), self._at(identity), rules)
-        code, _ = repository.with_lock(argv, watch, said.hear)
+        with self._rclone.only_files(whole.files()) as only:
+            argv = self._rclone.comparing(str(folder), self._at(identity), only)
+            code, _ = repository.with_lock(argv, watch, said.hear)
         self._rclone.judge(code, said, comparing=True)
 
     def _copy_and_compare(
@@ -96,6 +99,7 @@ class RcloneMirror:
         """
         folder = Path(direction.source)
         committed = _transaction(folder)
+        whole = Whole(committed, numbers_up_to(committed, _segments(folder)))
         argv = self._rclone.copying_then_comparing(
             direction,
             _rules(skipped_above=committed),
@@ -104,7 +108,11 @@ class RcloneMirror:
         )
         code, _ = repository.with_lock(argv, watch, said.hear)
         self._rclone.judge(code, said, comparing=said.comparing)
-        return _transaction(folder) - committed <= _LOCK_COMMIT
+        if _transaction(folder) - committed > _LOCK_COMMIT:
+            return False
+        at = f"{direction.target}/{WHOLE}/{committed}"
+        self._rclone.write(at, whole.as_text(), watch)
+        return True
 
     def _checked(self, repository: Repository) -> tuple[Path, str]:
         """Return folder and id of a local repository that proved itself just now."""
@@ -148,20 +156,35 @@ class RcloneMirror:
     def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
         """Bring the whole copy into an empty folder, return where the repository lies in it.
 
-        Only names that Borg gives (`data/N/N`, `config`, `README`) are brought down.
+        Only names that Borg gives (`data/N/N`, `config`, `README`) are brought down, and of those
+        the ones that made up the repository at the last whole push.
         """
         identity = repository_id or self._only_id(watch)
         target = into / identity
         if any(into.iterdir()) or not _ID.fullmatch(identity):
             raise MirrorRefused("A copy is fetched by its id, and into an empty folder.")
+        whole = self._newest_whole(identity, watch)
         said = Said(lambda done, total: _report(watch, done, total))
-        argv = self._rclone.copying_then_comparing(
-            Direction(self._at(identity), str(target)), _rules(), immutable=False, hashed=True
-        )
-        code = self._rclone.run(argv, watch, said)
+        with self._rclone.only_files(whole.files()) as only:
+            argv = self._rclone.copying_then_comparing(
+                Direction(self._at(identity), str(target)), only, immutable=False, hashed=True
+            )
+            code = self._rclone.run(argv, watch, said)
         self._rclone.judge(code, said, comparing=said.comparing)
-        self._prove_fetched(target, identity)
+        self._prove_fetched(target, identity, whole)
         return target
+
+    def _newest_whole(self, identity: str, watch: Watch) -> Whole:
+        """Return the last state that was pushed whole: the cloud also holds what came and went."""
+        at = f"{self._at(identity)}/{WHOLE}"
+        numbers = [int(name) for name in self._rclone.files(at, watch) if name.isdigit()]
+        text = self._rclone.read(f"{at}/{max(numbers)}", watch) if numbers else None
+        if text is None:
+            raise MirrorRefused(
+                f"The cloud “{self._name}” holds no whole copy under {identity}.",
+                hint="The first push never ended; use the copy on a disk.",
+            )
+        return Whole.from_text(max(numbers), text)
 
     def _only_id(self, watch: Watch) -> str:
         ids = self.ids(watch)
@@ -172,7 +195,11 @@ class RcloneMirror:
             )
         return ids[0]
 
-    def _prove_fetched(self, target: Path, identity: str) -> None:
+    def _prove_fetched(self, target: Path, identity: str, whole: Whole) -> None:
+        lacking = [name for name in whole.files() if not (target / name).is_file()]
+        if lacking:
+            names = ", ".join(lacking[:5])
+            raise MirrorRefused(f"The cloud “{self._name}” lacks {names}.")
         config = target / "config"
         found = _CONFIG_ID.search(config.read_text(errors="replace")) if config.exists() else None
         if not found or found[1] != identity:
@@ -212,13 +239,12 @@ class RcloneMirror:
         self._rclone.probe(self._remote, Watch())
 
 
-def _rules(skipped_above: int | None = None) -> tuple[str, ...]:
-    """Return rclone's filter rules: the names that Borg gives to what is committed."""
-    uncommitted: tuple[str, ...] = ()
-    if skipped_above is not None:
-        numbers = range(skipped_above + 1, skipped_above + 1 + _LOCK_SEGMENTS)
-        uncommitted = tuple(f"- /data/*/{number}" for number in numbers)
-    return (*uncommitted, "+ /data/{{[0-9]+}}/{{[0-9]+}}", "+ /config", "+ /README", "- *")
+def _rules(skipped_above: int) -> tuple[str, ...]:
+    """Return rclone's filter flags: the names that Borg gives to what is committed."""
+    numbers = range(skipped_above + 1, skipped_above + 1 + _LOCK_SEGMENTS)
+    uncommitted = (f"- /data/*/{number}" for number in numbers)
+    ours = ("+ /data/{{[0-9]+}}/{{[0-9]+}}", "+ /config", "+ /README", "- *")
+    return tuple(f"--filter={rule}" for rule in (*uncommitted, *ours))
 
 
 def _transaction(folder: Path) -> int:

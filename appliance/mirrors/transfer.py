@@ -10,7 +10,8 @@ import json
 import re
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -126,7 +127,7 @@ class Rclone:
     # -- command lines -----------------------------------------------------------------------
 
     def copying_then_comparing(
-        self, direction: Direction, rules: Sequence[str], *, immutable: bool, hashed: bool
+        self, direction: Direction, only: Sequence[str], *, immutable: bool, hashed: bool
     ) -> list[str]:
         """Return one program that copies, and compares only where copying went well.
 
@@ -137,14 +138,14 @@ class Rclone:
         return [
             *("/bin/sh", "-c", _SCRIPT, "mirror", self._program(), how, only_copy),
             *self._flags(),
-            *_filters(rules),
+            *only,
             *_ends(direction),
         ]
 
-    def comparing(self, source: str, target: str, rules: Sequence[str]) -> list[str]:
+    def comparing(self, source: str, target: str, only: Sequence[str]) -> list[str]:
         """Return the program that only compares, by hashes where the remote keeps them."""
         argv = [self._program(), "check", "--one-way", "--differ", "-", "--missing-on-dst", "-"]
-        return [*argv, *self._flags(), *_filters(rules), *_ends(Direction(source, target))]
+        return [*argv, *self._flags(), *only, *_ends(Direction(source, target))]
 
     def _program(self) -> str:
         return checked_rclone(process.find("rclone"))
@@ -228,11 +229,31 @@ class Rclone:
     def read(self, path: str, watch: Watch) -> str | None:
         """Return the text of one small object, None where there is none."""
         folder, _, name = path.rpartition("/")
-        listed = self._ask(["lsf", "--files-only", "--max-depth=1", f"{folder}/"], watch)
-        if listed is None or name not in listed:
+        if name not in self.files(folder, watch):
             return None
         lines = self._ask(["cat", path], watch)
         return None if lines is None else "".join(line + "\n" for line in lines)
+
+    def write(self, path: str, text: str, watch: Watch) -> None:
+        """Store one small object."""
+        said = Said()
+        argv = [self._program(), "rcat", *self._flags(), path]
+        self.judge(self.run(argv, watch, said, stdin=text.encode()), said)
+
+    def files(self, path: str, watch: Watch) -> list[str]:
+        """Return the names of the objects in a place, none where the place is missing."""
+        return self._ask(["lsf", "--files-only", "--max-depth=1", f"{path}/"], watch) or []
+
+    @contextmanager
+    def only_files(self, names: Sequence[str]) -> Iterator[list[str]]:
+        """Lend the flags that narrow a copy and its comparison to these names."""
+        self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        listing = self._state / f"only-{secrets.token_hex(8)}"
+        listing.write_text("".join(f"{name}\n" for name in names))
+        try:
+            yield [f"--files-from-raw={listing}"]
+        finally:
+            listing.unlink()
 
     def folders(self, path: str, watch: Watch) -> list[str]:
         """Return the names of the folders in a place, none where the place is missing."""
@@ -248,22 +269,17 @@ class Rclone:
     def remove(self, path: str, names: Sequence[str], watch: Watch) -> None:
         """Delete exactly these segments of a cloud copy; the only place that deletes anything."""
         said = Said()
-        argv = [self._program(), "delete", "--files-from-raw", "-", *self._flags(), f"{path}/data"]
-        code = self.run(argv, watch, said, stdin="".join(f"{n}\n" for n in names).encode())
-        self.judge(code, said)
+        with self.only_files(names) as only:
+            argv = [self._program(), "delete", *only, *self._flags(), f"{path}/data"]
+            self.judge(self.run(argv, watch, said), said)
 
     def probe(self, remote: str, watch: Watch) -> None:
         """List, write one small object and read it back."""
-        said, token = Said(), secrets.token_hex(16)
+        token = secrets.token_hex(16)
         at = f"{remote}{'' if remote.endswith(':') else '/'}appliance-probe"
-        argv = [self._program(), "rcat", *self._flags(), at]
-        self.judge(self.run(argv, watch, said, stdin=token.encode()), said)
+        self.write(at, token, watch)
         if self.read(at, watch) != token + "\n":
             raise MirrorRefused(f"The cloud “{self._name}” does not keep what is sent to it.")
-
-
-def _filters(rules: Sequence[str]) -> list[str]:
-    return [f"--filter={rule}" for rule in rules]
 
 
 def _ends(direction: Direction) -> list[str]:

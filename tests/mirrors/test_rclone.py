@@ -1,0 +1,536 @@
+"""The mirror against real S3 servers and folders, and against damage, tricks and silence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance.core.errors import (
+    ApplianceError,
+    Cancelled,
+    MirrorRefused,
+    MirrorUnreachable,
+    RepositoryDamaged,
+    ToolFailed,
+    WrongDisk,
+)
+from appliance.core.ports import Watch
+from appliance.mirrors.rclone import RcloneMirror
+from appliance.mirrors.transfer import Said, checked_rclone
+from appliance.repositories.borg import BorgRepository
+from tests.contract.test_mirror import MirrorContract
+from tests.contract.test_repository import borg_at
+from tests.repositories.staging import day, lay
+from tests.servers import S3, free_port
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+@dataclass
+class Office:
+    """A repository with two archives, pushed once to a folder that plays the cloud."""
+
+    repository: BorgRepository
+    mirror: RcloneMirror
+    cloud: Path
+    folder: Path
+
+    def objects(self) -> Mapping[str, bytes]:
+        files = (path for path in self.cloud.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.cloud)): path.read_bytes() for path in files}
+
+    def segments(self) -> list[Path]:
+        return sorted((self.folder / "data").glob("*/*"), key=lambda path: int(path.name))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The office, made once; each test works on its own copy."""
+    root = tmp_path_factory.mktemp("office")
+    (root / "cloud").mkdir()
+    office = _office_at(root)
+    office.repository.create_repository()
+    for number in range(2):
+        content = os.urandom(300_000)
+        layout = lay(root / "stage", {"manifest.json": b"{}", f"export/{number}.csv": content})
+        office.repository.create(day(number, layout), layout, Watch())
+    office.mirror.push(office.repository, Watch())
+    return root
+
+
+def _office_at(root: Path) -> Office:
+    repository = borg_at(root / "repository", root / "state")
+    mirror = RcloneMirror("cloud", "disk-a", str(root / "cloud"), None, state=root / "rclone")
+    return Office(repository, mirror, root / "cloud", root / "repository")
+
+
+@pytest.fixture
+def office(made: Path) -> Iterator[Office]:
+    """The office at its own place, put back as it was by the end of the test."""
+    kept = made.with_name("kept-office")
+    shutil.copytree(made, kept)
+    yield _office_at(made)
+    shutil.rmtree(made)
+    kept.rename(made)
+
+
+class TestRcloneMirrorOnS3(MirrorContract):
+    @pytest.fixture
+    def repository(self, tmp_path: Path) -> BorgRepository:
+        repository = borg_at(tmp_path / "repository", tmp_path / "state")
+        repository.create_repository()
+        return repository
+
+    @pytest.fixture
+    def mirror(self, tmp_path: Path, s3: S3) -> RcloneMirror:
+        return _on(s3, tmp_path)
+
+    def opened(self, fetched: Path, tmp_path: Path) -> BorgRepository:
+        return borg_at(fetched, tmp_path / "throw-away", read_only=True)
+
+
+def _on(server: S3, tmp_path: Path, folder: str = "/front") -> RcloneMirror:
+    config = server.write_rclone_config(tmp_path / "rclone.conf")
+    remote = f"{server.remote}{folder}"
+    return RcloneMirror("cloud", "disk-a", remote, config, state=tmp_path / "rclone")
+
+
+def test_a_versioned_bucket_keeps_one_version_of_each_object(
+    tmp_path: Path, versioned_s3: S3, office: Office
+) -> None:
+    import boto3
+
+    mirror = _on(versioned_s3, tmp_path)
+    mirror.push(office.repository, Watch())
+    mirror.push(office.repository, Watch())
+    mirror.compare(office.repository, Watch())
+    client = boto3.client(
+        "s3",
+        endpoint_url=versioned_s3.endpoint,
+        aws_access_key_id=versioned_s3.access_key,
+        aws_secret_access_key=versioned_s3.secret_key,
+        region_name="us-east-1",
+    )
+    listed = client.list_object_versions(Bucket=versioned_s3.bucket)
+    client.close()
+    keys = [version["Key"] for version in listed["Versions"]]
+    assert "DeleteMarkers" not in listed
+    assert len(keys) == len(set(keys)) >= 10
+
+
+def test_index_hints_locks_and_nonce_stay_home(office: Office) -> None:
+    top = {name.split("/")[1] for name in office.objects()}
+    assert top == {"config", "README", "data", "whole"}
+
+
+def test_every_object_lies_under_the_repositorys_id(office: Office) -> None:
+    identity = office.repository.id()
+    assert {name.split("/")[0] for name in office.objects()} == {identity}
+
+
+def _empty(office: Office) -> None:
+    for segment in office.segments():
+        segment.unlink()
+
+
+def _ransom(office: Office) -> None:
+    for segment in office.segments():
+        segment.write_bytes(os.urandom(segment.stat().st_size + 16))
+
+
+def _ransom_same_size(office: Office) -> None:
+    for segment in office.segments():
+        segment.write_bytes(os.urandom(segment.stat().st_size))
+
+
+def _truncate(office: Office) -> None:
+    for segment in office.segments():
+        segment.write_bytes(segment.read_bytes()[:-1])
+
+
+def _zero(office: Office) -> None:
+    for segment in office.segments():
+        segment.write_bytes(b"")
+
+
+def _rename(office: Office) -> None:
+    for segment in office.segments():
+        segment.rename(segment.with_name(segment.name + ".locked"))
+
+
+def _rename_numbers(office: Office) -> None:
+    first, *_, last = (s for s in office.segments() if s.stat().st_size > 1000)
+    first.rename(first.with_name("swap"))
+    last.rename(first)
+    first.with_name("swap").rename(last)
+
+
+def _lose_one(office: Office) -> None:
+    max(office.segments(), key=lambda path: path.stat().st_size).unlink()
+
+
+def _flip(office: Office) -> None:
+    segment = max(office.segments(), key=lambda path: path.stat().st_size)
+    stat, data = segment.stat(), bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    os.utime(segment, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def _lose_all(office: Office) -> None:
+    shutil.rmtree(office.folder)
+
+
+def _leave_an_empty_mount_point(office: Office) -> None:
+    shutil.rmtree(office.folder)
+    office.folder.mkdir()
+
+
+def _lose_data_folder(office: Office) -> None:
+    shutil.rmtree(office.folder / "data")
+
+
+def _tear_config(office: Office) -> None:
+    (office.folder / "config").write_bytes(b"")
+
+
+def _change_config(office: Office) -> None:
+    with (office.folder / "config").open("a") as file:
+        file.write("\n# a remark\n")
+
+
+def _cut_config(office: Office) -> None:
+    config = office.folder / "config"
+    config.write_bytes(config.read_bytes()[:250])
+
+
+def _append(office: Office) -> None:
+    for segment in office.segments():
+        with segment.open("ab") as file:
+            file.write(b"x")
+
+
+def _replace_by_links(office: Office) -> None:
+    for segment in office.segments():
+        segment.unlink()
+        segment.symlink_to("/etc/hostname")
+
+
+def _back_to_an_empty_repository(office: Office) -> None:
+    shutil.rmtree(office.folder)
+    borg_at(office.folder, office.folder.with_name("other-state")).create_repository()
+
+
+DAMAGES = [
+    _empty,
+    _ransom,
+    _ransom_same_size,
+    _truncate,
+    _zero,
+    _rename,
+    _rename_numbers,
+    _lose_one,
+    _flip,
+    _lose_all,
+    _leave_an_empty_mount_point,
+    _lose_data_folder,
+    _tear_config,
+    _change_config,
+    _cut_config,
+    _append,
+    _replace_by_links,
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
+def test_B2_whatever_happens_to_the_disk_no_object_is_deleted_or_replaced(
+    office: Office, damage: object
+) -> None:
+    before = office.objects()
+    assert callable(damage)
+    damage(office)
+    refused: ApplianceError | None = None
+    try:
+        office.mirror.push(office.repository, Watch())
+    except ApplianceError as error:
+        refused = error
+    seen_by_verification_before_any_push = {_lose_one, _flip}
+    assert refused is not None or damage in seen_by_verification_before_any_push
+    after = office.objects()
+    assert {name: after.get(name) for name in before} == before
+
+
+def test_B12_a_disk_with_another_repository_gets_its_own_prefix(office: Office) -> None:
+    before = office.objects()
+    _back_to_an_empty_repository(office)
+    other = borg_at(office.folder, office.folder.with_name("other-state"))
+    office.mirror.push(other, Watch())
+    after = office.objects()
+    assert {name: after.get(name) for name in before} == before
+    assert {name.split("/")[0] for name in set(after) - set(before)} == {other.id()}
+
+
+def test_B12_a_foreign_id_under_the_prefix_stops_the_mirror(office: Office) -> None:
+    config = office.cloud / office.repository.id() / "config"
+    config.write_text("[repository]\nid = " + "0" * 64 + "\n")
+    with pytest.raises(MirrorRefused, match="another repository"):
+        office.mirror.push(office.repository, Watch())
+    assert "0" * 64 in config.read_text()
+
+
+def test_B7_a_name_taken_by_other_content_is_named_and_left_alone(office: Office) -> None:
+    layout = lay(office.folder.with_name("stage2"), {"manifest.json": os.urandom(5000)})
+    taken = office.cloud / office.repository.id() / "data" / "0"
+    newest = max(int(path.name) for path in office.segments())
+    (taken / str(newest)).write_bytes(b"left by a mirror before the power went")
+    office.repository.create(day(5, layout), layout, Watch())
+    with pytest.raises(MirrorRefused, match=f"data/0/{newest}"):
+        office.mirror.push(office.repository, Watch())
+    assert (taken / str(newest)).read_bytes().startswith(b"left by a mirror")
+
+
+def test_B7_segments_that_are_not_committed_are_not_sent(office: Office) -> None:
+    index = max(int(path.suffix[1:]) for path in office.folder.glob("index.*"))
+    office.mirror.push(office.repository, Watch())
+    sent = [int(name.rsplit("/", 1)[1]) for name in office.objects() if "/data/" in name]
+    assert max(sent) <= index
+
+
+def test_B3_a_byte_flipped_in_the_cloud_is_found_by_the_comparison(office: Office) -> None:
+    victim = max(office.cloud.rglob("data/*/*"), key=lambda path: path.stat().st_size)
+    stat, data = victim.stat(), bytearray(victim.read_bytes())
+    data[100] ^= 1
+    victim.write_bytes(data)
+    os.utime(victim, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    for proof in (office.mirror.compare, office.mirror.push):
+        with pytest.raises(MirrorRefused, match=victim.name):
+            proof(office.repository, Watch())
+    assert victim.read_bytes() == bytes(data)
+
+
+def test_B6_an_object_altered_in_the_cloud_fails_the_restore(
+    office: Office, tmp_path: Path
+) -> None:
+    victim = max(office.cloud.rglob("data/*/*"), key=lambda path: path.stat().st_size)
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.write_bytes(data)
+    copy = borg_at(
+        office.mirror.fetch(None, tmp_path, Watch()),
+        tmp_path.with_name("throw-away"),
+        read_only=True,
+    )
+    with pytest.raises(RepositoryDamaged):
+        copy.check(Watch())
+
+
+def test_B6_an_object_missing_in_the_cloud_fails_the_restore(
+    office: Office, tmp_path: Path
+) -> None:
+    max(office.cloud.rglob("data/*/*"), key=lambda path: path.stat().st_size).unlink()
+    copy = borg_at(
+        office.mirror.fetch(None, tmp_path, Watch()),
+        tmp_path.with_name("throw-away"),
+        read_only=True,
+    )
+    with pytest.raises(ApplianceError):
+        copy.check(Watch())
+
+
+def test_B1_mirror_and_compact_are_serialised_and_the_copy_is_whole(
+    office: Office, tmp_path: Path
+) -> None:
+    archives = office.repository.archives()
+    office.repository.delete("crm", archives[:1], Watch())
+    patient = borg_at(office.folder, office.folder.with_name("state"))
+    done: list[object] = []
+    compacting = threading.Thread(target=lambda: done.append(patient.compact(Watch())))
+    compacting.start()
+    try:
+        office.mirror.push(office.repository, Watch())
+    finally:
+        compacting.join()
+    assert done == [None]
+    office.mirror.push(office.repository, Watch())
+    copy = borg_at(
+        office.mirror.fetch(None, tmp_path, Watch()),
+        tmp_path.with_name("throw-away"),
+        read_only=True,
+    )
+    copy.check(Watch())
+    assert copy.archives() == archives[1:]
+
+
+def test_B10_a_push_is_cancelled_within_ten_seconds_and_leaves_no_lock(
+    office: Office, tmp_path: Path
+) -> None:
+    slow = RcloneMirror(
+        "slow", "disk-a", str(tmp_path / "far"), None, "8k", state=tmp_path / "rclone"
+    )
+    moved = threading.Event()
+    watch = Watch(progress=lambda progress: moved.set())
+    failures: list[BaseException] = []
+
+    def push() -> None:
+        try:
+            slow.push(office.repository, watch)
+        except BaseException as error:  # noqa: BLE001 - handed to the assertions below
+            failures.append(error)
+
+    pushing = threading.Thread(target=push)
+    pushing.start()
+    assert moved.wait(30)
+    asked = time.monotonic()
+    watch.cancel.set()
+    pushing.join()
+    assert time.monotonic() - asked < 10
+    assert [type(error) for error in failures] == [Cancelled]
+    assert not (office.folder / "lock.exclusive").exists()
+    office.mirror.push(office.repository, Watch())
+
+
+def test_B13_a_cloud_that_accepts_and_drops_is_found_out(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An rclone whose `copy` says 0 and copies nothing; its `check` is the real one."""
+    real = shutil.which("rclone") or str(Path(os.sys.executable).parent / "rclone")  # type: ignore[attr-defined]
+    stub = tmp_path / "rclone"
+    stub.write_text(f'#!/bin/sh\n[ "$1" = copy ] && exit 0\nexec {real} "$@"\n')
+    stub.chmod(0o755)
+    monkeypatch.setattr("appliance.system.process.find", _finding(stub))
+    mirror = RcloneMirror("cloud", "disk-a", str(tmp_path / "far"), None, state=tmp_path / "state")
+    with pytest.raises(ApplianceError):
+        mirror.push(office.repository, Watch())
+
+
+def _finding(rclone: Path) -> object:
+    from appliance.system.process import find
+
+    return lambda program: str(rclone) if program == "rclone" else find(program)
+
+
+def test_B11_an_old_rclone_is_refused(tmp_path: Path) -> None:
+    old = tmp_path / "rclone"
+    old.write_text("#!/bin/sh\necho rclone v1.60.1-DEV\n")
+    old.chmod(0o755)
+    with pytest.raises(ToolFailed, match="too old"):
+        checked_rclone(str(old))
+
+
+def test_B11_only_names_that_borg_gives_are_brought_down(office: Office, tmp_path: Path) -> None:
+    identity = office.repository.id()
+    hostile = office.cloud / identity
+    (hostile / "data" / "0" / "..evil").write_text("x")
+    (hostile / "data" / "0" / "7\n8").write_text("x")
+    (hostile / "nonce").write_text("x")
+    (hostile / "README.exe").write_text("x")
+    (hostile / "data" / "x").mkdir()
+    (hostile / "data" / "x" / "1").write_text("x")
+    into = tmp_path / "into"
+    into.mkdir()
+    fetched = office.mirror.fetch(None, into, Watch())
+    found = {str(path.relative_to(fetched)) for path in fetched.rglob("*") if path.is_file()}
+    ours = {f"data/{p.parent.name}/{p.name}" for p in office.segments()}
+    assert found <= ours | {"config", "README", "THIS-IS-A-CLOUD-COPY"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["into"]
+
+
+def test_a_cloud_that_does_not_answer_is_tried_again(office: Office, tmp_path: Path) -> None:
+    dead = S3(f"http://127.0.0.1:{free_port()}", "office", None)
+    with pytest.raises(MirrorUnreachable):
+        _on(dead, tmp_path).push(office.repository, Watch())
+
+
+def test_a_wrong_key_is_a_refusal_and_never_shown(office: Office, tmp_path: Path, s3: S3) -> None:
+    wrong = S3(s3.endpoint, s3.bucket, None, secret_key="canary-7291")
+    with pytest.raises(MirrorRefused) as caught:
+        _on(wrong, tmp_path).push(office.repository, Watch())
+    assert "canary-7291" not in caught.value.message + caught.value.detail
+
+
+def test_B8_the_probe_writes_and_reads_back(tmp_path: Path, s3: S3) -> None:
+    _on(s3, tmp_path).probe()
+    dead = S3(s3.endpoint, s3.bucket, None, secret_key="revoked")
+    with pytest.raises(MirrorRefused):
+        _on(dead, tmp_path).probe()
+
+
+def test_several_copies_in_one_cloud_must_be_named(office: Office, tmp_path: Path) -> None:
+    (office.cloud / ("0" * 64)).mkdir()
+    (office.cloud / ("0" * 64) / "config").write_text("id = 1\n")
+    with pytest.raises(MirrorRefused, match="2 copies"):
+        office.mirror.fetch(None, tmp_path, Watch())
+
+
+def test_a_repository_behind_ssh_cannot_be_mirrored_from_here(office: Office) -> None:
+    class Far:
+        name = "far"
+        path = None
+
+        def id(self) -> str:
+            return "0" * 64
+
+    with pytest.raises(MirrorRefused, match="another host"):
+        office.mirror.push(Far(), Watch())  # type: ignore[arg-type]
+
+
+def test_a_cloud_copy_is_not_mirrored_again(office: Office) -> None:
+    (office.folder / "THIS-IS-A-CLOUD-COPY").touch()
+    with pytest.raises(WrongDisk):
+        office.mirror.push(office.repository, Watch())
+
+
+def test_expire_removes_only_what_was_missing_long_enough(office: Office, tmp_path: Path) -> None:
+    archives = office.repository.archives()
+    office.repository.delete("crm", archives[:1], Watch())
+    office.repository.compact(Watch())
+    office.mirror.push(office.repository, Watch())
+    before, age = office.objects(), timedelta(days=90)
+    first = office.mirror.expire(office.repository, age, NOW, {}, Watch())
+    assert first.removed == ()
+    assert first.missing
+    assert office.objects() == before
+    later = NOW + timedelta(days=91)
+    second = office.mirror.expire(office.repository, age, later, first.missing, Watch())
+    assert set(second.removed) <= set(first.missing)
+    gone = {name.split("/data/")[1] for name in set(before) - set(office.objects())}
+    assert gone == set(second.removed)
+    assert 0 < len(gone) <= 0.2 * len(before)
+    copy = borg_at(
+        office.mirror.fetch(None, tmp_path, Watch()),
+        tmp_path.with_name("throw-away"),
+        read_only=True,
+    )
+    copy.check(Watch())
+
+
+def test_expire_removes_nothing_because_of_an_emptied_or_set_back_disk(office: Office) -> None:
+    before, age = office.objects(), timedelta(days=90)
+    known = {name.split("/data/")[1]: NOW for name in before if "/data/" in name}
+    later = NOW + timedelta(days=400)
+    for segment in office.segments()[5:]:
+        segment.unlink()
+    with pytest.raises(ApplianceError):
+        office.mirror.expire(office.repository, age, later, known, Watch())
+    _empty(office)
+    with pytest.raises(ApplianceError):
+        office.mirror.expire(office.repository, age, later, known, Watch())
+    assert office.objects() == before
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "{}", '{"stats": 3}', '{"stats": {"bytes": "x"}}', "[]", "\x00\ufffd", "{" * 9000]
+)
+def test_any_line_at_all_is_taken(line: str) -> None:
+    said = Said(lambda done, total: None)
+    said.hear(line)
+    assert said.differing == []
