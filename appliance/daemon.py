@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -65,8 +65,10 @@ class Engine:
     def status(self) -> Mapping[str, object]:
         """Return how things stand, and what runs and waits."""
         current = self.runner.current()
-        waiting = [each.job for each in self.runner.waiting()]
-        facts = health_of(self._box, current.job if current else None, waiting)
+        queue = self.runner.waiting()
+        waiting = [each.job for each in queue]
+        retrying = [each.job for each in queue if each.attempt > 1]
+        facts = health_of(self._box, current.job if current else None, waiting, retrying)
         return {**facts, "running": _running(current), "waiting": waiting}
 
     def start(self, source: str, trigger: Trigger) -> str:
@@ -88,7 +90,10 @@ def _running(current: Current | None) -> dict[str, object] | None:
 
 
 def health_of(
-    box: Box, running: str | None = None, waiting: list[str] | None = None
+    box: Box,
+    running: str | None = None,
+    waiting: Sequence[str] = (),
+    retrying: Sequence[str] = (),
 ) -> dict[str, object]:
     """Given a box, return its Health as plain JSON values."""
     copies = box.ledger.copies()
@@ -97,7 +102,14 @@ def health_of(
     trusted = retention.clock_is_trusted(now, box.clock.is_synchronised(), newest, None)
     runs = box.ledger.runs(limit=_RUNS_FOR_HEALTH)
     found = health.assess(
-        box.expectations, copies, runs, now, running, waiting or [], clock_trusted=trusted
+        box.expectations,
+        copies,
+        runs,
+        now,
+        running,
+        waiting,
+        clock_trusted=trusted,
+        retrying=retrying,
     )
     return health.as_json(found)
 
