@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -276,7 +276,8 @@ class SqliteLedger:
         """Make sure of what durability rests on, then bring the schema up to date."""
         db = self._writer
         self._require(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok", "is damaged")
-        self._path.chmod(0o600)
+        with suppress(PermissionError):  # another user's file: its owner sees to it
+            self._path.chmod(0o600)
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         level = db.execute("PRAGMA synchronous").fetchone()[0]
         self._require((mode, level) == ("wal", _FULL), "cannot be written safely where it lies")
