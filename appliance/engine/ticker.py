@@ -62,7 +62,7 @@ class Ticker:
         since = memory.noted_time(self._ledger, _FIRST_SEEN, job)
         if since is not None:
             return since
-        since = self._seen.setdefault(job, now)
-        if self._clock.is_synchronised():
-            memory.note_time(self._ledger, _FIRST_SEEN, job, now)
-        return since
+        if not self._clock.is_synchronised():
+            return self._seen.setdefault(job, now)
+        memory.note_time(self._ledger, _FIRST_SEEN, job, now)
+        return now

@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from appliance.core.errors import (
+    ApplianceError,
+    Cancelled,
+    DiskAbsent,
+    MirrorUnreachable,
+    RepositoryBusy,
+    SourceRefused,
+    SourceUnreachable,
+)
+from appliance.core.events import RunQueued
+from appliance.core.model import Outcome, StepName, Trigger
+from appliance.core.ports import Watch
+from appliance.engine import mirroring, pipeline
+from appliance.engine.journal import record
+from appliance.engine.kit import Ended
+from appliance.engine.runner import MOST_ATTEMPTS, Runner, Work
+from tests.fakes import Box
+
+Doing = Callable[[Watch], None]
+
+
+def nothing(watch: Watch) -> None:
+    pass
+
+
+def job(box: Box, name: str, do: Doing = nothing) -> Work:
+    """A job whose Runs are real and whose doing the test says."""
+    return lambda trigger, watch, slot: record(
+        box.kit, name, trigger, watch, lambda journal, folder: do(journal.watch), slot
+    )
+
+
+def raising(error: Exception) -> Doing:
+    def do(watch: Watch) -> None:
+        raise error
+
+    return do
+
+
+def runner_for(box: Box, **doings: Doing) -> Runner:
+    jobs = {name: job(box, name, do) for name, do in doings.items()}
+    return Runner(box.kit, jobs, spread=lambda low, high: 1.0)
+
+
+def work_all(runner: Runner) -> int:
+    count = 0
+    while runner.work_one():
+        count += 1
+    return count
+
+
+def test_first_asked_first_run_and_the_queue_is_told(box: Box) -> None:
+    runner = runner_for(box, crm=nothing, site=nothing)
+    assert runner.submit("site", Trigger.BUTTON) == "queued"
+    assert runner.submit("crm", Trigger.SCHEDULE, "2026-11-21") == "queued"
+    assert [waiting.job for waiting in runner.waiting()] == ["site", "crm"]
+    assert work_all(runner) == 2
+    assert [run.source for run in box.ledger.runs()] == ["crm", "site"]
+    assert box.ledger.slots("crm") == {"2026-11-21"}
+    assert RunQueued("site", Trigger.BUTTON) in box.events
+
+
+def test_the_same_asked_twice_is_one_run(box: Box) -> None:
+    runner = runner_for(box, crm=nothing)
+    runner.submit("crm", Trigger.BUTTON)
+    assert runner.submit("crm", Trigger.SCHEDULE, "2026-11-21") == "already waiting"
+    assert work_all(runner) == 1
+    assert box.ledger.slots("crm") == {"2026-11-21"}
+
+
+def test_asked_while_it_runs_is_already_running_and_seen(box: Box) -> None:
+    answers = []
+
+    def ask(watch: Watch) -> None:
+        answers.append(runner.submit("crm", Trigger.PAGE))
+        watch.report(StepName.PULL, 3, 10)
+        answers.append(runner.current())
+        answers.append(runner.work_one())
+
+    runner = runner_for(box, crm=ask)
+    runner.submit("crm", Trigger.BUTTON)
+    assert work_all(runner) == 1
+    answer, current, second = answers
+    assert answer == "already running"
+    assert (current.job, current.trigger, current.progress.done) == ("crm", Trigger.BUTTON, 3)
+    assert second is False
+    assert runner.current() is None
+
+
+def test_nobody_can_ask_for_what_does_not_exist(box: Box) -> None:
+    with pytest.raises(KeyError):
+        runner_for(box, crm=nothing).submit("other", Trigger.PAGE)
+
+
+def test_F8_a_thousand_requests_in_any_order_never_run_two_at_once(box: Box) -> None:
+    inside, most, seed = [0], [0], random.Random(8)
+
+    def count(watch: Watch) -> None:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        inside[0] -= 1
+
+    runner = runner_for(box, a=count, b=count, c=count)
+    asked = {"queued": 0, "already waiting": 0, "already running": 0}
+    lock = threading.Lock()
+
+    def ask(wishes: list[tuple[str, Trigger, str]]) -> None:
+        for wish in wishes:
+            answer = runner.submit(*wish)
+            with lock:
+                asked[answer] += 1
+
+    triggers = [Trigger.SCHEDULE, Trigger.BUTTON, Trigger.PAGE, Trigger.DISK]
+    wishes = [(seed.choice("abc"), seed.choice(triggers), "") for _ in range(1000)]
+    worker = threading.Thread(target=runner.work)
+    worker.start()
+    askers = [threading.Thread(target=ask, args=(wishes[each::4],)) for each in range(4)]
+    for thread in askers:
+        thread.start()
+    for thread in askers:
+        thread.join()
+    while runner.waiting():
+        runner.work_one()
+    assert runner.stop()
+    worker.join()
+    assert most[0] == 1
+    assert sum(asked.values()) == 1000
+    assert len(box.ledger.runs(limit=2000)) == asked["queued"]
+
+
+def test_what_says_retry_is_tried_after_5_15_and_then_every_60_minutes_six_times_in_all(
+    box: Box,
+) -> None:
+    runner = runner_for(box, crm=raising(SourceUnreachable("no answer")))
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    pauses = []
+    while runner.work_one():
+        if not runner.waiting():
+            break
+        (waiting,) = runner.waiting()
+        assert not runner.work_one()
+        pauses.append(waiting.not_before - box.clock.monotonic())
+        box.clock.forward(timedelta(seconds=pauses[-1]))
+    assert pauses == [300, 900, 3600, 3600, 3600]
+    assert len(box.ledger.runs()) == MOST_ATTEMPTS
+
+
+def test_the_pauses_are_spread_so_that_a_thousand_boxes_do_not_knock_at_once(box: Box) -> None:
+    runner = Runner(box.kit, {"crm": job(box, "crm", raising(RepositoryBusy("in use")))})
+    runner.submit("crm", Trigger.BUTTON)
+    runner.work_one()
+    assert 240 <= runner.waiting()[0].not_before - box.clock.monotonic() <= 360
+
+
+def test_C16_how_long_the_server_asked_us_to_wait_is_honoured(box: Box) -> None:
+    asked = SourceUnreachable("busy", retry_after=timedelta(hours=3))
+    runner = runner_for(box, crm=raising(asked))
+    runner.submit("crm", Trigger.BUTTON)
+    runner.work_one()
+    assert runner.waiting()[0].not_before - box.clock.monotonic() == 3 * 3600
+
+
+@pytest.mark.parametrize("error", [SourceRefused("login"), ValueError("bug"), Cancelled("stop")])
+def test_C16_what_a_person_must_mend_is_not_tried_again(box: Box, error: Exception) -> None:
+    runner = runner_for(box, crm=raising(error))
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    assert work_all(runner) == 1
+    assert runner.waiting() == ()
+
+
+def test_a_person_who_asks_does_not_wait_for_the_next_attempt(box: Box) -> None:
+    runner = runner_for(box, crm=raising(SourceUnreachable("no answer")))
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    runner.work_one()
+    assert runner.submit("crm", Trigger.BUTTON) == "already waiting"
+    assert runner.work_one()
+
+
+def test_a_new_slot_gives_a_waiting_job_its_attempts_back(box: Box) -> None:
+    runner = runner_for(box, crm=raising(SourceUnreachable("no answer")))
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    runner.work_one()
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-22")
+    assert runner.waiting()[0].attempt == 1
+    runner.work_one()
+    assert box.ledger.slots("crm") == {"2026-11-21", "2026-11-22"}
+
+
+def test_F9_what_lacks_a_disk_waits_for_it_and_not_for_the_clock(box: Box) -> None:
+    runner = runner_for(box, crm=raising(DiskAbsent("away")), site=nothing)
+    for name in ("crm", "site"):
+        runner.submit(name, Trigger.SCHEDULE, "2026-11-21")
+    work_all(runner)
+    assert runner.waiting() == ()
+    assert runner.parked() == {"crm"}
+    runner.disk_arrived("disk-a")
+    assert [(one.job, one.trigger) for one in runner.waiting()] == [("crm", Trigger.DISK)]
+
+
+def test_F9_a_backup_that_went_without_one_disk_catches_up_when_it_comes(box: Box) -> None:
+    def back_up(trigger: Trigger, watch: Watch, slot: str) -> Ended:
+        return pipeline.back_up(box.source, trigger, box.kit, watch, slot)
+
+    runner = Runner(box.kit, {"crm": back_up})
+    box.disk_b.errors["id"] = DiskAbsent("disk-b is away.")
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    work_all(runner)
+    assert box.disk_b.held == {}
+    del box.disk_b.errors["id"]
+    runner.disk_arrived("disk-b")
+    work_all(runner)
+    assert box.disk_b.archives() == box.disk_a.archives()
+    assert runner.parked() == frozenset()
+
+
+def test_a_cloud_that_was_away_is_tried_again_by_a_run_of_its_own(box: Box) -> None:
+    jobs: dict[str, Work] = {
+        "crm": lambda trigger, watch, slot: pipeline.back_up(
+            box.source, trigger, box.kit, watch, slot
+        ),
+        "mirror:cloud": lambda trigger, watch, slot: mirroring.bring_up_to_date(
+            box.cloud, trigger, box.kit, watch, slot
+        ),
+    }
+    runner = Runner(box.kit, jobs)
+    box.cloud.error = MirrorUnreachable("no answer")
+    runner.submit("crm", Trigger.BUTTON)
+    work_all(runner)
+    assert [one.job for one in runner.waiting()] == ["mirror:cloud"]
+    box.cloud.error = None
+    box.clock.forward(timedelta(minutes=6))
+    work_all(runner)
+    assert box.copies("cloud") == set(box.disk_a.held)
+
+
+def test_F11_a_waiting_run_is_cancelled_and_its_slot_does_not_come_back(box: Box) -> None:
+    runner = runner_for(box, crm=nothing)
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    assert runner.cancel("crm")
+    assert not runner.cancel("crm")
+    assert work_all(runner) == 0
+    assert box.ledger.runs()[0].outcome is Outcome.CANCELLED
+    assert box.ledger.slots("crm") == {"2026-11-21"}
+
+
+def test_F11_a_running_run_is_cancelled_and_not_tried_again(box: Box) -> None:
+    def cancel_me(watch: Watch) -> None:
+        assert runner.cancel("crm")
+        watch.check()
+
+    runner = runner_for(box, crm=cancel_me)
+    runner.submit("crm", Trigger.BUTTON)
+    assert work_all(runner) == 1
+    assert box.ledger.runs()[0].outcome is Outcome.CANCELLED
+
+
+def test_F12_stop_cancels_what_runs_and_the_next_start_begins_it_anew(box: Box) -> None:
+    running = threading.Event()
+
+    def wait(watch: Watch) -> None:
+        running.set()
+        assert watch.cancel.wait(10)
+        watch.check()
+
+    runner = runner_for(box, crm=wait)
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    worker = threading.Thread(target=runner.work)
+    worker.start()
+    assert running.wait(10)
+    assert runner.stop()
+    worker.join(10)
+    assert not worker.is_alive()
+    assert box.ledger.runs()[0].outcome is Outcome.CANCELLED
+
+    again = runner_for(box, crm=nothing)
+    again.start_up()
+    assert [(one.job, one.trigger) for one in again.waiting()] == [("crm", Trigger.CATCH_UP)]
+    work_all(again)
+    third = runner_for(box, crm=nothing)
+    third.start_up()
+    assert third.waiting() == ()
+
+
+def test_F12_an_idle_worker_stops_at_once(box: Box) -> None:
+    runner = runner_for(box, crm=nothing)
+    worker = threading.Thread(target=runner.work)
+    worker.start()
+    assert runner.stop(timedelta(seconds=1))
+    worker.join(10)
+    assert not worker.is_alive()
+
+
+def test_F3_what_a_power_cut_interrupted_is_begun_anew_with_locks_and_staging_cleared(
+    box: Box,
+) -> None:
+    box.ledger.begin("crm", Trigger.SCHEDULE, box.clock.now(), "2026-11-21")
+    (box.staging.open(1) / "customers.csv").write_text("Ada")
+    runner = runner_for(box, crm=nothing)
+    runner.start_up()
+    assert box.ledger.runs()[0].outcome is Outcome.INTERRUPTED
+    assert [one.job for one in runner.waiting()] == ["crm"]
+    assert (box.disk_a.locks_broken, box.disk_b.locks_broken) == (1, 1)
+    assert list(box.staging.root.iterdir()) == []
+
+
+def test_a_disk_that_is_away_at_the_start_does_not_hinder_it(box: Box) -> None:
+    box.disk_a.errors["break_stale_lock"] = DiskAbsent("away")
+    runner_for(box, crm=nothing).start_up()
+    assert box.disk_b.locks_broken == 1
+
+
+def test_attempts_that_were_still_to_come_survive_a_restart(box: Box) -> None:
+    runner = runner_for(box, crm=raising(SourceUnreachable("no answer")))
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    runner.work_one()
+    again = runner_for(box, crm=nothing)
+    again.start_up()
+    assert [one.job for one in again.waiting()] == ["crm"]
+
+
+def test_a_ledger_that_cannot_record_does_not_end_the_worker(box: Box) -> None:
+    runner = runner_for(box, crm=nothing)
+    runner.submit("crm", Trigger.BUTTON)
+    box.ledger.error = ApplianceError("The record could not be used.")
+    assert runner.work_one()
+    box.ledger.error = None
+    runner.submit("crm", Trigger.BUTTON)
+    assert runner.work_one()
+    assert box.ledger.runs()[0].outcome is Outcome.OK
