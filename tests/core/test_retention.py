@@ -22,6 +22,7 @@ from appliance.core.retention import Policy, clock_is_trusted, doomed, explain
 UTC_ZONE = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LOST = ("date not trusted",)
 SMALL = Policy(last=3, daily=7, weekly=4, monthly=6, yearly=2)
 
 
@@ -267,6 +268,35 @@ def test_A12_the_newest_good_ones_of_each_source_always_survive(data: st.DataObj
         for one in going:
             assert one.sequence < proved_good[-1].sequence
         assert len(going) <= max(1, len(some) // 5)
+
+
+def test_three_years_of_nights_keep_what_the_rules_say_and_no_more() -> None:
+    """Pruned after every backup, as the box does it, across six clock changes."""
+    kept: list[Archive] = []
+    start = NOW - timedelta(days=3 * 365)
+    for night in range(3 * 365):
+        now = start + timedelta(days=night)
+        kept.append(archive(night + 1, now - timedelta(minutes=5)))
+        going = doomed(kept, Policy(), BERLIN, names(kept), now)
+        kept = [one for one in kept if one not in going]
+    assert len(kept) <= 7 + 30 + 12 + 24 + 7
+    dates = [one.time.astimezone(BERLIN).date() for one in kept]
+    assert {(day.year, day.month) for day in dates} >= {(2025, n) for n in range(3, 13)}
+    # the newest 7, then 30 more days, are there without a gap
+    newest = [one.sequence for one in kept][-37:]
+    assert newest == list(range(3 * 365 - 36, 3 * 365 + 1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(days=st.lists(st.integers(1, 40), max_size=12, unique=True))
+def test_the_dates_that_count_are_the_largest_set_that_agrees(days: list[int]) -> None:
+    some = [archive(n, NOW - timedelta(days=50 - day)) for n, day in enumerate(days, 1)]
+    counted = [one for one in some if explain(some, Policy(99), BERLIN, NOW)[one.name] != LOST]
+    longest = [1] * len(days)
+    for n, day in enumerate(days):
+        longest[n] += max((longest[m] for m in range(n) if days[m] < day), default=0)
+    assert len(counted) == max(longest, default=0)
+    assert [one.time for one in counted] == sorted(one.time for one in counted)
 
 
 def borg(repo: Path, *argv: str) -> subprocess.CompletedProcess[str]:
