@@ -626,7 +626,7 @@ def test_more_than_was_asked_for_is_refused(tmp_path):
 
 
 def test_an_endless_folder_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(sftp, "_MOST_ENTRIES", 500)
+    monkeypatch.setattr("appliance.sources.sftp.folder._MOST_ENTRIES", 500)
     one = struct.pack(">I", 1) + struct.pack(">I", 1) + b"a" + struct.pack(">I", 0) + bytes(4)
 
     def endless(kind, packet):

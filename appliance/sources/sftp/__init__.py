@@ -1,0 +1,108 @@
+"""The only home of paramiko: brings exports over SFTP from a server whose key was confirmed.
+
+Nothing here can write to the server: files are opened for reading, folders are listed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import paramiko
+from paramiko.buffered_pipe import PipeTimeout
+
+from ...core.errors import SourceRefused
+from ...core.model import Export, SeenFile
+from ...core.ports import Watch
+from ..hostkeys import HostKey, pin
+from ..landing import Landing
+from ..picking import wait_until_still
+from ..pipe import Inflow
+from .conversation import conversation
+from .folder import Client, Folder
+from .login import ALL_KINDS, confirmed, greet, log_in, private_key, shown_key
+from .settings import SftpSettings
+
+__all__ = ["HostKey", "SftpSettings", "pin", "pull", "trust"]
+
+_WINDOW_BYTES = 2 << 20  # larger ones make paramiko slower and let a hostile server send more
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # our errors say it
+
+
+def pull(
+    settings: SftpSettings, into: Path, pulled_at: datetime, seen: Sequence[SeenFile], watch: Watch
+) -> Export | None:
+    """Given an empty folder, bring the chosen files into it; return None where all were seen.
+
+    Raise SourceUnreachable, SourceRefused, ExportNotReady, ExportUnsafe, DiskFull or Cancelled.
+    """
+    with _folder(settings, watch) as folder:
+        if not folder.choose(seen):
+            return None
+        chosen = wait_until_still(
+            lambda: folder.choose(seen),
+            folder.has_rested,
+            timedelta(seconds=settings.stable_for_seconds),
+            watch,
+            some_will_do=settings.newest == 0,
+        )
+        if not chosen:
+            return None
+        landing = _landing(settings, into, watch)
+        landing.expect(sum(entry.size_bytes for entry in chosen))
+        for entry in chosen:
+            folder.fetch(entry, landing)
+        return Export(settings.name, landing.files, pulled_at)
+
+
+def trust(settings: SftpSettings) -> HostKey:
+    """Return the key the server shows now, sending no name and no secret.
+
+    Raise SourceUnreachable or SourceRefused.
+    """
+    transport = greet(settings, ALL_KINDS)
+    try:
+        return shown_key(transport, settings)
+    finally:
+        transport.close()
+
+
+def _landing(settings: SftpSettings, into: Path, watch: Watch) -> Landing:
+    return Landing(
+        into,
+        settings.max_bytes,
+        settings.reserve_bytes,
+        watch,
+        min_rate_bytes_per_second=settings.min_rate_bytes_per_second,
+        total_seconds=settings.total_seconds,
+    )
+
+
+@contextmanager
+def _folder(settings: SftpSettings, watch: Watch) -> Iterator[Folder]:
+    key = private_key(settings)
+    if key is None and not settings.password:
+        raise SourceRefused("Neither a password nor a key is configured for this source.")
+    transport = confirmed(settings)
+    try:
+        log_in(transport, settings, key)
+        with conversation("start a file transfer"):
+            channel = _channel(transport, settings, watch)
+            folder = Folder(Client(channel), channel, settings)
+        yield folder
+    finally:
+        transport.close()
+
+
+def _channel(
+    transport: paramiko.Transport, settings: SftpSettings, watch: Watch
+) -> paramiko.Channel:
+    channel = transport.open_session(_WINDOW_BYTES, timeout=settings.connect_seconds)
+    channel.in_buffer = Inflow(2 * _WINDOW_BYTES, PipeTimeout, watch.check)  # type: ignore[assignment]
+    channel.settimeout(settings.idle_seconds)
+    channel.invoke_subsystem("sftp")
+    return channel
