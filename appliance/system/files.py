@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..core.errors import DiskFull, DiskReadOnly
+from ..core.errors import ApplianceError, DiskFull, DiskReadOnly
+
+_HINT = "Check that its folder exists and that this user may write there."
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Given a path and its whole content, replace the file and return once it is on the disk.
 
-    Raise DiskFull or DiskReadOnly; the old file is then untouched.
+    Raise DiskFull, DiskReadOnly or ApplianceError; the old file is then untouched.
     """
     with disk_errors(path):
         beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
@@ -39,7 +41,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's words for a full or protected disk into ours."""
+    """Turn what the operating system says about writing `path` into our words."""
     try:
         yield
     except OSError as error:
@@ -47,7 +49,10 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise DiskFull(f"There is no room left to write {path}.", detail=str(error)) from error
         if error.errno == errno.EROFS:
             raise DiskReadOnly(f"{path} cannot be written.", detail=str(error)) from error
-        raise
+        why = error.strerror or type(error).__name__
+        raise ApplianceError(
+            f"{path} cannot be written: {why}.", hint=_HINT, detail=str(error)
+        ) from error
 
 
 def _write_synced(path: Path, data: bytes, mode: int) -> None:

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from ..core.errors import ConfigError, Problem
-from .files import write_durably
+from .files import disk_errors, write_durably
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -49,17 +49,21 @@ class Secrets:
     def put(self, name: str, value: str) -> None:
         """Store a secret in our own folder; return once it is on the disk.
 
-        Raise ConfigError where its name is not one, DiskFull or DiskReadOnly.
+        Raise ConfigError where its name is not one, else as `write_durably` does.
         """
         _check(name)
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with disk_errors(self._directory):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(self._directory / name, value.encode() + b"\n", 0o600)
 
     def _find(self, name: str) -> Path | None:
         _check(name)
-        for folder in filter(None, (self._credentials, self._directory)):
-            if (folder / name).is_file():
-                return folder / name
+        try:
+            for folder in filter(None, (self._credentials, self._directory)):
+                if (folder / name).is_file():
+                    return folder / name
+        except PermissionError:
+            raise _problem(name, "lies in a folder that this user may not enter.") from None
         return None
 
 

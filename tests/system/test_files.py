@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.core.errors import DiskFull
+from appliance.core.errors import ApplianceError, DiskFull
 from appliance.system.files import write_durably
 
 WRITER = """
@@ -113,3 +113,11 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(
 def test_any_content_comes_back(tmp_path: Path, data: bytes) -> None:
     write_durably(tmp_path / "file", data)
     assert (tmp_path / "file").read_bytes() == data
+
+
+@pytest.mark.parametrize("path", ["no/such/folder/file", "file/below"])
+def test_where_nothing_can_be_written_there_is_a_sentence(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ApplianceError, match="cannot be written") as caught:
+        write_durably(tmp_path / path, b"x")
+    assert "folder" in caught.value.hint

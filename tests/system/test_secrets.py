@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.core.errors import ConfigError
+from appliance.core.errors import ApplianceError, ConfigError
 from appliance.system.secrets import Secrets, credentials_directory
 
 
@@ -104,3 +104,22 @@ def test_where_systemd_puts_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert credentials_directory() is None
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/appliance.service")
     assert credentials_directory() == Path("/run/credentials/appliance.service")
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ApplianceError, match="cannot be written"):
+        Secrets(tmp_path / "file" / "secrets").put("a", "b")
+
+
+def test_a_folder_that_may_not_be_entered_is_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may enter any folder, so the refusal is played to us."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(ConfigError, match="may not enter"):
+        Secrets(folder).get("a")
