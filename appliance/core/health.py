@@ -52,6 +52,9 @@ class Expectation:
     places: tuple[str, ...]
     """Names of the Repositories that each must have a copy."""
     mirrors: tuple[str, ...] = ()
+    cloud_grace: timedelta | None = None
+    """How long the cloud may lack a copy that is here; None: as long as `grace`. A mirror that
+    follows its own schedule needs that schedule's period on top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,20 +207,23 @@ class _Case:
         slot = expected.schedule.latest(expected.zone, self._now - expected.grace)
         if here and slot and here < slot.due:
             yield f"The last good copy is {age(self._now - here)}; a newer one should be there."
-        if expected.mirrors and self._behind(self.cloud):
+        cloud_grace = expected.grace if expected.cloud_grace is None else expected.cloud_grace
+        if expected.mirrors and self._behind(self.cloud, cloud_grace):
             since = f"{age(self._now - self.cloud)}" if self.cloud else "missing"
             yield f"The copy in the cloud is {'from ' if self.cloud else ''}{since}."
-        if behind := [place for place in expected.places if self._behind(self.places[place])]:
+        if behind := [
+            place for place in expected.places if self._behind(self.places[place], expected.grace)
+        ]:
             yield f"The newest copies are missing on {listed(behind)}."
 
-    def _behind(self, fresh: datetime | None) -> bool:
-        """Whether a place has lacked a copy that is proved here for longer than the grace."""
-        lacking = [
-            copy.verified
+    def _behind(self, fresh: datetime | None, grace: timedelta) -> bool:
+        """Whether a place has lacked a copy that is proved here for longer than `grace`."""
+        lacking = [  # by the copy's own time: proving it again must not forgive the place
+            copy.time
             for copy in self._copies
             if copy.place in self._expected.places and (fresh is None or copy.time > fresh)
         ]
-        return bool(lacking) and self._now - min(lacking) > self._expected.grace
+        return bool(lacking) and self._now - min(lacking) > grace
 
     def _fresh(self, places: Collection[str]) -> datetime | None:
         """The time of the newest proved copy in these places, or of a later run that found its

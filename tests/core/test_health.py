@@ -179,6 +179,23 @@ def test_no_cloud_copy_at_all_is_not_forgiven_for_long() -> None:
     assert late.sentence == "Getting old. The copy in the cloud is missing."
 
 
+def test_proving_the_copy_here_again_does_not_forgive_the_cloud() -> None:
+    again = replace(copy(DUE - 3 * DAY, name="crm-x"), verified=NOW)
+    copies = [again, copy(DUE - 4 * DAY, "cloud")]
+    skipped = [run(1, DUE, Outcome.SKIPPED, "crm-x")]
+    assert (
+        stand(copies, skipped).sentence == "Getting old. The copy in the cloud is from 4 days ago."
+    )
+
+
+def test_a_weekly_cloud_copy_is_given_its_week() -> None:
+    weekly = replace(CRM, cloud_grace=7 * DAY + timedelta(hours=6))
+    copies = [*(copy(DUE - n * DAY) for n in range(3)), copy(DUE - 3 * DAY, "cloud")]
+    assert stand(copies, expected=weekly).state is State.SAFE
+    copies = [*(copy(DUE - n * DAY) for n in range(8)), copy(DUE - 8 * DAY, "cloud")]
+    assert stand(copies, expected=weekly).state is State.GETTING_OLD
+
+
 def test_one_disk_of_two_that_stays_behind_is_named() -> None:
     two = replace(LOCAL, places=("disk-a", "disk-b"))
     copies = [copy(DUE), copy(DUE - 3 * DAY), copy(DUE - 3 * DAY, "disk-b")]
