@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from appliance.core.errors import ApplianceError
+
 from . import footprint, storage, transfer
 from .measure import Finding
 
@@ -24,17 +26,24 @@ PARTS = ("storage", "transfer", "footprint")
 
 
 def main() -> int:
-    """Return 0 where every target that was measured is met."""
+    """Return 0 where every target that was measured is met; what was found is written always."""
     options = _options()
     findings: list[Finding] = []
+    failed = False
     for part in options.only or PARTS:
         print(f"{part}:", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
-            findings += _shown(_measure(part, Path(folder), options))
-    _write(options, findings)
+        try:
+            with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
+                for finding in _measure(part, Path(folder), options):
+                    findings.append(finding)
+                    _show(finding)
+        except (RuntimeError, ApplianceError, OSError) as error:
+            failed = True
+            print(f"{part} could not be measured to its end: {error}", file=sys.stderr)
+        _write(options, findings)
     missed = [finding for finding in findings if finding.met is False]
     print(f"\n{len(missed)} of {sum(f.met is not None for f in findings)} targets missed.")
-    return 1 if missed else 0
+    return 1 if missed or failed else 0
 
 
 def _options() -> argparse.Namespace:
@@ -61,12 +70,10 @@ def _measure(part: str, folder: Path, options: argparse.Namespace) -> Iterator[F
     return measures[part]()
 
 
-def _shown(findings: Iterator[Finding]) -> Iterator[Finding]:
-    for finding in findings:
-        mark = {None: " ", True: "✓", False: "✗"}[finding.met]
-        value = f"{finding.value:12,.3f} {finding.unit}"
-        print(f"{mark} {finding.what:<58} {value:<28} {finding.target}", flush=True)
-        yield finding
+def _show(finding: Finding) -> None:
+    mark = {None: " ", True: "✓", False: "✗"}[finding.met]
+    value = f"{finding.value:12,.3f} {finding.unit}"
+    print(f"{mark} {finding.what:<58} {value:<28} {finding.target}", flush=True)
 
 
 def _write(options: argparse.Namespace, findings: list[Finding]) -> None:

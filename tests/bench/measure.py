@@ -64,7 +64,7 @@ def run(
         )
         said = _tail(process.stdout)
         if (code := process.wait()) not in allowed:
-            raise RuntimeError(f"{argv[0]} {argv[1]} ended with {code}: {said}")
+            raise RuntimeError(f"{' '.join(map(str, argv))} ended with {code}: {said}")
         report.seek(0)
         wall, cpu, peak_kilobytes = (float(word) for word in report.read().split())
     return Cost(wall, cpu, round(peak_kilobytes * 1024))
