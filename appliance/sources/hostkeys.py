@@ -83,6 +83,7 @@ def _replace(path: Path, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)  # public, and read by the worker whoever wrote it
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

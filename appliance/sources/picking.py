@@ -31,10 +31,13 @@ class Entry:
     size_bytes: int
     modified: datetime
 
-    def was_seen(self, seen: Sequence[SeenFile]) -> bool:
-        """Whether an earlier Run archived a file of this name, size and modification time."""
-        mine = (self.name, self.size_bytes, self.modified)
-        return any(mine == (file.name, file.size_bytes, file.modified) for file in seen)
+
+def unseen(entries: Sequence[Entry], seen: Sequence[SeenFile]) -> tuple[Entry, ...]:
+    """Return the entries that no earlier Run archived with this name, size and time."""
+    known = {(file.name, file.size_bytes, file.modified) for file in seen}
+    return tuple(
+        entry for entry in entries if (entry.name, entry.size_bytes, entry.modified) not in known
+    )
 
 
 def instant(seconds: float) -> datetime:

@@ -29,6 +29,7 @@ from .settings import SftpSettings
 __all__ = ["HostKey", "SftpSettings", "pin", "pull", "trust"]
 
 _WINDOW_BYTES = 2 << 20  # larger ones make paramiko slower and let a hostile server send more
+_CHATTER_BYTES = 1 << 20  # what a server may say beside the protocol
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # our errors say it
 
@@ -103,6 +104,7 @@ def _channel(
 ) -> paramiko.Channel:
     channel = transport.open_session(_WINDOW_BYTES, timeout=settings.connect_seconds)
     channel.in_buffer = Inflow(2 * _WINDOW_BYTES, PipeTimeout, watch.check)  # type: ignore[assignment]
+    channel.in_stderr_buffer = Inflow(_CHATTER_BYTES, PipeTimeout, watch.check)  # type: ignore[assignment]
     channel.settimeout(settings.idle_seconds)
     channel.invoke_subsystem("sftp")
     return channel

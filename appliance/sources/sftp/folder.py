@@ -22,12 +22,13 @@ from paramiko.sftp import (
 from ...core.errors import ExportNotReady, ExportUnsafe
 from ...core.model import SeenFile
 from ..landing import Landing, clean_name
-from ..picking import Entry, instant, is_candidate, newest_of
+from ..picking import Entry, instant, is_candidate, newest_of, unseen
 from ..pipe import LARGE_BLOCK_BYTES, SMALL_BLOCK_BYTES, Pipe
 from .conversation import LOOK_THERE, conversation
 from .settings import SftpSettings
 
 _MOST_ENTRIES = 200_000
+_MOST_PROBES = 3
 
 
 class Client(paramiko.SFTPClient):
@@ -85,7 +86,8 @@ class Folder:
         self._settings = settings
         self._block_bytes = client.block_bytes() if _knows_limits(channel) else SMALL_BLOCK_BYTES
         self._path = settings.path.encode() or b"."
-        self._rested: dict[Entry, bool] = {}
+        self._server_time = instant(0)
+        self._probes = 0
 
     def choose(self, seen: Sequence[SeenFile]) -> tuple[Entry, ...]:
         """Return what to pull now, nothing where all of it was seen.
@@ -96,7 +98,7 @@ class Folder:
         if not entries:
             raise ExportNotReady("The server has no export in the folder yet.", hint=LOOK_THERE)
         chosen = newest_of(entries, self._settings.newest)
-        fresh = tuple(entry for entry in chosen if not entry.was_seen(seen))
+        fresh = unseen(chosen, seen)
         if self._settings.newest == 0 or not fresh:
             return fresh
         if not any(entry.size_bytes for entry in chosen):
@@ -135,12 +137,17 @@ class Folder:
         SFTP tells no time. But the server writes it down when somebody reads a file (the access
         time, where its disk keeps one) or changes a folder; the local clock is not asked.
         """
-        if entry not in self._rested:
-            age = self._server_time(entry) - entry.modified
-            self._rested[entry] = age.total_seconds() >= self._settings.stable_for_seconds
-        return self._rested[entry]
+        if not self._is_older(entry) and self._probes < _MOST_PROBES:
+            self._probes += 1
+            self._server_time = max(self._server_time, self._time_on_server(entry))
+        return self._is_older(entry)
 
-    def _server_time(self, entry: Entry) -> datetime:
+    def _is_older(self, entry: Entry) -> bool:
+        age = (self._server_time - entry.modified).total_seconds()
+        return age >= self._settings.stable_for_seconds
+
+    def _time_on_server(self, entry: Entry) -> datetime:
+        """Return a time that has certainly passed on the server."""
         with conversation("look at the export"):
             folder = self._client.stat(self._path)
             file = self._client.open(self._within(entry.raw), "rb")
@@ -148,7 +155,7 @@ class Folder:
             file.read(1)
             after = file.stat().st_atime
             file.close()
-        touched = after if after != before else None
+        touched = after if after != before else None  # an old one may have been set by anybody
         return instant(max(folder.st_mtime or 0, touched or 0))
 
     def fetch(self, entry: Entry, landing: Landing) -> None:

@@ -79,7 +79,11 @@ def _pins(settings: SftpSettings) -> frozenset[str]:
 def _known(settings: SftpSettings) -> tuple[HostKey, ...]:
     if not settings.known_hosts:
         return ()
-    return hostkeys.pinned(Path(settings.known_hosts), settings.host, settings.port)
+    try:
+        return hostkeys.pinned(Path(settings.known_hosts), settings.host, settings.port)
+    except OSError as error:
+        message = f"The confirmed host keys in {settings.known_hosts} cannot be read."
+        raise SourceRefused(message, hint="Check the file's permissions.") from error
 
 
 def _orders(settings: SftpSettings) -> Iterator[tuple[str, ...]]:
