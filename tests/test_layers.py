@@ -22,7 +22,7 @@ MAY_IMPORT = {"core": set(), "engine": {"core"}, "system": {"core"}} | {
 DOORS = {
     "subprocess": {"system/process.py"},
     "sqlite3": {"system/ledger.py"},
-    "paramiko": {"sources/sftp.py"},
+    "paramiko": {"sources/sftp.py", "sources/sftp/"},
     "requests": {"sources/"},
     "urllib3": {"sources/"},
     "cronsim": {"core/schedule.py"},
