@@ -55,7 +55,6 @@ _EXPECTED = {
     "sql": frozenset({"sql", "csv", "text", "pgdump", "sqlite"}) | _PACKED,
     "csv": frozenset({"csv", "text"}) | _PACKED,
     "tsv": frozenset({"csv", "text"}) | _PACKED,
-    "txt": frozenset({"csv", "text", "sql", "vcf"}) | _PACKED,
 }
 """What a name's ending promises. A CSV that came as a ZIP is fine: HubSpot does so above 2 MB."""
 _HTML = re.compile(
@@ -72,9 +71,8 @@ _XML_NAME = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)[\s/>]")
 _XML_ERROR = re.compile(r".*(error|fault|exception)(s|response|message)?")
 _JSON = re.compile(r"\{\s*([\"}]|$)|\[\s*([\[{\"\]0-9-]|true|false|null|$)")
 _PROGRAM_ERROR = re.compile(
-    r"\s*(PHP )?(Fatal error|Parse error|Warning|Notice|Deprecated|Traceback \(most recent call)\b"
-    r".*( on line \d+|line \d+, in )",
-    re.DOTALL,
+    r"(PHP )?(Fatal error|Parse error|Warning|Notice|Deprecated)\b[^\n]* on line \d+"
+    r"|Traceback \(most recent call last\):"
 )
 _REFUSAL = re.compile(
     r"error|denied|unauthori[sz]ed|not authori[sz]ed|forbidden|not found|gateway|unavailable"

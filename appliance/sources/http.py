@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from time import monotonic
 
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
@@ -16,15 +15,12 @@ from urllib3.exceptions import HTTPError
 from ..core.errors import ApplianceError, ExportUnsafe, SourceRefused, SourceUnreachable
 from ..core.model import Export, ExportFile, SeenFile, StepName
 from ..core.ports import Watch
-from . import answers, auth, calling, content
+from . import ahead, answers, auth, calling, content
 from .calling import READ_BYTES, Answer, Caller
 from .landing import Landing, Writer
 from .origins import Address, Reach, read
 
 _TOKEN_BYTES = 1 << 16
-_PIECE_BYTES = 1 << 16
-_PIECES = 32
-_MOMENT_SECONDS = 0.25
 _REDIRECTS = 5
 _WAITS = 3
 _SHORT_WAIT = timedelta(seconds=60)
@@ -282,22 +278,9 @@ def _check_end(is_known: bool) -> None:
 
 
 def _copy(response: BaseHTTPResponse, write: Callable[[bytes], object]) -> None:
-    """Hand the body on as it arrives, in large pieces but never later than a moment after.
-
-    TLS gives at most 16 KiB at a time; asking for more at once costs more than it brings.
-    """
-    held: list[bytes] = []
-    flushed = monotonic()
-    try:
-        while data := response.read1(_PIECE_BYTES, decode_content=False):
-            held.append(data)
-            if len(held) >= _PIECES or monotonic() - flushed > _MOMENT_SECONDS:
-                piece, held, flushed = b"".join(held), [], monotonic()
-                write(piece)
-    except HTTPError:
-        write(b"".join(held))
-        raise
-    write(b"".join(held))
+    with ahead.reading(response) as pieces:
+        for piece in pieces:
+            write(piece)
 
 
 class _Unpacker:

@@ -135,6 +135,8 @@ GOOD = {
     "one-column.csv": (b"email\na@example.org\n", "text", False),
     "header-only.csv": (b"id;name\n", "csv", False),
     "error-list.csv": (b"Error\nlogin failed\nsign in\nexpired\n", "text", False),
+    "notices.csv": (b"Notice,Text\n1,broken\n2,see error on line 12\n", "csv", False),
+    "export.txt": (ROWS, "json", True),
     "excel.csv": (b"\xef\xbb\xbf" + CSV, "csv", False),
     "utf16.csv": (b"\xff\xfe" + "Straße,Ort\r\n".encode("utf-16-le"), "csv", False),
     "german.csv": ("Straße;Größe\n".encode("cp1252"), "csv", False),

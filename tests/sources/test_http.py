@@ -6,6 +6,8 @@ import io
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import traceback
 import zipfile
@@ -226,9 +228,8 @@ def test_a_nonsense_length_proves_nothing(fetch, ca, length: str):
     ],
 )
 def test_C10_status_200_does_not_make_an_export(fetch, ca, body: bytes):
-    with stub(say(body=body, Content_Type="text/csv"), ca) as server:
-        with pytest.raises(ExportUnsafe):
-            fetch(server.url())
+    with stub(say(body=body, Content_Type="text/csv"), ca) as server, pytest.raises(ExportUnsafe):
+        fetch(server.url())
 
 
 # --- C12: resuming ---------------------------------------------------------------------------
@@ -353,9 +354,11 @@ def test_C13_credentials_follow_a_redirect_only_to_listed_hosts(
 
 
 def test_the_refusal_names_the_host_and_what_to_add(fetch, ca):
-    with stub(say(302, b"", Location="https://files.example.net/x?sig=s3cret"), ca) as server:
-        with pytest.raises(SourceRefused) as caught:
-            fetch(server.url())
+    with (
+        stub(say(302, b"", Location="https://files.example.net/x?sig=s3cret"), ca) as server,
+        pytest.raises(SourceRefused) as caught,
+    ):
+        fetch(server.url())
     assert "files.example.net" in caught.value.message
     assert '"files.example.net"' in caught.value.hint
     assert "s3cret" not in caught.value.message + caught.value.hint + caught.value.detail
@@ -584,6 +587,23 @@ def test_C18_what_is_wrong_with_a_certificate_is_said(fetch, ca, issued, kind, w
     assert server.requests == []
 
 
+def test_C18_a_box_that_wakes_up_in_2019_blames_its_clock_and_tries_again(ca, tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from datetime import datetime, UTC\n"
+        "from appliance.sources.http import HttpSettings, pull\n"
+        "from appliance.core.errors import SourceUnreachable\n"
+        "from appliance.core.ports import Watch\n"
+        "wanted = HttpSettings('crm', sys.argv[1], ca_file=sys.argv[2])\n"
+        "try: pull(wanted, Path(sys.argv[3]), datetime.now(UTC), (), Watch())\n"
+        "except SourceUnreachable as error: print(error.retry, error.message, error.hint)\n"
+    )
+    with stub(say(), ca) as server:
+        argv = ["faketime", "2019-01-01 12:00:00", sys.executable, "-c", program]
+        argv += [server.url(), str(ca.certificate), str(tmp_path)]
+        said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^True .* is not valid yet\. Check that the date and time", said)
+
+
 def test_C17_an_unknown_authority_is_refused_and_a_named_one_adds_to_the_known(
     fetch, ca, tmp_path, monkeypatch
 ):
@@ -599,9 +619,11 @@ def test_C17_an_unknown_authority_is_refused_and_a_named_one_adds_to_the_known(
 
 
 def test_a_certificate_that_signed_itself_is_refused(fetch, tmp_path):
-    with stub(say(), pair=selfsigned(tmp_path)) as server:
-        with pytest.raises(SourceRefused, match="signed by the server itself"):
-            fetch(server.url())
+    with (
+        stub(say(), pair=selfsigned(tmp_path)) as server,
+        pytest.raises(SourceRefused, match="signed by the server itself"),
+    ):
+        fetch(server.url())
 
 
 def test_C17_old_protocols_are_not_spoken(tmp_path):
@@ -663,9 +685,11 @@ def test_an_export_beyond_its_limit_is_refused_before_a_byte_is_fetched(fetch, c
 
 
 def test_an_export_of_unknown_size_is_stopped_at_its_limit(fetch, ca):
-    with stub(lambda request: chunked(request, CSV, end=True), ca) as server:
-        with pytest.raises(ExportUnsafe, match="larger"):
-            fetch(server.url(), max_bytes=200_000)
+    with (
+        stub(lambda request: chunked(request, CSV, end=True), ca) as server,
+        pytest.raises(ExportUnsafe, match="larger"),
+    ):
+        fetch(server.url(), max_bytes=200_000)
 
 
 def test_a_disk_that_fills_up_is_not_taken_for_a_broken_connection(fetch, ca, monkeypatch):
@@ -687,9 +711,11 @@ def test_compression_nobody_asked_for_is_undone_within_the_limits(fetch, ca):
         assert only(fetch(server.url("/a.csv.gz")))[1] == packed, "it was the file's own"
     bomb = gzip.compress(bytes(50 << 20))
     for body, words in [(bomb, "larger"), (packed[:-9], "garbled"), (packed + b"x", "garbled")]:
-        with stub(say(body=body, Content_Encoding="gzip"), ca) as server:
-            with pytest.raises(ExportUnsafe, match=words):
-                fetch(server.url(), max_bytes=10 << 20)
+        with (
+            stub(say(body=body, Content_Encoding="gzip"), ca) as server,
+            pytest.raises(ExportUnsafe, match=words),
+        ):
+            fetch(server.url(), max_bytes=10 << 20)
     with stub(say(Content_Encoding="br"), ca) as server, pytest.raises(ExportUnsafe):
         fetch(server.url())
 
@@ -742,3 +768,42 @@ def test_settings_cross_to_a_child_as_plain_values():
     settings = HttpSettings("crm", "https://x", {"kind": "none"}, hosts=("a",))
     again = HttpSettings(**json.loads(json.dumps(dataclasses.asdict(settings))))
     assert (again.name, list(again.hosts)) == ("crm", ["a"])
+
+
+def test_a_pull_that_is_given_up_leaves_nobody_reading(fetch, ca):
+    """The server holds the line; our own limit ends the pull, not its silence."""
+    ended = threading.Event()
+
+    def play(request: Request) -> None:
+        request.answer(200, CSV[:600_000], Content_Length="", Transfer_Encoding="")
+        request.wfile.flush()
+        ended.wait(10)
+
+    before = threading.active_count()
+    with stub(play, ca) as server:
+        started = monotonic()
+        with pytest.raises(ExportUnsafe, match="larger"):
+            fetch(server.url(), max_bytes=100_000, idle_seconds=8.0)
+        assert monotonic() - started < 4
+        ended.set()
+    assert threading.active_count() == before
+
+
+def test_a_pull_in_a_child_brings_the_same_and_raises_the_same(https, served, ca, tmp_path):
+    from appliance.sources.child import ChildSource
+    from appliance.system import process
+
+    (served / "a.csv").write_bytes(CSV)
+    auth = {"kind": "bearer", "token": https.token}
+    plain = {"ca_file": str(ca.certificate), "reserve_bytes": 0}
+    for path, wanted in [("/bearer/a.csv", None), ("/bearer/b.csv", ExportNotReady)]:
+        settings = {"name": "crm", "url": https.url(path), "auth": auth, **plain}
+        source = ChildSource("crm", "http", settings, process.Limits())
+        into = tmp_path / f"into-{wanted}"
+        into.mkdir()
+        if wanted is None:
+            assert only(source.pull(into, NOW, (), Watch()))[1] == CSV
+        else:
+            with pytest.raises(wanted) as caught:
+                source.pull(into, NOW, (), Watch())
+            assert https.token not in caught.value.detail
