@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ from .core.errors import ConfigError, Problem
 from .core.health import Expectation
 from .core.model import Export, SeenFile
 from .core.ports import Layout, Watch
-from .core.schedule import parse
+from .core.schedule import Schedule, parse
 from .engine import memory
 from .engine.bulletin import Bulletin
 from .engine.kit import Kit
@@ -41,6 +41,7 @@ from .system.secrets import Secrets, credentials_directory
 from .system.staging import FolderStaging
 
 HOST_ID = "host-id"
+_NONE = timedelta()
 
 
 class Box:
@@ -116,9 +117,25 @@ class Box:
         """What the office may rely on, for Health."""
         places = tuple(each.name for each in self.settings.repository)
         mirrors = tuple(each.name for each in self.settings.mirror)
+        wait = self._longest_wait_for_the_cloud()
         return tuple(
-            Expectation(each.name, parse(each.schedule), self.zone, each.grace, places, mirrors)
+            Expectation(
+                each.name,
+                parse(each.schedule),
+                self.zone,
+                each.grace,
+                places,
+                mirrors,
+                cloud_grace=each.grace + wait,
+            )
             for each in self.settings.source
+        )
+
+    def _longest_wait_for_the_cloud(self) -> timedelta:
+        """A mirror on its own schedule rightly lacks what came since its last slot."""
+        schedules = [parse(each.schedule) for each in self.settings.mirror]
+        return max(
+            (_period(each, self.zone, self.clock.now()) for each in schedules), default=_NONE
         )
 
     def repository(self, section: RepositorySection) -> BorgRepository:
@@ -192,6 +209,12 @@ class Box:
             section.bandwidth,
             state=self.state / "rclone" / section.name,
         )
+
+
+def _period(schedule: Schedule, zone: ZoneInfo, now: datetime) -> timedelta:
+    first = schedule.next(zone, now)
+    second = schedule.next(zone, first.due) if first else None
+    return second.due - first.due if first and second else _NONE
 
 
 class ConfiguredSource:

@@ -27,8 +27,9 @@ from pydantic import (
     model_validator,
 )
 
-from .core import retention, schedule
+from .core import schedule
 from .core.errors import ConfigError, Problem
+from .core.retention import Policy
 
 DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
 
@@ -355,10 +356,10 @@ class Settings(Section):
         """Given a name, return the mirror; raise ConfigError naming the nearest ones."""
         return _named(self.mirror, name, "mirror")
 
-    def policy(self, source: CommonSource) -> retention.Policy:
+    def policy(self, source: CommonSource) -> Policy:
         """Given a source, return its retention: its own numbers over the common ones."""
         own = source.retention.model_dump(exclude_none=True)
-        return retention.Policy(**(self.retention.model_dump() | own))
+        return Policy(**(self.retention.model_dump() | own))
 
 
 class _HasName(Protocol):

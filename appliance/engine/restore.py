@@ -99,6 +99,7 @@ class _Restoring:
             folder.mkdir()
             watch, wish = self.journal.watch, self.wish
             repository.extract(archive.name, folder, watch)
+            self.into.mkdir(parents=True, exist_ok=True)
             paths = self.kit.exports.restore(
                 folder, self.into, watch, only=wish.only, original=wish.original
             )
