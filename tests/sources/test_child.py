@@ -254,6 +254,22 @@ def test_an_inbox_is_pulled_by_a_child_and_settled(tmp_path, stage):
     assert source.pull(stage, AT, (), Watch()) is None
 
 
+def test_a_child_pulls_over_https_too(https, served, stage):
+    (served / "a.csv").write_text("id,name\n1,Ada\n")
+    settings = {"name": "site", "url": https.url("/open/a.csv"), "ca_file": str(https.ca_file)}
+    source = ChildSource("site", "http", settings | {"reserve_bytes": 0}, Limits())
+    export = source.pull(stage, AT, (), Watch())
+    assert export.files[0].path.read_text() == "id,name\n1,Ada\n"
+    seen = tuple(
+        SeenFile(f.name, f.size_bytes, f.sha256, f.modified, f.validator) for f in export.files
+    )
+    assert source.pull(stage, AT, seen, Watch()) is None
+    settings["url"] = https.url("/open/none.csv")
+    with pytest.raises(ApplianceError) as missing:
+        ChildSource("site", "http", settings, Limits()).pull(stage, AT, (), Watch())
+    assert type(missing.value) is not ApplianceError
+
+
 def test_an_unknown_kind_is_said_so(stage):
     with pytest.raises(ApplianceError, match="carrier-pigeon"):
         ChildSource("x", "carrier-pigeon", {}, Limits()).pull(stage, AT, (), Watch())

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import paramiko
@@ -42,10 +43,12 @@ def pull(
     Raise SourceUnreachable, SourceRefused, ExportNotReady, ExportUnsafe, DiskFull or Cancelled.
     """
     with _folder(settings, watch) as folder:
-        if not folder.choose(seen):
+        first = folder.choose(seen)
+        if not first:
             return None
+        looks = chain([first], iter(lambda: folder.choose(seen), None))
         chosen = wait_until_still(
-            lambda: folder.choose(seen),
+            lambda: next(looks),
             folder.has_rested,
             timedelta(seconds=settings.stable_for_seconds),
             watch,
