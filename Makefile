@@ -30,7 +30,7 @@ test: ## every test, the slow ones too; ARGS="-k sftp" picks some
 
 lint: ## ruff, mypy and the shells' own check
 	@$(SETUP) $(PACKAGES)
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	sh -n setup.sh

@@ -1,0 +1,68 @@
+"""The bench itself: it runs to its end, measures what it says, and its relay is as late as told."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from .measure import run
+from .relay import delayed
+
+_ROOT = Path(__file__).parent.parent.parent
+
+
+def _echo(listener: socket.socket) -> None:
+    with listener.accept()[0] as caller:  # whether it listens is asked first
+        caller.recv(1)
+    with listener.accept()[0] as caller:
+        while data := caller.recv(100):
+            caller.sendall(data)
+
+
+def test_the_relay_is_as_late_as_it_is_told_in_each_direction():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        echo = threading.Thread(target=_echo, args=(listener,))
+        echo.start()
+        with (
+            delayed(listener.getsockname()[1], 50) as port,
+            socket.create_connection(("127.0.0.1", port)) as caller,
+        ):
+            began = time.monotonic()
+            caller.sendall(b"x")
+            assert caller.recv(1) == b"x"
+            assert time.monotonic() - began >= 0.1
+        echo.join()
+
+
+def test_a_program_is_charged_for_its_children_and_not_for_us():
+    ballast = bytearray(200_000_000)
+    work = "sum(range(3_000_000)); x = bytearray(60_000_000)"
+    cost = run(["sh", "-c", f"{sys.executable} -c '{work}'; true"])
+    del ballast
+    assert cost.cpu_seconds > 0.02
+    assert 60_000_000 < cost.peak_bytes < 120_000_000
+
+
+def test_a_program_that_fails_says_its_last_words():
+    with pytest.raises(RuntimeError, match="so it went"):
+        run(["sh", "-c", "echo so it went; exit 3"])
+
+
+@pytest.mark.slow
+def test_the_parts_that_compare_run_to_their_end(tmp_path):
+    options = ["--scale", "0.005", "--days", "3", "--rounds", "1", "--file-mb", "2"]
+    options += ["--only", "storage", "--only", "transfer", "--json", str(tmp_path / "bench.json")]
+    argv = [sys.executable, "-m", "tests.bench", *options, "--folder", str(tmp_path)]
+    told = subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert "could not be measured" not in told.stderr, told.stderr
+    found = json.loads((tmp_path / "bench.json").read_text())["findings"]
+    assert {finding["part"] for finding in found} == {"storage", "effort", "transfer"}
+    assert all(finding["value"] > 0 for finding in found if finding["unit"] == "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
