@@ -429,6 +429,7 @@ def test_cancelling_stops_between_members(tmp_path):
         days.add({f"{n}.csv": csv(table(300, seed=n)) for n in range(3)}, Watch(stop, cancel))
 
 
+@pytest.mark.slow
 def test_ten_thousand_small_files_are_quick(tmp_path):
     chance = random.Random(1)
     files = {f"notes/{n:05d}.txt": chance.randbytes(1000) for n in range(10_000)}

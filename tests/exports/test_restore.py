@@ -1,0 +1,194 @@
+import json
+import os
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from appliance.core.errors import ApplianceError, Cancelled, DiskFull, RepositoryDamaged
+from appliance.core.ports import Progress, Watch
+from appliance.exports.layout import ExportFolder
+from appliance.exports.restore import disk_full_of, matches, restore
+
+from .days import MODIFIED, Days, changed, csv, read, table
+
+
+@pytest.fixture
+def files() -> dict[str, bytes]:
+    return {
+        "Data/Contacts_001.csv": csv(changed(table(900), 2)),
+        "Data/Contacts_002.csv": csv(changed(table(900, seed=2), 2)),
+        "Data/Leads.csv": csv(table(100, seed=3)),
+        "note.txt": b"hello",
+    }
+
+
+@pytest.fixture
+def archive(tmp_path: Path, files) -> Path:
+    days = Days(tmp_path)
+    days.add(
+        files
+        | {
+            "Data/Contacts_001.csv": csv(table(900)),
+            "Data/Contacts_002.csv": csv(table(900, seed=2)),
+        }
+    )
+    return days.add(files).root
+
+
+def test_everything_comes_back_with_its_time(tmp_path, archive, files):
+    paths = restore(archive, tmp_path / "out", Watch())
+    assert read(tmp_path / "out") == files
+    assert sorted(str(path.relative_to(tmp_path / "out")) for path in paths) == sorted(files)
+    assert {path.stat().st_mtime for path in paths} == {MODIFIED.timestamp()}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [
+        ("Contacts", 2),
+        ("contacts", 2),
+        ("Contacts_002", 1),
+        ("Contacts*", 2),
+        ("*.csv", 3),
+        ("Data/*", 3),
+        ("note.txt", 1),
+        ("leads", 1),
+    ],
+)
+def test_a_pattern_is_a_path_a_name_or_a_table(tmp_path, archive, pattern, count):
+    assert len(restore(archive, tmp_path / "out", Watch(), only=[pattern])) == count
+
+
+def test_matching_is_by_glob_or_table():
+    assert matches("a/b.csv", [])
+    assert not matches("a/b.csv", ["c"])
+    assert matches("a/Deal-2.csv", ["deal"])
+
+
+def test_nothing_that_matches_is_said_by_name(tmp_path, archive):
+    with pytest.raises(ApplianceError, match="Invoices"):
+        restore(archive, tmp_path / "out", Watch(), only=["Invoices"])
+
+
+def test_plain_files_are_their_own_original(tmp_path, archive, files):
+    restore(archive, tmp_path / "out", Watch(), original=True)
+    assert read(tmp_path / "out") == files
+
+
+def test_a_second_restore_finds_everything_there(tmp_path, archive, files):
+    first = restore(archive, tmp_path / "out", Watch())
+    before = {path: path.stat().st_ino for path in first}
+    assert restore(archive, tmp_path / "out", Watch()) == first
+    assert {path: path.stat().st_ino for path in first} == before
+
+
+def test_nothing_is_overwritten(tmp_path, archive):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "note.txt").write_bytes(b"mine!")
+    with pytest.raises(ApplianceError, match="already"):
+        restore(archive, out, Watch())
+    assert read(out) == {"note.txt": b"mine!"}
+
+
+@pytest.mark.parametrize("victim", ["history/Data/Contacts_001.csv/00", "export/note.txt"])
+def test_what_is_damaged_is_not_restored_and_the_rest_is(tmp_path, archive, files, victim):
+    content = bytearray((archive / victim).read_bytes())
+    content[1] ^= 1
+    (archive / victim).unlink()
+    (archive / victim).write_bytes(content)
+    with pytest.raises(RepositoryDamaged, match="1 of 4"):
+        restore(archive, tmp_path / "out", Watch())
+    found = read(tmp_path / "out")
+    assert found == {path: files[path] for path in found}
+    assert len(found) == 3
+
+
+def test_a_missing_stored_file_is_damage(tmp_path, archive):
+    (archive / "export/note.txt").unlink()
+    with pytest.raises(RepositoryDamaged):
+        restore(archive, tmp_path / "out", Watch())
+
+
+def test_C6_a_link_in_the_archive_leads_nowhere(tmp_path, archive):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"hello")
+    (archive / "export/note.txt").unlink()
+    (archive / "export/note.txt").symlink_to(secret)
+    with pytest.raises(RepositoryDamaged):
+        restore(archive, tmp_path / "out", Watch(), only=["note.txt"])
+
+
+def test_C6_a_linked_folder_in_the_archive_leads_nowhere(tmp_path, archive):
+    (archive / "history").rename(tmp_path / "elsewhere")
+    (archive / "history").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RepositoryDamaged):
+        restore(archive, tmp_path / "out", Watch(), only=["Contacts"])
+
+
+def test_C6_a_linked_folder_in_the_target_is_not_followed(tmp_path, archive):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    (out / "Data").symlink_to(elsewhere)
+    with pytest.raises(ApplianceError, match="inside"):
+        restore(archive, out, Watch())
+    assert read(elsewhere) == {}
+
+
+def test_C6_a_hostile_list_of_contents_writes_nothing(tmp_path, archive):
+    listed = json.loads((archive / "manifest.json").read_text())
+    listed["members"][-1]["path"] = "../../escaped"
+    (archive / "manifest.json").unlink()
+    (archive / "manifest.json").write_text(json.dumps(listed))
+    with pytest.raises(RepositoryDamaged):
+        restore(archive, tmp_path / "out", Watch())
+    assert not (tmp_path / "out").exists()
+
+
+def test_C8_a_member_that_is_longer_than_listed_stops_at_once(tmp_path, archive):
+    with (archive / "export/note.txt").open("ab") as out:
+        out.truncate(1 << 40)  # a terabyte that takes no room
+    with pytest.raises(RepositoryDamaged):
+        restore(archive, tmp_path / "out", Watch(), only=["note.txt"])
+
+
+def test_cancelling_leaves_only_whole_files(tmp_path, archive, files):
+    cancel = threading.Event()
+
+    def stop(progress: Progress) -> None:
+        if progress.done:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        restore(archive, tmp_path / "out", Watch(stop, cancel))
+    found = read(tmp_path / "out")
+    assert found
+    assert found == {path: files[path] for path in found}
+
+
+def test_progress_ends_at_the_whole(tmp_path, archive, files):
+    heard: list[Progress] = []
+    restore(archive, tmp_path / "out", Watch(heard.append))
+    total = sum(map(len, files.values()))
+    assert (heard[-1].done, heard[-1].total) == (total, total)
+
+
+def test_a_full_disk_is_said_so():
+    with pytest.raises(DiskFull, match="no room left"), disk_full_of("the folder x"):
+        os.write(os.open("/dev/full", os.O_WRONLY), b"x")
+
+
+def test_other_trouble_of_the_system_is_not_called_a_full_disk(tmp_path):
+    with pytest.raises(FileNotFoundError), disk_full_of("the folder x"):
+        (tmp_path / "none").read_bytes()
+
+
+def test_the_archive_need_not_be_writable(tmp_path):
+    days = Days(tmp_path, ExportFolder(part_bytes=64 << 10))
+    days.add({"a.bin": random.Random(1).randbytes(9000)})
+    before = sorted(days.archive.rglob("*"))
+    restore(days.archive, tmp_path / "out", Watch())
+    assert sorted(days.archive.rglob("*")) == before
