@@ -36,7 +36,7 @@ _CERTIFICATE = {
 _NOT_YET, _EXPIRED = 9, 10
 _UNKNOWN = (18, 19, 20, 21)
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_EXTENDED_NAME = re.compile(r"filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)", re.IGNORECASE)
+_EXTENDED_NAME = re.compile(r"filename\*\s*=\s*(utf-8|iso-8859-1)'[^']*'([^;\s]+)", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r'filename\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"filename\s*=\s*([^;\"]+)", re.IGNORECASE)
 
@@ -137,10 +137,7 @@ def file_name(headers: Mapping[str, str], asked: Address, answered: Address) -> 
     """Return the server's name for what it sent (RFC 6266), else the address's last part."""
     told = headers.get("Content-Disposition", "")
     if extended := _EXTENDED_NAME.search(told):
-        try:
-            return unquote(extended[2], encoding=extended[1], errors="strict")
-        except (LookupError, UnicodeDecodeError):
-            pass  # the other form is for those who cannot read this one
+        return unquote(extended[2], encoding=extended[1], errors="replace")
     if quoted := _QUOTED_NAME.search(told):
         return _as_utf8(re.sub(r"\\(.)", r"\1", quoted[1]))
     if plain := _PLAIN_NAME.search(told):

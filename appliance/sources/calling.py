@@ -6,6 +6,7 @@ urllib3 is driven directly. What would do things by itself (redirects, retries, 
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from .origins import Address, Reach
 
 READ_BYTES = 1 << 20
 _USER_AGENT = "appliance"
+_SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,13 @@ class Answer:
 
 def continues(first: Answer, rest: Answer, have_bytes: int) -> bool:
     """Return whether a 206 is exactly the missing end of the same bytes (RFC 9110, 14.4)."""
-    unit, _, span = rest.headers.get("Content-Range", "").partition(" ")
-    start, _, end_and_size = span.partition("-")
-    end, _, size = end_and_size.partition("/")
-    if unit != "bytes" or not (start.isdecimal() and end.isdecimal() and size.isdecimal()):
+    told = _SPAN.fullmatch(rest.headers.get("Content-Range", ""))
+    if not told:
         return False
-    whole = int(start) == have_bytes and int(end) + 1 == int(size)
-    announced = int(first.headers.get("Content-Length", size)) == int(size)
-    left = rest.length is None or rest.length == int(size) - have_bytes
+    start, end, size = map(int, told.groups())
+    whole = start == have_bytes and end + 1 == size
+    announced = first.headers.get("Content-Length", str(size)) == str(size)
+    left = rest.length is None or rest.length == size - have_bytes
     same = rest.headers.get("ETag", first.etag) == first.etag
     return whole and announced and left and same and rest.is_framed and not encoding(rest)
 

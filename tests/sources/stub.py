@@ -17,7 +17,7 @@ class Request(BaseHTTPRequestHandler):
 
     timeout = 10
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server looks for this name
+    def do_GET(self) -> None:
         stub = self.server.stub
         length = int(self.headers.get("Content-Length") or 0)
         self.body = self.rfile.read(length).decode()

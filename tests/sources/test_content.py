@@ -8,9 +8,12 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from appliance.core.errors import ExportUnsafe
 from appliance.sources.content import Verdict, prove
@@ -277,3 +280,16 @@ def test_memory_stays_small_for_a_large_file(tmp_path: Path):
     lines = subprocess.run(argv, capture_output=True, check=True, text=True).stdout.splitlines()
     assert ["json" in lines[0], "gzip" in lines[1]] == [True, True]
     assert int(lines[2]) < 60_000, "kilobytes"
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_arrives_there_is_a_verdict_or_a_refusal(tmp_path: Path, data):
+    name = data.draw(st.sampled_from([*GOOD, *BAD]))
+    whole = GOOD[name][0] if name in GOOD else BAD[name]
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, len(whole)))
+    noise = data.draw(st.binary(max_size=60))
+    mutant = whole[:start] + noise + whole[end:]
+    with suppress(ExportUnsafe):
+        assert prove(landed(tmp_path, mutant), name).format

@@ -11,12 +11,15 @@ import sys
 import threading
 import traceback
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from appliance.core.errors import (
     ApplianceError,
@@ -807,3 +810,58 @@ def test_a_pull_in_a_child_brings_the_same_and_raises_the_same(https, served, ca
             with pytest.raises(wanted) as caught:
                 source.pull(into, NOW, (), Watch())
             assert https.token not in caught.value.detail
+
+
+@given(st.text(max_size=80), st.sampled_from(["", "https://", "//", "https://a@", "/", "?"]))
+@example("[::1%25eth0]:99999", "https://")
+@example("a" * 300, "https://")
+def test_whatever_a_redirect_says_it_is_an_address_or_refused(text: str, start: str):
+    home = origins.read("https://crm.example.org/export.csv")
+    reach = origins.Reach(home, ("*.example.net",))
+    with suppress(SourceRefused):
+        onward = origins.read(start + text, home)
+        reach.check(onward, home)
+        assert onward.scheme == "https"
+        assert onward.host == "crm.example.org" or onward.host.endswith(".example.net")
+
+
+@given(st.text(max_size=80))
+@example("attachment; filename*=idna'';x")
+@example("1" * 5000)
+def test_whatever_a_header_says_it_is_understood_or_passed_over(text: str):
+    home = origins.read("https://crm.example.org/export.csv")
+    names = ("Content-Disposition", "Retry-After", "Date", "Last-Modified", "ETag")
+    headers = dict.fromkeys(names, text)
+    assert answers.file_name(headers, home, home)
+    assert answers.validator(headers, home) is not None
+    wait = answers.retry_after(headers)
+    assert wait is None or timedelta() <= wait <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "bytes 5-9/*",
+        "bytes */10",
+        "bytes 4-9/10",
+        "bytes 5-8/10",
+        "x 5-9/10",
+        "bytes 5-9/11",
+        "bytes " + "5" * 5000 + "-9/10",
+        "bytes -5-9/10",
+        "bytes 5-9/10, 0-1/2",
+    ],
+)
+def test_C12_a_part_that_is_not_the_rest_is_not_taken(fetch, ca, told: str):
+    def play(request: Request) -> None:
+        if "Range" in request.headers:
+            request.answer(206, b"56789", ETag='"1"', Content_Range=told)
+        elif len(request.server.stub.requests) == 1:
+            request.answer(200, b"a,b,c"[:5], ETag='"1"', Content_Length="10")
+            request.cut()
+        else:
+            request.answer(200, b"whole,new\n", ETag='"1"')
+
+    with stub(play, ca) as server:
+        assert only(fetch(server.url()))[1] == b"whole,new\n"
