@@ -17,7 +17,7 @@ from ..core.ports import Mirror, Repository, Watch
 from . import memory, rotation
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
-from .rotation import Place
+from .places import Place, take_out, wipe
 
 Choose = Callable[[list[Archive]], Archive]
 
@@ -91,15 +91,15 @@ def _restore_some(kit: Kit, journal: Journal, place: Place, folder: Path, choose
 
 def _chosen(place: Place, choose: Choose) -> list[Archive]:
     chosen = []
-    for source in sorted({archive.source for archive in place.archives}):
-        *older, newest = place.of(source)
+    for last in place.newest_of_each():
+        *older, newest = place.of(last.source)
         chosen += [newest, choose(older)] if older else [newest]
     return chosen
 
 
 def _restore(kit: Kit, journal: Journal, place: Place, archive: Archive, folder: Path) -> int:
     """Take one archive out, compare it, rebuild its export; return the number of files."""
-    taken = rotation.take_out(kit, journal, place, archive, folder / "archive")
+    taken = take_out(kit, journal, place, archive, folder / "archive")
     if isinstance(taken, ApplianceError):
         raise taken
 
@@ -112,5 +112,5 @@ def _restore(kit: Kit, journal: Journal, place: Place, archive: Archive, folder:
         return len(paths)
 
     count = journal.step(StepName.VERIFY, rebuild, place.name)
-    rotation.wipe(folder / "restored")
+    wipe(folder / "restored")
     return count

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.errors import ApplianceError, RepositoryDamaged
-from ..core.model import Archive, Copy, Run, StepName, Trigger
+from ..core.model import Copy, Run, StepName, Trigger
 from ..core.ports import Mirror, Watch
 from . import memory, rotation
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
-from .rotation import Place
+from .places import Place, proved
 
 
 def job_name(mirror: str) -> str:
@@ -74,7 +74,7 @@ def _require_sound(kit: Kit, place: Place) -> None:
     """Raise what keeps a repository from being mirrored."""
     if memory.is_damaged(kit.ledger, place.name):
         raise RepositoryDamaged(f"{place.name} is damaged, so the cloud copy is left as it is.")
-    known = rotation.proved(kit, place.name)
+    known = proved(kit, place.name)
     unproved = [one for one in place.archives if one.name not in known]
     if place.failed or unproved:
         hint = "The next backup tries again; look at what went wrong with this disk."
@@ -85,8 +85,8 @@ def _require_sound(kit: Kit, place: Place) -> None:
 
 def _record_copies(kit: Kit, mirror: Mirror, place: Place) -> None:
     """The mirror holds what its repository holds: new ones, and again the newest of each."""
-    there = rotation.proved(kit, mirror.name)
-    newest = {name.name for name in _newest_of_each(place)}
+    there = proved(kit, mirror.name)
+    newest = {archive.name for archive in place.newest_of_each()}
     for archive in place.archives:
         if archive.name not in there or archive.name in newest:
             now = kit.clock.now()
@@ -94,7 +94,3 @@ def _record_copies(kit: Kit, mirror: Mirror, place: Place) -> None:
     gone = there - {archive.name for archive in place.archives}
     if gone:
         kit.ledger.drop_copies(mirror.name, sorted(gone))
-
-
-def _newest_of_each(place: Place) -> list[Archive]:
-    return [place.of(source)[-1] for source in {one.source for one in place.archives}]

@@ -32,7 +32,8 @@ from . import memory, mirroring, rotation, upkeep
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
 from .memory import Pending
-from .rotation import Place, Reference
+from .places import Place, store, verify
+from .rotation import Reference
 
 MANIFEST = "manifest.json"
 
@@ -69,6 +70,7 @@ class _Backup:
             export = export or self._pull_again(places)
             layout = self._lay_out(export, before)
             self._archive(export, layout, places)
+        rotation.prove_strangers(self.kit, self.journal, places, self.folder / "borrowed")
         upkeep.tidy(self.kit, self.journal, places, self._trusts_the_clock(export, places))
         mirroring.follow(self.kit, self.journal, places)
 
@@ -76,7 +78,7 @@ class _Backup:
         """Who is here; what a power cut left is proved, and who was away catches up."""
         places = rotation.reachable(self.kit, self.journal)
         borrowed = self.folder / "borrowed"
-        rotation.prove_strangers(self.kit, self.journal, places, borrowed)
+        rotation.prove_strangers(self.kit, self.journal, places, borrowed, newest_only=True)
         self._finish_what_was_begun()
         rotation.catch_up(self.kit, self.journal, self.source.name, places, borrowed)
         return places
@@ -131,7 +133,7 @@ class _Backup:
         """Nothing is stored; that it is whole on the other disks too is proved again."""
         for place in places:
             if place is not before.place and not place.failed and place.has(before.archive):
-                rotation.verify(self.kit, self.journal, place, before.archive, before.layout)
+                verify(self.kit, self.journal, place, before.archive, before.layout)
         self.journal.archive = before.archive.name
         self.journal.outcome = Outcome.SKIPPED
         self.journal.message = "Nothing has changed since the newest backup."
@@ -159,9 +161,7 @@ class _Backup:
         files = tuple(_seen(file) for file in export.files)
         memory.intend(self.kit.ledger, Pending(archive, files))
         here = [place for place in places if not place.failed]
-        failures = [
-            rotation.store(self.kit, self.journal, place, archive, layout) for place in here
-        ]
+        failures = [store(self.kit, self.journal, place, archive, layout) for place in here]
         real = [failure for failure in failures if failure is not None]
         if len(real) == len(here):
             raise real[0]

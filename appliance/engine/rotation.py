@@ -1,13 +1,10 @@
 """Several disks, some of them away: who is here, who may be written, who has to catch up.
 
-A place is a repository that this Run can reach, with what it holds. Whatever leaves a place
-for another one, or for a difference, is compared with its own manifest first.
+Whatever goes from one place to another, or serves for a difference, is proved on the way.
 """
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,45 +15,15 @@ from ..core.errors import (
     ConfigError,
     Problem,
     RepositoryBusy,
-    RepositoryDamaged,
     WrongDisk,
 )
-from ..core.model import Archive, Copy, StepName, StoredFile
+from ..core.model import Archive, StepName
 from ..core.ports import Layout, Repository
 from ..core.retention import explain
 from . import memory
-from .journal import Journal, Remarks, understood
+from .journal import Journal, understood
 from .kit import Kit
-
-
-@dataclass(slots=True)
-class Place:
-    """A reachable repository and the archives in it, of every source, oldest first."""
-
-    repository: Repository
-    archives: list[Archive]
-    failed: bool = False
-    """Something went wrong here in this Run: it is left alone until the next."""
-    known_as: str = ""
-    """The mirror's name, where this is a cloud copy brought back."""
-
-    @property
-    def name(self) -> str:
-        """The name under which the ledger knows it."""
-        return self.known_as or self.repository.name
-
-    def of(self, source: str) -> list[Archive]:
-        """Return the archives of one source, by sequence."""
-        mine = (archive for archive in self.archives if archive.source == source)
-        return sorted(mine, key=lambda archive: archive.sequence)
-
-    def has(self, archive: Archive) -> bool:
-        """Return whether an archive of that name lies here."""
-        return any(one.name == archive.name for one in self.archives)
-
-    def highest(self, source: str) -> int:
-        """Return the highest sequence number of a source, 0 where there is none."""
-        return max((archive.sequence for archive in self.of(source)), default=0)
+from .places import Place, note_damage, proved, store, take_out, wipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,95 +104,21 @@ def _worst(away: Sequence[tuple[str, ApplianceError]]) -> ApplianceError:
     return (busy + errors + [none])[0]
 
 
-def note_damage(kit: Kit, name: str, error: ApplianceError) -> None:
-    """Mark a repository where the error says that it is damaged."""
-    if isinstance(error, RepositoryDamaged):
-        memory.mark_damaged(kit.ledger, name, error.message)
+def prove_strangers(
+    kit: Kit, journal: Journal, places: Sequence[Place], folder: Path, *, newest_only: bool = False
+) -> None:
+    """Prove what lies in a place without a record: after a power cut, or with a new ledger.
 
-
-def proved(kit: Kit, place: str) -> frozenset[str]:
-    """Return the names of the archives known to be whole in a place."""
-    return frozenset(copy.archive for copy in kit.ledger.copies() if copy.place == place)
-
-
-def prove_strangers(kit: Kit, journal: Journal, places: Sequence[Place], folder: Path) -> None:
-    """Prove what lies in a place without a record: after a power cut, or with a new ledger."""
+    `newest_only` is enough before a backup, which must not wait until years are read.
+    """
     for place in places:
         if memory.is_damaged(kit.ledger, place.name):
             continue
         known = proved(kit, place.name)
-        for archive in place.archives:
+        for archive in place.newest_of_each() if newest_only else list(place.archives):
             if archive.name not in known:
                 take_out(kit, journal, place, archive, folder)
                 wipe(folder)
-
-
-def take_out(
-    kit: Kit, journal: Journal, place: Place, archive: Archive, folder: Path
-) -> Layout | ApplianceError:
-    """Extract an archive into `folder`, prove it by its manifest, return its layout.
-
-    What goes wrong is a warning, the place's mark if it is damage, and the value returned.
-    """
-
-    def extract(remarks: Remarks) -> Layout:
-        wipe(folder)
-        folder.mkdir()
-        place.repository.extract(archive.name, folder, journal.watch)
-        layout = kit.exports.read(folder)
-        if layout.manifest_sha256 != archive.manifest_sha256 or hashes(folder) != layout.stored:
-            raise RepositoryDamaged(f"{archive.name} on {place.name} is not what was stored there.")
-        remarks.size_bytes, remarks.message = layout.stored_bytes, f"{archive.name} read back"
-        return layout
-
-    result = journal.attempt(StepName.VERIFY, extract, place.name)
-    if isinstance(result, ApplianceError):
-        note_damage(kit, place.name, result)
-    else:
-        kit.ledger.add_copy(_copy(kit, archive, place.name))
-    return result
-
-
-def store(
-    kit: Kit, journal: Journal, place: Place, archive: Archive, layout: Layout
-) -> ApplianceError | None:
-    """Write an archive to a place, read all of it back and record the copy.
-
-    What goes wrong is a warning, sets the place aside for this Run, and is returned.
-    """
-
-    def create(remarks: Remarks) -> None:
-        remarks.size_bytes = place.repository.create(archive, layout, journal.watch)
-        remarks.message = archive.name
-
-    failed = journal.attempt(StepName.ARCHIVE, create, place.name)
-    failure = failed or verify(kit, journal, place, archive, layout)
-    if failure is not None:
-        place.failed = True
-        note_damage(kit, place.name, failure)
-        return failure
-    if not place.has(archive):
-        place.archives.append(archive)
-    return None
-
-
-def verify(
-    kit: Kit, journal: Journal, place: Place, archive: Archive, layout: Layout
-) -> ApplianceError | None:
-    """Read every file of an archive back; equal to the layout it counts as a copy."""
-
-    def compare(remarks: Remarks) -> None:
-        if place.repository.hashes(archive.name, journal.watch) != layout.stored:
-            raise RepositoryDamaged(f"{archive.name} on {place.name} is not what was stored there.")
-        remarks.size_bytes, remarks.message = layout.stored_bytes, archive.name
-
-    failure = journal.attempt(StepName.VERIFY, compare, place.name)
-    if isinstance(failure, ApplianceError):
-        place.failed = True
-        note_damage(kit, place.name, failure)
-        return failure
-    kit.ledger.add_copy(_copy(kit, archive, place.name))
-    return None
 
 
 def catch_up(kit: Kit, journal: Journal, source: str, places: list[Place], folder: Path) -> None:
@@ -299,24 +192,3 @@ def _newest_good(kit: Kit, place: Place, source: str) -> Archive | None:
 
 def _sound_first(kit: Kit, places: Sequence[Place]) -> list[Place]:
     return sorted(places, key=lambda place: memory.is_damaged(kit.ledger, place.name))
-
-
-def hashes(root: Path) -> dict[str, StoredFile]:
-    """Given a folder, return size and SHA-256 of each file in it by relative path."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            found[path.relative_to(root).as_posix()] = StoredFile(path.stat().st_size, sha256)
-    return found
-
-
-def wipe(folder: Path) -> None:
-    """Remove a working folder, if it is there."""
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
-def _copy(kit: Kit, archive: Archive, place: str) -> Copy:
-    return Copy(archive.name, archive.source, place, archive.time, kit.clock.now())

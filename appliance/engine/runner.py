@@ -29,6 +29,7 @@ Answer = Literal["queued", "already waiting", "already running"]
 
 PAUSES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
 MOST_ATTEMPTS = 6
+MOST_DEATHS = 3
 STOP_WITHIN = timedelta(seconds=60)
 """Longer than a program is given to end (30 s), shorter than systemd waits (120 s)."""
 _JITTER = 0.2
@@ -92,7 +93,8 @@ class Runner:
                 _log.warning("%s: %s", repository.name, error.message)
         again = {run.source for run in interrupted} | set(self._noted())
         for job in sorted(again & set(self._jobs)):
-            self.submit(job, Trigger.CATCH_UP)
+            if not self._keeps_dying(job):
+                self.submit(job, Trigger.CATCH_UP)
 
     def submit(self, job: str, trigger: Trigger, slot: str = "") -> Answer:
         """Ask for a Run; raise KeyError where there is no such job.
@@ -192,6 +194,12 @@ class Runner:
             self._changed.notify_all()
             return self._changed.wait_for(lambda: self._running is None, within.total_seconds())
 
+    def _keeps_dying(self, job: str) -> bool:
+        """Whether this job took the box down again and again: then it waits for its next slot."""
+        last = self._kit.ledger.runs(job, limit=MOST_DEATHS)
+        deaths = [run for run in last if run.outcome is Outcome.INTERRUPTED]
+        return len(deaths) == MOST_DEATHS
+
     def _do(self, taken: Waiting, current: Current) -> Ended | None:
         def progressed(progress: Progress) -> None:
             current.progress = progress
@@ -267,7 +275,11 @@ class Runner:
             self._note()
 
     def _note(self) -> None:
-        self._kit.ledger.note(_RESUME, json.dumps(sorted(self._unfinished)))
+        """Make the list of what is still to be done durable; the queue works without it too."""
+        try:
+            self._kit.ledger.note(_RESUME, json.dumps(sorted(self._unfinished)))
+        except ApplianceError as error:
+            _log.warning("what is still to be done could not be noted: %s", error.message)
 
     def _noted(self) -> list[str]:
         jobs: list[str] = json.loads(self._kit.ledger.noted(_RESUME) or "[]")

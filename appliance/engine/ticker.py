@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Event
 
+from ..core.errors import ApplianceError
 from ..core.model import Trigger
 from ..core.ports import Clock, Ledger
 from ..core.schedule import Schedule, due
@@ -17,6 +19,7 @@ Submit = Callable[[str, Trigger, str], object]
 EVERY = timedelta(seconds=20)
 PATIENCE = timedelta(minutes=5)
 """How long after its start the box waits for the network to set its clock."""
+_log = logging.getLogger(__name__)
 _FIRST_SEEN = "first-seen"
 
 
@@ -45,7 +48,10 @@ class Ticker:
     def run(self, stop: Event) -> None:
         """The ticker thread."""
         while not stop.wait(EVERY.total_seconds()):
-            self.tick(self._clock.now())
+            try:
+                self.tick(self._clock.now())
+            except ApplianceError as error:
+                _log.warning("the schedule could not be read: %s", error.message)
 
     def _is_early(self) -> bool:
         return self._clock.monotonic() - self._begun < PATIENCE.total_seconds()

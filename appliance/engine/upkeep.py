@@ -14,10 +14,10 @@ from datetime import timedelta
 from ..core.errors import ApplianceError, ClockNotTrusted
 from ..core.model import Archive, Outcome, StepName
 from ..core.retention import doomed
-from . import memory, rotation
+from . import memory
 from .journal import Journal, Remarks
 from .kit import Kit
-from .rotation import Place
+from .places import Place, note_damage, proved
 
 UNDO = timedelta(days=7)
 CHECK_EVERY = timedelta(days=30)
@@ -109,7 +109,7 @@ def _prune(kit: Kit, journal: Journal, place: Place, source: str) -> None:
 
 
 def _old(kit: Kit, journal: Journal, place: Place, source: str) -> tuple[Archive, ...]:
-    archives, verified = place.of(source), rotation.proved(kit, place.name)
+    archives, verified = place.of(source), proved(kit, place.name)
     try:
         return doomed(archives, kit.retention[source], kit.zone, verified, kit.clock.now())
     except ClockNotTrusted as error:
@@ -120,6 +120,6 @@ def _old(kit: Kit, journal: Journal, place: Place, source: str) -> tuple[Archive
 def _went_well(kit: Kit, place: Place, result: object) -> bool:
     if not isinstance(result, ApplianceError):
         return True
-    rotation.note_damage(kit, place.name, result)
+    note_damage(kit, place.name, result)
     place.failed = True
     return False

@@ -397,3 +397,16 @@ def test_a_trigger_and_a_slot_are_recorded(box: Box) -> None:
     done = run(box.source, Trigger.SCHEDULE, box.kit, Watch(), "2026-11-21")
     assert done.trigger is Trigger.SCHEDULE
     assert box.ledger.slots("crm") == {"2026-11-21"}
+
+
+def test_with_a_new_ledger_the_backup_comes_before_the_reading_of_years(box: Box) -> None:
+    for day in range(5):
+        box.back_up(f"day {day}")
+        box.next_day()
+    box.ledger.__init__(box.power)
+    run = box.back_up("new")
+    kinds = [step.name for step in run.steps if step.target in {"", "disk-a"}]
+    before = kinds[: kinds.index(StepName.ARCHIVE)]
+    assert before.count(StepName.VERIFY) == 2
+    assert box.copies("disk-a") == set(box.disk_a.held)
+    assert box.copies("cloud") == set(box.disk_a.held)

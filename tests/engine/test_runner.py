@@ -336,3 +336,11 @@ def test_a_ledger_that_cannot_record_does_not_end_the_worker(box: Box) -> None:
     runner.submit("crm", Trigger.BUTTON)
     assert runner.work_one()
     assert box.ledger.runs()[0].outcome is Outcome.OK
+
+
+def test_a_job_that_takes_the_box_down_three_times_waits_for_its_next_slot(box: Box) -> None:
+    for day in range(3):
+        box.ledger.begin("crm", Trigger.SCHEDULE, box.clock.now(), f"2026-11-{day}")
+        runner = runner_for(box, crm=nothing)
+        runner.start_up()
+        assert len(runner.waiting()) == (1 if day < 2 else 0)

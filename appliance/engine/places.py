@@ -1,0 +1,153 @@
+"""A place is a repository that this Run can reach, with what it holds.
+
+What is written to a place is read back, and what leaves it is compared with its own manifest:
+only here does an archive become a copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import ApplianceError, RepositoryDamaged
+from ..core.model import Archive, Copy, StepName, StoredFile
+from ..core.ports import Layout, Repository
+from . import memory
+from .journal import Journal, Remarks
+from .kit import Kit
+
+
+@dataclass(slots=True)
+class Place:
+    """A reachable repository and the archives in it, of every source, oldest first."""
+
+    repository: Repository
+    archives: list[Archive]
+    failed: bool = False
+    """Something went wrong here in this Run: it is left alone until the next."""
+    known_as: str = ""
+    """The mirror's name, where this is a cloud copy brought back."""
+
+    @property
+    def name(self) -> str:
+        """The name under which the ledger knows it."""
+        return self.known_as or self.repository.name
+
+    def of(self, source: str) -> list[Archive]:
+        """Return the archives of one source, by sequence."""
+        mine = (archive for archive in self.archives if archive.source == source)
+        return sorted(mine, key=lambda archive: archive.sequence)
+
+    def newest_of_each(self) -> list[Archive]:
+        """Return the newest archive of each source."""
+        return [self.of(source)[-1] for source in sorted({one.source for one in self.archives})]
+
+    def has(self, archive: Archive) -> bool:
+        """Return whether an archive of that name lies here."""
+        return any(one.name == archive.name for one in self.archives)
+
+    def highest(self, source: str) -> int:
+        """Return the highest sequence number of a source, 0 where there is none."""
+        return max((archive.sequence for archive in self.of(source)), default=0)
+
+
+def note_damage(kit: Kit, name: str, error: ApplianceError) -> None:
+    """Mark a repository where the error says that it is damaged."""
+    if isinstance(error, RepositoryDamaged):
+        memory.mark_damaged(kit.ledger, name, error.message)
+
+
+def proved(kit: Kit, place: str) -> frozenset[str]:
+    """Return the names of the archives known to be whole in a place."""
+    return frozenset(copy.archive for copy in kit.ledger.copies() if copy.place == place)
+
+
+def take_out(
+    kit: Kit, journal: Journal, place: Place, archive: Archive, folder: Path
+) -> Layout | ApplianceError:
+    """Extract an archive into `folder`, prove it by its manifest, return its layout.
+
+    What goes wrong is a warning, the place's mark if it is damage, and the value returned.
+    """
+
+    def extract(remarks: Remarks) -> Layout:
+        wipe(folder)
+        folder.mkdir()
+        place.repository.extract(archive.name, folder, journal.watch)
+        layout = kit.exports.read(folder)
+        if layout.manifest_sha256 != archive.manifest_sha256 or hashes(folder) != layout.stored:
+            raise RepositoryDamaged(f"{archive.name} on {place.name} is not what was stored there.")
+        remarks.size_bytes, remarks.message = layout.stored_bytes, f"{archive.name} read back"
+        return layout
+
+    result = journal.attempt(StepName.VERIFY, extract, place.name)
+    if isinstance(result, ApplianceError):
+        note_damage(kit, place.name, result)
+    else:
+        kit.ledger.add_copy(_copy(kit, archive, place.name))
+    return result
+
+
+def store(
+    kit: Kit, journal: Journal, place: Place, archive: Archive, layout: Layout
+) -> ApplianceError | None:
+    """Write an archive to a place, read all of it back and record the copy.
+
+    What goes wrong is a warning, sets the place aside for this Run, and is returned.
+    """
+
+    def create(remarks: Remarks) -> None:
+        remarks.size_bytes = place.repository.create(archive, layout, journal.watch)
+        remarks.message = archive.name
+
+    failed = journal.attempt(StepName.ARCHIVE, create, place.name)
+    failure = failed or verify(kit, journal, place, archive, layout)
+    if failure is not None:
+        place.failed = True
+        note_damage(kit, place.name, failure)
+        return failure
+    if not place.has(archive):
+        place.archives.append(archive)
+    return None
+
+
+def verify(
+    kit: Kit, journal: Journal, place: Place, archive: Archive, layout: Layout
+) -> ApplianceError | None:
+    """Read every file of an archive back; equal to the layout it counts as a copy."""
+
+    def compare(remarks: Remarks) -> None:
+        if place.repository.hashes(archive.name, journal.watch) != layout.stored:
+            raise RepositoryDamaged(f"{archive.name} on {place.name} is not what was stored there.")
+        remarks.size_bytes, remarks.message = layout.stored_bytes, archive.name
+
+    failure = journal.attempt(StepName.VERIFY, compare, place.name)
+    if isinstance(failure, ApplianceError):
+        place.failed = True
+        note_damage(kit, place.name, failure)
+        return failure
+    kit.ledger.add_copy(_copy(kit, archive, place.name))
+    return None
+
+
+def hashes(root: Path) -> dict[str, StoredFile]:
+    """Given a folder, return size and SHA-256 of each file in it by relative path."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            found[path.relative_to(root).as_posix()] = StoredFile(path.stat().st_size, sha256)
+    return found
+
+
+def wipe(folder: Path) -> None:
+    """Remove a working folder, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _copy(kit: Kit, archive: Archive, place: str) -> Copy:
+    return Copy(archive.name, archive.source, place, archive.time, kit.clock.now())
