@@ -15,7 +15,7 @@ from pathlib import Path
 from ..core.errors import ExportNotReady, ExportUnsafe, SourceUnreachable
 from ..core.model import Export, ExportFile, SeenFile
 from ..core.ports import Watch
-from .landing import Landing, clean_name
+from .landing import Landing, clean_name, distinct_name
 from .picking import Entry, instant, is_candidate, newest_of, wait_until_still
 
 DONE = "done"
@@ -132,7 +132,7 @@ def _entry(folder: int, raw: bytes) -> Entry | None:
         return None  # taken away while we looked
     if not stat.S_ISREG(found.st_mode):
         return None
-    return Entry(clean_name(raw), raw, found.st_size, _modified(found))
+    return Entry(distinct_name(raw), raw, found.st_size, _modified(found))
 
 
 def _modified(found: os.stat_result) -> datetime:
@@ -160,7 +160,7 @@ def _copy(folder: int, entry: Entry, landing: Landing) -> None:
         ) from error
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         _must_be(entry, os.fstat(descriptor))
-        with landing.file(entry.raw, None, entry.modified) as writer:
+        with landing.file(entry.name, None, entry.modified) as writer:
             while block := file.read(_BLOCK_BYTES):
                 writer.write(block)
                 if writer.size_bytes > entry.size_bytes:

@@ -20,6 +20,7 @@ _REPORT_EVERY_SECONDS = 0.1
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PART_BYTES = 200  # a name's part stays below every filesystem's 255
 _PARTS = 8
+_ENDING_BYTES = 20
 
 
 def clean_name(name: str | bytes) -> str:
@@ -32,6 +33,21 @@ def clean_name(name: str | bytes) -> str:
     printable = "".join(letter if letter.isprintable() else "_" for letter in text)
     parts = [_short(part.strip()) for part in printable.replace("\\", "/").split("/")]
     return "/".join([part for part in parts if part.strip(".")][-_PARTS:]) or "unnamed"
+
+
+def distinct_name(raw: bytes) -> str:
+    """Given a file's name in a folder, return it clean; two different names never become one.
+
+    A name that had to be changed gets six letters of its own hash before its ending.
+    """
+    name = clean_name(raw)
+    if name.encode() == raw:
+        return name
+    mark = hashlib.sha256(raw).hexdigest()[:6]
+    stem, dot, ending = name.rpartition(".")
+    if not stem or "/" in ending or len(ending.encode()) > _ENDING_BYTES:
+        stem, dot, ending = name, "", ""
+    return clean_name(f"{stem}~{mark}{dot}{ending}")
 
 
 def _short(part: str) -> str:

@@ -196,6 +196,7 @@ def test_C5_a_child_that_hangs_is_killed(tmp_path, monkeypatch, stage):
     assert monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_C15_a_child_that_goes_on_for_ever_is_killed(tmp_path, monkeypatch, stage):
     script = """
 import json, threading

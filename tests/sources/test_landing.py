@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from appliance.core.errors import Cancelled, DiskFull, ExportUnsafe, SourceUnreachable
 from appliance.core.ports import Watch
-from appliance.sources.landing import Landing, clean_name
+from appliance.sources.landing import Landing, clean_name, distinct_name
 
 HOSTILE = [
     *("..", ".", "/", "//", "///etc/passwd", "../../etc/passwd", "a/../../b", "./a", "a/./b"),
@@ -62,6 +62,24 @@ def test_C6_a_cleaned_name_is_harmless_and_stays_as_it_is(name):
     cleaned = clean_name(name)
     assert_harmless(cleaned)
     assert clean_name(cleaned) == cleaned
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300), unique=True))
+@example([b"a\nb.csv", b"a_b.csv", b"a\rb.csv", b"\xff.csv", b"\xfe.csv"])
+@example([b"x" * 250 + b"1.csv", b"x" * 250 + b"2.csv", b"x" * 199 + b"\n", b"x" * 199 + b"\r"])
+def test_C6_different_names_stay_different_after_cleaning(raws):
+    names = [distinct_name(raw) for raw in raws]
+    assert len(set(names)) == len(raws)
+    for name in names:
+        assert_harmless(name)
+        assert clean_name(name) == name
+
+
+def test_a_name_that_had_to_be_changed_keeps_its_ending():
+    assert distinct_name(b"a.csv") == "a.csv"
+    assert distinct_name("Müller.csv".encode()) == "Müller.csv"
+    assert distinct_name("Müller.csv".encode("latin-1")).endswith(".csv")
+    assert distinct_name(b"../x").startswith("x~")
 
 
 def test_ordinary_names_are_left_alone():

@@ -21,7 +21,7 @@ from paramiko.sftp import (
 
 from ...core.errors import ExportNotReady, ExportUnsafe
 from ...core.model import SeenFile
-from ..landing import Landing, clean_name
+from ..landing import Landing, clean_name, distinct_name
 from ..picking import Entry, instant, is_candidate, newest_of, unseen
 from ..pipe import LARGE_BLOCK_BYTES, SMALL_BLOCK_BYTES, Pipe
 from .conversation import LOOK_THERE, conversation
@@ -109,9 +109,8 @@ class Folder:
         with conversation(f"open the folder {self._settings.path}"):
             listed = list(_bounded(self._client.entries(self._path)))
         for raw, attributes in listed:
-            name = clean_name(raw)
-            if _is_plain(raw) and is_candidate(name, self._settings.pick):
-                entry = self._entry(name, raw, attributes)
+            if _is_plain(raw) and is_candidate(clean_name(raw), self._settings.pick):
+                entry = self._entry(distinct_name(raw), raw, attributes)
                 if entry:
                     yield entry
 
@@ -163,7 +162,7 @@ class Folder:
         with conversation("open the export"):
             file = self._client.open(self._within(entry.raw), "rb")
             self._must_be(entry, file.stat())
-        with landing.file(entry.raw, entry.size_bytes, entry.modified) as writer:
+        with landing.file(entry.name, entry.size_bytes, entry.modified) as writer:
             for block in self._blocks(entry, cast("bytes", file.handle)):
                 writer.write(block)
             self._must_be(entry, self._look_at(entry.raw))
