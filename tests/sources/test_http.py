@@ -11,9 +11,11 @@ import sys
 import threading
 import traceback
 import zipfile
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -35,6 +37,7 @@ from appliance.core.ports import Watch
 from appliance.demo.authority import Authority
 from appliance.sources import answers, calling, http, origins
 from appliance.sources.http import HttpSettings, pull
+from tests import servers
 
 from .selfsigned import selfsigned
 from .stub import Request, stub
@@ -270,6 +273,26 @@ def test_an_interrupted_export_goes_on_where_it_broke_off(fetch, ca):
         half = len(CSV) // 2
         assert starts[:2] == [None, f"bytes={half}-"]
         assert None not in starts[1:]
+
+
+@pytest.mark.slow
+def test_nginx_that_is_restarted_during_a_pull_is_asked_for_the_rest(
+    fetch, ca, tmp_path, served, monkeypatch
+):
+    monkeypatch.setattr(http, "_PAUSE", timedelta(milliseconds=200))
+    (served / "a.csv").write_bytes(CSV)
+    slow = f'location /slow/ {{ alias "{served}/"; limit_rate 400k; }}'
+    under_way = threading.Event()
+    watch = Watch(lambda progress: under_way.set() if progress.done > 100_000 else None)
+    nginx = partial(servers.https, tmp_path / "nginx", served, ca, extra=slow)
+    with ExitStack() as first, ThreadPoolExecutor() as pool:
+        server = first.enter_context(nginx())
+        pulled = pool.submit(fetch, server.url("/slow/a.csv"), watch=watch)
+        assert under_way.wait(10)
+        first.close()
+        with nginx(port=server.port) as again:
+            assert only(pulled.result(timeout=30))[1] == CSV
+    assert again.access_log.read_text().splitlines()[-1].startswith("206 GET")
 
 
 OTHER = CSV.replace(b"Someone", b"Anybody")
