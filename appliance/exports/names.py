@@ -64,7 +64,7 @@ class Names:
         while _key(path) in self._files or (not is_folder and _key(path) in self._folders):
             number += 1
             path = _numbered(wanted, number)
-        if not is_folder:
+        if not is_folder and number > 1:
             self._numbers[_key(wanted)] = number  # a thousand of one name are found at once
         return path
 
