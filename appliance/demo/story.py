@@ -83,7 +83,7 @@ class Story:
 
     def lose_and_find(self, early: Early) -> bool:
         """Lose everything on the server, get it back twice over; return whether it is the same."""
-        _title("A bad morning: somebody deletes the export, and the contacts of day 1 are wanted")
+        _title("A bad morning: the export is deleted, and day 1 is wanted back")
         lost = self._here.exports / "Data_001.zip"
         before = _sha256(lost.read_bytes())
         lost.unlink()
