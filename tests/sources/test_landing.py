@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,12 @@ def test_C6_hostile_names_are_only_ever_words(tmp_path, name):
     assert names(inside) == ["0001"]
     assert_harmless(landing.files[0].name)
     assert len(HOSTILE) >= 60
+
+
+def receive(landing: Landing, blocks: Iterable[bytes]) -> None:
+    with landing.file("x") as writer:
+        for block in blocks:
+            writer.write(block)
 
 
 def names(folder: Path) -> list[str]:
@@ -142,12 +150,9 @@ def test_C7_a_pebibyte_announced_is_refused_before_a_byte(tmp_path):
 
 def test_C7_an_endless_stream_ends_at_the_limit(tmp_path):
     landing = Landing(tmp_path, 1_000_000, 0, Watch())
-    sent = 0
-    with pytest.raises(ExportUnsafe), landing.file("x") as writer:
-        while True:
-            writer.write(bytes(65536))
-            sent += 65536
-    assert sent <= 1_000_000
+    with pytest.raises(ExportUnsafe):
+        receive(landing, repeat(bytes(65536)))
+    assert landing.received_bytes <= 1_000_000
     assert names(tmp_path) == []
     assert landing.files == ()
 
@@ -177,9 +182,8 @@ def test_the_reserve_is_kept_free(tmp_path):
     assert landing.free_bytes() == 0
     with pytest.raises(DiskFull), landing.file("x", 1):
         pass
-    with pytest.raises(DiskFull), landing.file("x") as writer:  # nothing announced
-        for _ in range(5):
-            writer.write(bytes(1 << 20))
+    with pytest.raises(DiskFull):
+        receive(landing, [bytes(1 << 20)] * 5)  # nothing announced
     with pytest.raises(DiskFull):
         landing.expect(1)
 
@@ -189,9 +193,9 @@ def test_a_disk_that_fills_up_is_named(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     landing = Landing(tmp_path, 100, 0, Watch())
-    with pytest.raises(DiskFull), landing.file("x") as writer:
-        monkeypatch.setattr(os, "write", full)
-        writer.write(b"x")
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(DiskFull):
+        receive(landing, [b"x"])
     monkeypatch.undo()
     assert names(tmp_path) == []
 
@@ -204,24 +208,25 @@ class Ticking:
     def __call__(self) -> float:
         return self.now
 
+    def each_second(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self.now += 1
+            yield block
+
 
 def test_C15_a_dripping_server_is_ended(tmp_path):
     clock = Ticking()
     landing = Landing(tmp_path, 1 << 20, 0, Watch(), min_rate_bytes_per_second=1024, clock=clock)
-    with pytest.raises(SourceUnreachable), landing.file("x") as writer:
-        for _ in range(400):
-            clock.now += 1
-            writer.write(b"drip")
+    with pytest.raises(SourceUnreachable):
+        receive(landing, clock.each_second([b"drip"] * 400))
     assert 300 <= clock.now < 302
 
 
 def test_C15_a_pull_that_takes_too_long_in_all_is_ended(tmp_path):
     clock = Ticking()
     landing = Landing(tmp_path, 1 << 20, 0, Watch(), total_seconds=60, clock=clock)
-    with pytest.raises(SourceUnreachable), landing.file("x") as writer:
-        for _ in range(100):
-            clock.now += 1
-            writer.write(b"drip")
+    with pytest.raises(SourceUnreachable):
+        receive(landing, clock.each_second([b"drip"] * 100))
     assert clock.now == 61
 
 
@@ -239,8 +244,16 @@ def test_progress_is_told_a_few_times_a_second_and_at_the_end(tmp_path):
 
 
 def test_a_cancelled_pull_leaves_nothing(tmp_path):
-    watch = Watch()
-    with pytest.raises(Cancelled), Landing(tmp_path, 100, 0, watch).file("x") as writer:
+    watch, clock = Watch(), Ticking()
+    landing = Landing(tmp_path, 100, 0, watch, clock=clock)
+
+    def blocks() -> Iterator[bytes]:
+        yield b"x"
         watch.cancel.set()
-        writer.write(b"x")
+        clock.now += 1
+        yield b"x"
+
+    with pytest.raises(Cancelled):
+        receive(landing, blocks())
+    assert landing.files == ()
     assert names(tmp_path) == []
