@@ -159,10 +159,12 @@ def _bounded(link: Path) -> Stretch:
 
 
 def _applied(content: bytearray, patch: Path) -> bytearray:
-    before = Before(content)
-    content.clear()  # the dictionary has its own copy: never hold three
+    """Turn `content` into the version after it: in place, as room asked for anew costs most."""
+    before, size = Before(content), 0  # which has its own copy
     for block in before.after(patch):
-        content += block
-        if len(content) > MAX_LINK_BYTES:
+        content[size : size + len(block)] = block
+        size += len(block)
+        if size > MAX_LINK_BYTES:
             raise RepositoryDamaged("A backup holds a file of impossible size.", detail=str(patch))
+    del content[size:]
     return content

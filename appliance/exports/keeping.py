@@ -14,9 +14,9 @@ from shutil import rmtree
 
 from ..core.model import StoredFile
 from ..core.ports import Watch
+from .contents import Chain, Kept, Likeness, Manifest
 from .differences import Before, Growth, packed_size
 from .likeness import likeness, pair
-from .manifest import Chain, Kept, Likeness, Manifest
 from .original import Recipe
 from .parts import PART_BYTES, Cut, Stretch, evenly, follow
 from .restore import Extracted
@@ -68,12 +68,14 @@ class Draft:
     parts: tuple[Part, ...] = ()
     recipe: Recipe | None = None
     inside: tuple[Draft, ...] = ()
-    folder: Path | None = None
-    """Where what is inside lies until it is stored."""
+    is_known: bool = False
+    """Whether the archive before has these very bytes."""
 
     @property
     def growing_bytes(self) -> int:
         """What days like this one cost, packed, once there are bases."""
+        if self.is_known:
+            return 0
         if self.recipe:
             return sum(draft.growing_bytes for draft in self.inside)
         if not self.parts:
@@ -140,13 +142,13 @@ class Keeper:
     def _again(self, member: Member, before: Extracted, old: Kept) -> Draft:
         """Store what is unchanged as it was, proved to rebuild."""
         if old.whole:
-            return Draft(member, old.likeness)
+            return Draft(member, old.likeness, is_known=True)
         before.write(old, None, self.watch)
         parts = tuple(
             Part(_links(before, chain), chain.size_bytes, chain.packed_bytes)
             for chain in old.chains
         )
-        return Draft(member, old.likeness, parts)
+        return Draft(member, old.likeness, parts, is_known=True)
 
     def _rebuilt(self, before: Extracted, old: Kept) -> tuple[Path, tuple[Stretch, ...]]:
         """Return the version before as a proved file, and its parts."""
@@ -217,7 +219,7 @@ class Keeper:
         container, members = opened
         pairs = pair(members, earlier.manifest.members, self.look)
         inside = tuple(self.draft(each, earlier, pairs.get(each.path)) for each in members)
-        draft = Draft(member, self.look(member), (), container.recipe, inside, folder)
+        draft = Draft(member, self.look(member), (), container.recipe, inside)
         if draft.growing_bytes * 2 <= member.size_bytes:
             return draft
         rmtree(folder)

@@ -11,9 +11,9 @@ from typing import Literal
 from ..core.model import Archive, Export, SeenFile, StepName, StoredFile
 from ..core.ports import Layout, Watch
 from . import how_to_restore, manifest, restore
+from .contents import Box, Kept, Manifest
 from .keeping import Keeper
 from .likeness import pair
-from .manifest import Box, Kept, Manifest
 from .parts import PART_BYTES
 from .restore import Extracted, disk_full_of
 from .tree import Tree

@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
-from .manifest import Kept, Likeness
+from .contents import Kept, Likeness
 from .unpack import Member
 
 SKETCH_SIZE = 32

@@ -27,87 +27,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import ApplianceError, RepositoryDamaged
 from ..core.model import SeenFile, StoredFile
+from .contents import Box, Chain, Kept, Likeness, Manifest
 from .original import Recipe
 
 FORMAT = 1
 NAME = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """One part of a member: a base and the patches that lead to its bytes."""
-
-    links: tuple[str, ...]
-    """Path of the base, then of each patch."""
-    size_bytes: int
-    packed_bytes: int
-    """What zstd makes of the base; a new base is due when the patches outweigh half of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """What remains of a member to recognise its next version by."""
-
-    shape: str = ""
-    """A mark of its columns or keys; empty where it has none."""
-    sketch: tuple[int, ...] = ()
-    """Hashes of a sample of its content."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One member and where it lies: whole, in chains, or made by a recipe from what is inside."""
-
-    path: str
-    size_bytes: int
-    sha256: str
-    modified: datetime | None = None
-    whole: str = ""
-    chains: tuple[Chain, ...] = ()
-    recipe: Recipe | None = None
-    inside: tuple[Kept, ...] = ()
-    likeness: Likeness = Likeness()
-
-    @property
-    def lies_in(self) -> tuple[str, ...]:
-        """The stored files that it needs."""
-        links = tuple(link for chain in self.chains for link in chain.links)
-        inner = tuple(path for kept in self.inside for path in kept.lies_in)
-        return (*((self.whole,) if self.whole else ()), *links, *inner)
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One container: made by a recipe, kept as it came, or given up (neither)."""
-
-    path: str
-    size_bytes: int
-    sha256: str
-    modified: datetime | None = None
-    inside: str = ""
-    recipe: Recipe | None = None
-    original: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What an archive says about itself."""
-
-    source: str
-    pulled_at: datetime
-    files: tuple[SeenFile, ...] = ()
-    containers: tuple[Box, ...] = ()
-    members: tuple[Kept, ...] = ()
-    stored: Mapping[str, StoredFile] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    tables: tuple[Mapping[str, Any], ...] = ()
 
 
 def encode(manifest: Manifest) -> bytes:

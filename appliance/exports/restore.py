@@ -18,7 +18,8 @@ from ..core.errors import ApplianceError, DiskFull, RepositoryDamaged
 from ..core.model import StepName
 from ..core.ports import Watch
 from . import differences
-from .manifest import Box, Kept, Manifest, load
+from .contents import Box, Kept, Manifest
+from .manifest import load
 from .original import Recipe, rebuild
 from .parts import BLOCK_BYTES, Stretch
 
@@ -261,12 +262,9 @@ def _target(into: Path, path: str) -> Path:
 def _is_there(wanted: _Wanted, target: Path) -> bool:
     if not target.exists() and not target.is_symlink():
         return False
-    if target.is_file() and target.stat().st_size == wanted.size_bytes:
-        hasher = hashlib.sha256()
-        for block in Stretch(target, 0, wanted.size_bytes).blocks():
-            hasher.update(block)
-        if hasher.hexdigest() == wanted.sha256:
-            return True
+    is_file = target.is_file() and target.stat().st_size == wanted.size_bytes
+    if is_file and _sha256(target) == wanted.sha256:
+        return True
     raise ApplianceError(
         f"There is already something else called {target}.",
         hint="Restore into an empty folder; nothing was overwritten.",
@@ -283,7 +281,10 @@ def _write(wanted: _Wanted, target: Path) -> None:
             wanted.write(out)
             out.flush()
             os.fsync(out.fileno())
-        _compare(wanted, unproved)
+        if _sha256(unproved) != wanted.sha256:
+            raise RepositoryDamaged(
+                "A restored file is not what was archived.", detail=f"{wanted.path}: SHA-256"
+            )
         if wanted.modified:
             seconds = wanted.modified.timestamp()
             os.utime(unproved, (seconds, seconds))
@@ -292,12 +293,9 @@ def _write(wanted: _Wanted, target: Path) -> None:
         unproved.unlink(missing_ok=True)
 
 
-def _compare(wanted: _Wanted, file: Path) -> None:
+def _sha256(file: Path) -> str:
     hasher = hashlib.sha256()
     with file.open("rb", buffering=0) as stream:
         while block := stream.read(BLOCK_BYTES):
             hasher.update(block)
-    if hasher.hexdigest() != wanted.sha256:
-        raise RepositoryDamaged(
-            "A restored file is not what was archived.", detail=f"{wanted.path}: SHA-256 differs"
-        )
+    return hasher.hexdigest()

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.model import StoredFile
+from .contents import Chain, Kept
 from .keeping import Draft, Link
-from .manifest import Chain, Kept
 from .parts import Stretch
 
 _LIKE_A_PART = re.compile(r"(?:^|/)part-\d{4}$")

@@ -2,7 +2,9 @@ import gzip
 import io
 import random
 import shutil
+import struct
 import tarfile
+import tempfile
 import threading
 import time
 import zipfile
@@ -364,13 +366,27 @@ def test_a_zip_that_zlib_cannot_repeat_is_kept_beside_or_dropped_with_a_note(
             days.restored(original=True)
 
 
-def workbook(lines: list[str]) -> bytes:
+def picture(size: int) -> bytes:
+    """Return a PNG that nobody can compress."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 100, 100, 8, 2, 0, 0, 0))
+    noise = chunk(b"IDAT", random.Random(1).randbytes(size))
+    return b"\x89PNG\r\n\x1a\n" + header + noise + chunk(b"IEND", b"")
+
+
+def workbook(lines: list[str], image: bytes = b"") -> bytes:
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True, "constant_memory": False}) as book:
         book.set_properties({"created": datetime(2026, 1, 1, tzinfo=UTC)})
         sheet = book.add_worksheet("Contacts")
         for number, line in enumerate(lines):
             sheet.write_row(number, 0, line.split(","))
+        if image:
+            sheet.insert_image("H2", "logo.png", {"image_data": io.BytesIO(image)})
     return out.getvalue()
 
 
@@ -387,6 +403,18 @@ def test_a_spreadsheet_that_resembles_its_predecessor_is_stored_opened(days):
         assert days.restored(original=True) == {name: books[-1]}
     assert any("xl/sharedStrings.xml/03.zst" in path for path in layout.stored)
     assert layout.new_bytes < len(books[-1]) / 3
+
+
+def test_a_large_picture_in_a_spreadsheet_is_stored_once(days):
+    lines, logo = table(1000), picture(300_000)
+    days.add({"a.xlsx": workbook(lines, logo)})
+    lines[700] = lines[700].replace("a", "e")
+    days.add({"a.xlsx": workbook(lines, logo)})
+    lines[800] = lines[800].replace("a", "e")
+    layout = days.add({"a.xlsx": workbook(lines, logo)})
+    assert layout.stored["export/a.xlsx/xl/media/image1.png"].size_bytes == len(logo)
+    assert layout.new_bytes < 30_000
+    assert days.restored() == {"a.xlsx": workbook(lines, logo)}
 
 
 def test_a_spreadsheet_inside_a_zip_comes_back_in_it(days):
@@ -415,6 +443,21 @@ def test_names_with_spaces_quotes_umlauts_and_dashes_work(days):
         days.add(files)
     assert days.restored() == files
     assert lines
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second file system here")
+def test_an_archive_on_another_file_system_is_copied_from(tmp_path):
+    lines = table(1000)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        days = Days(Path(elsewhere))
+        first = days.add({"a.csv": csv(lines)})
+        export = export_of(tmp_path / "pull", {"a.csv": csv(changed(lines, 2))}, 2)
+        (tmp_path / "work").mkdir()
+        layout = days.exports.lay_out(export, first.root, tmp_path / "work", Watch())
+    assert (layout.root / "history/a.csv/00").read_bytes() == csv(lines)
+    into = tmp_path / "out"
+    days.exports.restore(layout.root, into, Watch())
+    assert read(into) == {"a.csv": csv(changed(lines, 2))}
 
 
 def test_cancelling_stops_between_members(tmp_path):

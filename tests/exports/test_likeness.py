@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.exports.contents import Kept
 from appliance.exports.likeness import likeness, pair, uncounted, undated
-from appliance.exports.manifest import Kept
 from appliance.exports.unpack import Member
 
 from .days import changed, csv, table

@@ -5,16 +5,8 @@ import pytest
 
 from appliance.core.errors import ApplianceError, RepositoryDamaged
 from appliance.core.model import SeenFile, StoredFile
-from appliance.exports.manifest import (
-    Box,
-    Chain,
-    Kept,
-    Likeness,
-    Manifest,
-    decode,
-    encode,
-    load,
-)
+from appliance.exports.contents import Box, Chain, Kept, Likeness, Manifest
+from appliance.exports.manifest import decode, encode, load
 from appliance.exports.original import Piece, Recipe, Settings
 
 MOMENT = datetime(2026, 11, 21, 3, tzinfo=UTC)
