@@ -77,7 +77,7 @@ class RcloneMirror:
         return Transfer(said.files, said.size_bytes, timedelta(seconds=monotonic() - started))
 
     def compare(self, repository: Repository, watch: Watch) -> None:
-        """Compare hashes of all that was pushed with the cloud; raise MirrorRefused on a difference.
+        """Compare hashes of all that was pushed; raise MirrorRefused where the cloud differs.
 
         It reads the whole repository: for the monthly drill. (Push does so while it is small.)
         """

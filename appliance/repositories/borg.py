@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import (
-    ApplianceError,
-    DiskFull,
-    DiskReadOnly,
-    RepositoryBusy,
-    RepositoryDamaged,
-    ToolFailed,
-    WrongDisk,
-)
+from ..core.errors import RepositoryDamaged, ToolFailed
 from ..core.model import Archive, Progress, StepName, StoredFile
 from ..core.ports import Layout, Watch
 from .facts import archive_from, by_sequence, comment_for, source_of
-from .folder import ConfigKeeper, RepositoryFolder
-from .program import BorgProgram, Ended, Messages
-from .readback import hashes_in, is_safe, sizes_of
+from .folder import RepositoryFolder
+from .opening import MOVED, Opening
+from .program import BorgProgram, Messages, escaped
+from .readback import check_staged, hashes_in, sizes_of, sizes_under
+from .room import SEGMENT_BYTES, Room
 from .verdicts import Verb
 
-MIB = 1 << 20
-SEGMENT_BYTES = 64 * MIB
-LARGEST_RESERVE_BYTES = 2048 * MIB
 _ALREADY_EXISTS = 30
 _NAMES_A_CALL = 100
-_MOVED = {"BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes"}
 
 COMPRESSION = "auto,zstd,19"
 """`auto` tries LZ4 first and leaves alone what is compressed already (the patches)."""
@@ -71,13 +60,6 @@ class BorgRepository:
         ballast_bytes: int = 0,
         read_only: bool = False,
     ) -> None:
-        self._name = name
-        self._state = state
-        self._expected_id = expected_id
-        self._segment_bytes = segment_bytes
-        self._reserve_bytes = reserve_bytes
-        self._ballast_bytes = ballast_bytes
-        self._read_only = read_only
         self._folder = None if "://" in location else RepositoryFolder(name, Path(location))
         self._borg = BorgProgram(
             name=name,
@@ -87,13 +69,16 @@ class BorgRepository:
             host_id=host_id,
             ssh_command=ssh_command,
             remote_borg=remote_borg,
-            extra=_MOVED if read_only else {},
+            extra=MOVED if read_only else {},
         )
+        self._room = Room(self._borg, self._folder, segment_bytes, reserve_bytes, ballast_bytes)
+        self._opening = Opening(self._borg, self._folder, self._room, expected_id, read_only)
+        self._read_only = read_only
 
     @property
     def name(self) -> str:
         """The name in the configuration."""
-        return self._name
+        return self._borg.name
 
     @property
     def path(self) -> Path | None:
@@ -104,16 +89,7 @@ class BorgRepository:
 
     def id(self) -> str:
         """Return the repository's id, proving that it opens and is writable as configured."""
-        if self._folder:
-            self._expect(self._folder.id())
-        if not self._read_only:
-            self._refuse_strangers()
-        if self._folder and not self._read_only:
-            self._folder.probe()
-            ConfigKeeper(self._folder, self._state).bring_back()
-        opened = self._opened_id()
-        self._expect(opened)
-        return opened
+        return self._opening.id()
 
     def config_sha256(self) -> str | None:
         """Return the SHA-256 of the repository's settings and key file; None behind ssh://."""
@@ -126,83 +102,12 @@ class BorgRepository:
         DiskAbsent where the folder that is to hold it is missing, WrongDisk where something else
         lies there or another repository is expected.
         """
-        self._refuse_read_only()
-        if self._folder is None:
-            return self._create_behind_ssh()
-        if self._folder.exists():
-            return self._adopt(self._folder)
-        self._borg.run(Verb.INIT, ["--encryption", "repokey", self._borg.target()])
-        self._settle(self._folder)
-        return self._opened_id()
+        return self._opening.make()
 
     def export_key(self) -> str:
         """Return the repository's key (sealed with the passphrase) as text to print and retype."""
         key = self._borg.run(Verb.KEY, ["export", "--paper", self._borg.target()])
         return "\n".join(key.lines)
-
-    def _create_behind_ssh(self) -> str:
-        """The host's Borg decides on segments and reserve: `borg config` reaches folders only."""
-        init = ["--encryption", "repokey", self._borg.target()]
-        ended = self._borg.run(Verb.INIT, init, allowed=frozenset({10}))
-        opened = self._opened_id(_MOVED if ended.code else {})
-        self._expect(opened)
-        return opened
-
-    def _adopt(self, folder: RepositoryFolder) -> str:
-        self._expect(folder.id())
-        folder.refuse_copies()
-        ConfigKeeper(folder, self._state).bring_back()
-        opened = self._opened_id(_MOVED)
-        if not self._names(checkpoints=True):
-            self._settle(folder)  # a repository cut off while it was made
-        return opened
-
-    def _settle(self, folder: RepositoryFolder) -> None:
-        twentieth = folder.total_bytes() // 20
-        reserve = self._reserve_bytes
-        if reserve is None:
-            reserve = max(10 * MIB, min(LARGEST_RESERVE_BYTES, twentieth))  # Borg's least is 10 M
-        self._configure("max_segment_size", self._segment_bytes)
-        self._configure("additional_free_space", reserve)
-        folder.lay_ballast(self._ballast_bytes)
-
-    def _configure(self, key: str, value: int) -> None:
-        self._borg.run(Verb.CONFIG, [self._borg.target(), key, str(value)])
-
-    def _opened_id(self, env: Mapping[str, str] | None = None) -> str:
-        arguments = ["--json", "--last", "1", self._borg.target()]
-        return str(self._read(Verb.LIST, arguments, env=env).json()["repository"]["id"])
-
-    def _expect(self, found: str) -> None:
-        if self._expected_id not in (None, found):
-            raise WrongDisk(
-                f"Another repository lies where “{self._name}” should be.",
-                detail=f"expected {self._expected_id}, found {found}",
-            )
-
-    def _refuse_strangers(self) -> None:
-        """Raise WrongDisk where writing could reuse encryption counters.
-
-        That is so for a copy of a repository, and where Borg's memory of one we know is gone:
-        Borg itself would say nothing (traps A1, A2).
-        """
-        if self._folder:
-            self._folder.refuse_copies()
-        if self._expected_id and not (self._state / "security" / self._expected_id).is_dir():
-            raise WrongDisk(
-                f"This box has lost its memory of “{self._name}”.",
-                hint=f"If no other box writes to it, `appliance init {self._name}` adopts it.",
-            )
-
-    def _refuse_read_only(self) -> None:
-        if self._read_only:
-            raise WrongDisk(f"“{self._name}” is opened for reading only.")
-
-    def _writable(self) -> None:
-        self._refuse_read_only()
-        if self._folder:
-            self._expect(self._folder.id())
-        self._refuse_strangers()
 
     # -- what it holds -----------------------------------------------------------------------
 
@@ -219,41 +124,26 @@ class BorgRepository:
     def _listed(self, source: str | None = None) -> list[dict[str, Any]]:
         narrowed = ["--glob-archives", f"{source}-*"] if source else []
         arguments = ["--json", "--format", "{comment}", *narrowed, self._borg.target()]
-        items: list[dict[str, Any]] = self._read(Verb.LIST, arguments).json()["archives"]
+        items: list[dict[str, Any]] = self._opening.read(Verb.LIST, arguments).json()["archives"]
         return items
 
     def _names(self, *, checkpoints: bool = False) -> frozenset[str]:
         flags = ["--consider-checkpoints"] if checkpoints else []
-        listed = self._read(Verb.LIST, ["--short", *flags, self._borg.target()])
+        listed = self._opening.read(Verb.LIST, ["--short", *flags, self._borg.target()])
         return frozenset(listed.lines)
 
     def _files(self, archive: str) -> dict[str, int]:
-        listed = self._read(Verb.LIST, ["--json-lines", self._borg.target(archive)])
+        listed = self._opening.read(Verb.LIST, ["--json-lines", self._borg.target(archive)])
         return sizes_of([json.loads(line) for line in listed.lines])
-
-    def _read(
-        self, verb: Verb, arguments: Sequence[str], *, env: Mapping[str, str] | None = None
-    ) -> Ended:
-        """Run a reading verb; without a lock where the filesystem refuses to hold one (A8)."""
-        return self._borg.run(verb, arguments, flags=self._lock_flags(), env=env)
-
-    def _lock_flags(self) -> list[str]:
-        self._present()
-        frozen = self._folder is not None and self._folder.is_read_only()
-        return ["--bypass-lock"] if frozen else []
-
-    def _present(self) -> None:
-        if self._folder:
-            self._folder.id()
 
     # -- storing and reading back ------------------------------------------------------------
 
     def create(self, archive: Archive, layout: Layout, watch: Watch) -> int:
         """Store the layout under the archive's name, time and facts; return the bytes added."""
-        self._writable()
-        _check_staged(layout)
+        self._opening.writable()
+        check_staged(layout)
         total = layout.stored_bytes
-        ended = self._explaining_room(
+        ended = self._room.explaining(
             lambda: self._borg.run(
                 Verb.CREATE,
                 self._create_arguments(archive),
@@ -273,13 +163,12 @@ class BorgRepository:
         return int(ended.json()["archive"]["stats"]["deduplicated_size"])
 
     def _create_arguments(self, archive: Archive) -> list[str]:
-        comment = comment_for(archive).replace("{", "{{").replace("}", "}}")
         return [
             "--json",
             "--paths-from-stdin",
             "--paths-delimiter=\\0",
             f"--timestamp={archive.time:%Y-%m-%dT%H:%M:%S}",
-            f"--comment={comment}",
+            f"--comment={escaped(comment_for(archive))}",
             f"--compression={COMPRESSION}",
             "--files-cache=disabled",
             "--checkpoint-interval=0",
@@ -291,11 +180,13 @@ class BorgRepository:
         same = [kept for kept in self.archives(archive.source) if kept.name == archive.name]
         if [kept.manifest_sha256 for kept in same] != [archive.manifest_sha256]:
             raise RepositoryDamaged(
-                f"“{self._name}” already has {archive.name}, with other content.",
+                f"“{self._borg.name}” already has {archive.name}, with other content.",
                 hint="Compare this disk with the other copy before anything else; ask for help.",
             )
         if self._files(archive.name) != _sizes(layout):
-            raise RepositoryDamaged(f"{archive.name} on “{self._name}” lacks files it should hold.")
+            raise RepositoryDamaged(
+                f"{archive.name} on “{self._borg.name}” lacks files it should hold."
+            )
 
     def _take_back(self, name: str) -> None:
         """Remove the archive of this very call: the staged files changed under it."""
@@ -309,7 +200,7 @@ class BorgRepository:
         """Read every file of the archive back and return its size and SHA-256 by path."""
         total = sum(self._files(archive).values())
         arguments = [self._borg.target(archive), "-"]
-        flags = self._lock_flags()
+        flags = self._opening.lock_flags()
         with self._borg.reading(Verb.EXPORT_TAR, arguments, flags, watch) as (running, messages):
 
             def on_bytes(done: int) -> None:
@@ -330,13 +221,13 @@ class BorgRepository:
         """Write the archive's files (or those under `paths`) into an empty folder."""
         if any(into.iterdir()):
             raise ToolFailed("A restore needs an empty folder.", detail=str(into))
-        wanted = _under(self._files(archive), paths)
+        wanted = sizes_under(self._files(archive), paths)
         arguments = [self._borg.target(archive), *(f"pp:{path}" for path in paths)]
         self._borg.run(
             Verb.EXTRACT,
             arguments,
             watch,
-            flags=["--progress", *self._lock_flags()],
+            flags=["--progress", *self._opening.lock_flags()],
             cwd=into,
             messages=Messages(lambda said: _report_percent(said, StepName.UNPACK, "bytes", watch)),
         )
@@ -354,7 +245,7 @@ class BorgRepository:
         for archive in archives:
             if archive.source != source or source_of(archive.name) != source:
                 raise ValueError(f"{archive.name} is not an archive of {source}")
-        self._writable()
+        self._opening.writable()
         there = self._names(checkpoints=True)
         names = [archive.name for archive in archives if archive.name in there]
         names += [name for name in sorted(there) if _is_checkpoint_of(source, name)]
@@ -366,62 +257,26 @@ class BorgRepository:
     def _delete_named(self, names: Sequence[str], watch: Watch) -> None:
         """`REPOSITORY::FIRST` and the rest: this form can never mean the whole repository."""
         arguments = [self._borg.target(names[0]), *names[1:]]
-        self._making_room(lambda: self._borg.run(Verb.DELETE, arguments, watch))
+        self._room.making(lambda: self._borg.run(Verb.DELETE, arguments, watch))
 
     def compact(self, watch: Watch) -> None:
         """Give back the room that deleted archives took."""
-        self._writable()
+        self._opening.writable()
         arguments = [self._borg.target()]
-        self._making_room(
+        self._room.making(
             lambda: self._borg.run(Verb.COMPACT, arguments, watch, flags=["--progress"])
         )
-
-    def _making_room(self, call: Callable[[], Ended]) -> None:
-        """Run what frees room; on a full disk give up ballast and reserve for that long (A9)."""
-        try:
-            self._explaining_room(call)
-        except DiskFull:
-            if self._folder is None:
-                raise
-            with self._folder.ballast_away(self._ballast_bytes), self._reserve_lowered():
-                call()
-
-    @contextmanager
-    def _reserve_lowered(self) -> Iterator[None]:
-        if self._folder is None:
-            yield
-            return
-        keeper = ConfigKeeper(self._folder, self._state)
-        keeper.keep()
-        try:
-            self._configure("additional_free_space", 0)
-            yield
-        finally:
-            keeper.bring_back()
-
-    def _explaining_room(self, call: Callable[[], Ended]) -> Ended:
-        """Say "full" or "read-only" where the folder itself shows that this was the reason."""
-        try:
-            return call()
-        except (ToolFailed, DiskReadOnly) as error:
-            if self._folder is None or isinstance(error, RepositoryBusy):
-                raise
-            if self._folder.is_read_only():
-                raise self._borg.failure(DiskReadOnly, error.detail) from error
-            if self._folder.free_bytes() < self._segment_bytes:
-                raise self._borg.failure(DiskFull, error.detail) from error
-            raise
 
     # -- proving, locking --------------------------------------------------------------------
 
     def check(self, watch: Watch) -> None:
         """Read and decrypt everything there is; raise RepositoryDamaged if anything is off."""
-        self._present()
+        self._opening.present()
         self._borg.run(
             Verb.CHECK,
             ["--verify-data", self._borg.target()],
             watch,
-            flags=["--progress", *self._lock_flags()],
+            flags=["--progress", *self._opening.lock_flags()],
             messages=Messages(lambda said: _report_percent(said, StepName.VERIFY, "parts", watch)),
         )
 
@@ -432,7 +287,7 @@ class BorgRepository:
 
         Where Borg itself fails (the lock is held, the disk is full), raise that error instead.
         """
-        self._writable()
+        self._opening.writable()
         heard: list[str] = []
 
         def hear(line: str) -> None:
@@ -462,36 +317,12 @@ class BorgRepository:
             self._borg.run(Verb.BREAK_LOCK, [self._borg.target()])
 
     def _cache_lock_hosts(self, repository_id: str) -> frozenset[str]:
-        cache = self._state / "cache" / repository_id
-        return RepositoryFolder(self._name, cache).lock_hosts()
-
-
-def _check_staged(layout: Layout) -> None:
-    """Raise ToolFailed unless every file of the layout is staged as it says (A17)."""
-    if not layout.stored:
-        raise ToolFailed("There is nothing to archive.")
-    for name, stored in layout.stored.items():
-        path = layout.root / name
-        fits = is_safe(name) and path.is_file() and not path.is_symlink()
-        if not fits or path.stat().st_size != stored.size_bytes:
-            raise ToolFailed("A staged file is not as it was laid out.", detail=name)
+        cache = self._borg.state / "cache" / repository_id
+        return RepositoryFolder(self._borg.name, cache).lock_hosts()
 
 
 def _sizes(layout: Layout) -> dict[str, int]:
     return {name: stored.size_bytes for name, stored in layout.stored.items()}
-
-
-def _under(files: Mapping[str, int], paths: Sequence[str]) -> dict[str, int]:
-    """Return the files at or below `paths`; raise ApplianceError where one names nothing."""
-    if not paths:
-        return dict(files)
-    chosen: dict[str, int] = {}
-    for wanted in (path.rstrip("/") for path in paths):
-        below = {p: s for p, s in files.items() if p == wanted or p.startswith(wanted + "/")}
-        if not below:
-            raise ApplianceError(f"The backup does not hold {wanted}.")
-        chosen |= below
-    return chosen
 
 
 def _is_checkpoint_of(source: str, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reading an archive back: the stream of its files to hashes, and the paths it may hold."""
+"""The files of an archive: as staged, as listed, and as hashes of what is read back."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from ..core.errors import RepositoryDamaged
+from ..core.errors import ApplianceError, RepositoryDamaged, ToolFailed
 from ..core.model import StoredFile
+from ..core.ports import Layout
 
 _BLOCK_BYTES = 1 << 20
 
@@ -67,3 +68,27 @@ def is_safe(path: str) -> bool:
     """Return whether a path stays inside the folder it is unpacked into."""
     parts = PurePosixPath(path).parts
     return bool(parts) and not path.startswith("/") and ".." not in parts and "\0" not in path
+
+
+def check_staged(layout: Layout) -> None:
+    """Raise ToolFailed unless every file of the layout is staged as it says (A17)."""
+    if not layout.stored:
+        raise ToolFailed("There is nothing to archive.")
+    for name, stored in layout.stored.items():
+        path = layout.root / name
+        fits = is_safe(name) and path.is_file() and not path.is_symlink()
+        if not fits or path.stat().st_size != stored.size_bytes:
+            raise ToolFailed("A staged file is not as it was laid out.", detail=name)
+
+
+def sizes_under(files: Mapping[str, int], paths: Sequence[str]) -> dict[str, int]:
+    """Return the files at or below `paths`; raise ApplianceError where one names nothing."""
+    if not paths:
+        return dict(files)
+    chosen: dict[str, int] = {}
+    for wanted in (path.rstrip("/") for path in paths):
+        below = {p: s for p, s in files.items() if p == wanted or p.startswith(wanted + "/")}
+        if not below:
+            raise ApplianceError(f"The backup does not hold {wanted}.")
+        chosen |= below
+    return chosen
