@@ -11,6 +11,7 @@ from appliance.core.ports import Mirror, Repository, Watch
 from appliance.mirrors.rclone import RcloneMirror
 from appliance.repositories.borg import BorgRepository
 from tests.contract.test_repository import borg_at
+from tests.fakes import FakeMirror, FakeRepository
 from tests.repositories.staging import day, lay
 
 FILES = {"manifest.json": b"{}", "history/a.csv/00": bytes(range(256)) * 100}
@@ -99,6 +100,22 @@ class MirrorContract:
             copy.delete("crm", copy.archives(), Watch())
         with pytest.raises(WrongDisk):
             copy.compact(Watch())
+
+
+class TestFakeMirror(MirrorContract):
+    cloud: FakeMirror
+
+    @pytest.fixture
+    def repository(self) -> Repository:
+        return FakeRepository()
+
+    @pytest.fixture
+    def mirror(self) -> Mirror:
+        type(self).cloud = FakeMirror()
+        return self.cloud
+
+    def opened(self, fetched: Path, tmp_path: Path) -> Repository:
+        return self.cloud.opened(fetched)
 
 
 class TestRcloneMirrorInAFolder(MirrorContract):

@@ -12,6 +12,7 @@ import pytest
 from appliance.core.errors import ApplianceError, Cancelled, RepositoryDamaged
 from appliance.core.ports import Repository, Watch
 from appliance.repositories.borg import BorgRepository
+from tests.fakes import FakeRepository
 from tests.repositories.staging import day, lay
 from tests.servers import Sshd
 
@@ -192,6 +193,12 @@ def borg_at(folder: Path, state: Path, **options: Any) -> BorgRepository:
     options.setdefault("reserve_bytes", 0)
     location = options.pop("location", str(folder))
     return BorgRepository("disk-a", location, secret, state, "test-host", **options)
+
+
+class TestFakeRepository(RepositoryContract):
+    @pytest.fixture
+    def repository(self, tmp_path: Path) -> Repository:
+        return FakeRepository()
 
 
 class TestBorgRepository(RepositoryContract):

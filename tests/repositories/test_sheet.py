@@ -1,0 +1,113 @@
+"""The emergency sheet: complete, printable, harmless, and enough to restore with stock Borg."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from math import log2
+from pathlib import Path
+
+import pytest
+
+from appliance.core.ports import Watch
+from appliance.repositories.sheet import Sheet, new_passphrase, render
+from tests.contract.test_repository import borg_at
+from tests.repositories.staging import day, lay
+
+SHEET = Sheet(
+    appliance="Front office",
+    repository="disk-a",
+    repository_id="ab" * 32,
+    location="/media/disk-a/repository",
+    passphrase="abcd-efgh",
+    key="BORG PAPER KEY v1\n 1: 616263 646566 - f1",
+    borg_version="1.4.5",
+    made=datetime(2026, 11, 21, tzinfo=UTC),
+)
+
+
+def test_A19_a_passphrase_has_128_bits_and_is_never_the_same() -> None:
+    made = {new_passphrase() for _ in range(500)}
+    assert len(made) == 500
+    letters = {letter for each in made for letter in each if letter != "-"}
+    assert not letters & set("il1o0")
+    length = len(next(iter(made)).replace("-", ""))
+    assert length * log2(len(letters)) >= 128
+    assert all(re.fullmatch(r"[a-z2-9]{4}(-[a-z2-9]{4})+", each) for each in made)
+
+
+def test_the_sheet_says_everything_that_is_needed() -> None:
+    page = html.unescape(render(SHEET))
+    for text in (SHEET.repository_id, SHEET.location, SHEET.passphrase, "borg extract", "1.4.5"):
+        assert text in page
+    assert "616263 646566" in page
+    assert "21 November 2026" in page
+    assert "<svg" in page
+
+
+def test_the_sheet_needs_nothing_from_outside() -> None:
+    page = render(SHEET)
+    assert not re.search(r"(src|href)=|url\(|@import|<script", page)
+
+
+def test_no_name_can_smuggle_markup_into_the_sheet() -> None:
+    evil = "</title><script>alert(1)</script>&\"'"
+    page = render(
+        Sheet(evil, evil, evil, evil, evil, evil, evil, datetime(2026, 11, 21, tzinfo=UTC))
+    )
+    tags: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            tags.append(tag)
+
+    Reader().feed(page)
+    assert "script" not in tags
+    assert tags.count("title") == 1
+
+
+@pytest.mark.slow
+def test_A18_sheet_and_disk_and_stock_borg_are_enough(tmp_path: Path) -> None:
+    passphrase = new_passphrase()
+    repository = borg_at(tmp_path / "disk", tmp_path / "state", passphrase=lambda: passphrase)
+    identity = repository.create_repository()
+    data = os.urandom(100_000)
+    layout = lay(tmp_path / "stage", {"manifest.json": b"{}", "export/a.bin": data})
+    repository.create(day(0, layout), layout, Watch())
+    page = render(
+        Sheet(
+            "Front office",
+            "disk-a",
+            identity,
+            str(tmp_path / "disk"),
+            passphrase,
+            repository.export_key(),
+            "1.4.5",
+            datetime(2026, 11, 21, tzinfo=UTC),
+        )
+    )
+    secret = html.unescape(re.search(r"</svg><code>(.*?)</code>", page)[1])  # type: ignore[index]
+    paper = html.unescape(re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)[1])  # type: ignore[index]
+    config = tmp_path / "disk" / "config"
+    config.write_text(config.read_text().partition("key = ")[0])
+    borg = str(Path(sys.executable).parent / "borg")
+    env = {"BORG_PASSPHRASE": secret, "BORG_BASE_DIR": str(tmp_path / "clean"), "PATH": "/usr/bin"}
+    lines = re.findall(r"^(id: .*|\s*\d+: .*)$", paper, re.MULTILINE)
+    typed = "".join(f"{line.partition(': ')[2]}\n" for line in lines) + "\n"
+    subprocess.run(
+        [borg, "key", "import", "--paper", str(tmp_path / "disk")],
+        env=env,
+        input=typed,
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    (tmp_path / "out").mkdir()
+    target = f"{tmp_path / 'disk'}::{day(0, layout).name}"
+    subprocess.run([borg, "extract", target], env=env, cwd=tmp_path / "out", check=True)
+    assert (tmp_path / "out" / "export" / "a.bin").read_bytes() == data
