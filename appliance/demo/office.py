@@ -55,7 +55,7 @@ def office(folder: Path, first_day: date) -> Iterator[Office]:
     folder = folder.absolute()
     _empty(folder)
     exports, site = folder / "crm" / "exports", folder / "website"
-    for path in (exports, site, folder / "disk-a", folder / "disk-b"):
+    for path in (exports, site, folder / "disk-a", folder / "disk-b", folder / "home"):
         path.mkdir(parents=True)
     with ExitStack() as running:
         sftp_server = running.enter_context(sshd(folder / "servers" / "sshd", folder / "crm"))

@@ -29,6 +29,8 @@ def play(folder: Path | None, *, once: bool) -> int:
     """
     first_day = datetime.now(UTC).date() - timedelta(days=DAYS - 1)
     with office(folder or Path("demo"), first_day) as here:
+        # Some tools make folders in HOME merely by being asked their version.
+        os.environ["HOME"] = str(here.folder / "home")
         story = Story(here)
         story.introduce()
         story.set_up()
