@@ -21,6 +21,8 @@ COPY_MARKER = "THIS-IS-A-CLOUD-COPY"
 """Lies in a repository that was fetched from a mirror: two written copies of one repository would
 encrypt different data with the same counters, so nothing is ever written to one."""
 
+_ROOM_FOR_LOCKS_BYTES = 1 << 20
+
 BALLAST = "appliance.ballast"
 _ID = re.compile(rb"^id = ([0-9a-f]{64})\s*$", re.MULTILINE)
 _LOCK_NAME = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)-[0-9a-f]+")
@@ -96,6 +98,10 @@ class RepositoryFolder:
     def is_read_only(self) -> bool:
         """Return whether the filesystem refuses all writing."""
         return bool(os.statvfs(self.path).f_flag & os.ST_RDONLY)
+
+    def holds_locks(self) -> bool:
+        """Return whether a lock, which is a folder and two small files, can be made."""
+        return not self.is_read_only() and self.free_bytes() >= _ROOM_FOR_LOCKS_BYTES
 
     def free_bytes(self) -> int:
         """Return the room that we may use."""

@@ -66,9 +66,12 @@ class Opening:
         return self.borg.run(verb, arguments, flags=self.lock_flags(), env=env)
 
     def lock_flags(self) -> list[str]:
-        """Return the flag for reading without a lock, where the filesystem cannot hold one (A8)."""
+        """Return the flag for reading without a lock, where the filesystem cannot hold one.
+
+        That is a read-only one (A8), or one that is full to the last byte (A9).
+        """
         self.present()
-        return ["--bypass-lock"] if self.folder and self.folder.is_read_only() else []
+        return ["--bypass-lock"] if self.folder and not self.folder.holds_locks() else []
 
     def make(self) -> str:
         """Make the repository, or adopt the one that is there; return its id."""
