@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -63,13 +64,16 @@ def sheet(box: Box, name: str) -> str:
     section = box.settings.repository_named(name)
     repository = box.repository(section)
     return emergency_sheet.render(
-        office=box.settings.appliance.name,
-        repository=name,
-        location=str(section.path or section.url),
-        repository_id=repository.id(),
-        passphrase=box.secrets.get(section.passphrase),
-        key=repository.export_key(),
-        printed_on=box.clock.now().astimezone(box.zone).date(),
+        emergency_sheet.Sheet(
+            appliance=box.settings.appliance.name,
+            repository=name,
+            repository_id=repository.id(),
+            location=str(section.path or section.url),
+            passphrase=box.secrets.get(section.passphrase),
+            key=repository.export_key(),
+            borg_version=version("borgbackup"),
+            made=box.clock.now().astimezone(box.zone),
+        )
     )
 
 

@@ -16,22 +16,33 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..core.errors import ApplianceError
-from ..core.model import Export
+from ..core.model import Export, StepName
 from ..core.ports import Watch
 from .child import error_to_json, export_to_json, seen_from_json
+from .content import prove
 
 
 def main() -> int:
     """Read the request, pull, say how it went; return 0 where the answer is a result."""
     answers = _own_stdout()
     request = json.load(sys.stdin)
+    watch = Watch(lambda progress: _say(answers, progress=asdict(progress)))
     try:
-        export = _pull(request, Watch(lambda progress: _say(answers, progress=asdict(progress))))
+        export = _pull(request, watch)
+        if export is not None and request["kind"] != "http":  # which had to, to see the end
+            _prove(export, watch)
     except ApplianceError as error:
         _say(answers, error=error_to_json(error))
         return 1
     _say(answers, result=None if export is None else export_to_json(export))
     return 0
+
+
+def _prove(export: Export, watch: Watch) -> None:
+    """Whatever way it came, what is no export is refused: a login page, a cut file, nothing."""
+    size = export.size_bytes
+    for file in export.files:
+        prove(file.path, file.name, pulse=lambda: watch.report(StepName.PULL, size, size))
 
 
 def _own_stdout() -> TextIO:

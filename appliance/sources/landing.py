@@ -100,7 +100,7 @@ class Landing:
         if self.received_bytes + more_bytes > self._max_bytes:
             raise ExportUnsafe(
                 f"The export is larger than {self._max_bytes} bytes, the limit set for it.",
-                hint="If it really is that large, raise `max_size` of this source.",
+                hint="If it really is that large, raise `size` under [source.limits].",
             )
         if more_bytes > self.free_bytes():
             raise DiskFull(
