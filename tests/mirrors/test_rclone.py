@@ -82,6 +82,7 @@ def office(made: Path) -> Iterator[Office]:
     kept.rename(made)
 
 
+@pytest.mark.slow
 class TestRcloneMirrorOnS3(MirrorContract):
     @pytest.fixture
     def repository(self, tmp_path: Path) -> BorgRepository:
