@@ -49,6 +49,19 @@ def put(folder, name, data):
     return path
 
 
+def section(kind, **keys):
+    """A table of the configuration; keys that are None are left out."""
+    lines = [f"{key} = {value_of(value)}" for key, value in keys.items() if value is not None]
+    return "\n".join([kind, *lines, ""])
+
+
+def value_of(value):
+    """A value as TOML writes it."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {value_of(one)}" for key, one in value.items()) + " }"
+    return json.dumps(str(value) if isinstance(value, Path) else value)
+
+
 @dataclass
 class Office:
     """A configuration in a folder; sections are added, then commands are run."""
@@ -60,61 +73,48 @@ class Office:
         self.state = self.folder / "state"
         self.config = self.folder / "appliance.toml"
         (self.state / "secrets").mkdir(parents=True, exist_ok=True)
-        self.sections.insert(
-            0,
-            f'[appliance]\nname = "Test"\ntimezone = "Europe/Berlin"\nstate = "{self.state}"\nreserve = "1 MB"\n',
-        )
-        self.write()
+        self.add("[appliance]", timezone="Europe/Berlin", state=self.state, reserve="1 MB")
 
-    def write(self):
+    def add(self, kind, **keys):
+        self.sections.append(section(kind, **keys))
         self.config.write_text("\n".join(self.sections))
-
-    def add(self, text):
-        self.sections.append(text)
-        self.write()
 
     def secret(self, name, value):
         path = self.state / "secrets" / name
         path.write_text(value)
         path.chmod(0o600)
+        return f"${{secret:{name}}}"
 
-    def inbox(self, name="by-hand", more=""):
+    def inbox(self, name="by-hand", **more):
         folder = self.folder / name
         folder.mkdir()
-        self.add(
-            f'[[source]]\nname = "{name}"\ntype = "inbox"\npath = "{folder}"\nstable_for = "0s"\n{more}'
-        )
+        keys = {"name": name, "type": "inbox", "path": folder, "stable_for": "0s"}
+        self.add("[[source]]", **keys | more)
         return folder
 
-    def sftp(self, server, name="crm", more=""):
-        self.secret(f"{name}_key", server.user_key.private.read_text())
-        self.add(
-            f'[[source]]\nname = "{name}"\ntype = "sftp"\nhost = "{server.host}"\nport = {server.port}\n'
-            f'user = "{server.user}"\nkey = "${{secret:{name}_key}}"\npath = "{server.root or "."}"\n'
-            f'pick = ["*.zip", "*.csv"]\nstable_for = "1s"\n{more}'
-        )
+    def sftp(self, server, name="crm", **more):
+        key = self.secret(f"{name}_key", server.user_key.private.read_text())
+        keys = {"name": name, "type": "sftp", "host": server.host, "port": server.port}
+        keys |= {"user": server.user, "key": key, "path": server.root or "."}
+        self.add("[[source]]", **keys | {"pick": ["*.zip", "*.csv"], "stable_for": "1s"} | more)
 
-    def http(self, server, path, name="site", more=""):
-        self.secret(f"{name}_token", server.token)
-        self.add(
-            f'[[source]]\nname = "{name}"\ntype = "http"\nurl = "{server.url(path)}"\n'
-            f'auth = {{ kind = "bearer", token = "${{secret:{name}_token}}" }}\nca_file = "{server.ca_file}"\n{more}'
-        )
+    def http(self, server, path, name="site", **more):
+        auth = {"kind": "bearer", "token": self.secret(f"{name}_token", server.token)}
+        keys = {"name": name, "type": "http", "url": server.url(path), "auth": auth}
+        self.add("[[source]]", **keys | {"ca_file": server.ca_file} | more)
 
-    def disk(self, name="disk-a", more=""):
+    def disk(self, name="disk-a", **more):
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        self.add(
-            f'[[repository]]\nname = "{name}"\npath = "{folder}/repo"\npassphrase = "${{secret:{name}}}"\nreserve = "10 MB"\n{more}'
-        )
+        keys = {"name": name, "path": folder / "repo", "passphrase": f"${{secret:{name}}}"}
+        self.add("[[repository]]", **keys | {"reserve": "10 MB"} | more)
         self.ok("init", name)
         return folder / "repo"
 
-    def cloud(self, server, repository="disk-a", more=""):
+    def cloud(self, server, repository="disk-a", **more):
         path = server.write_rclone_config(self.folder / "rclone.conf")
-        self.add(
-            f'[[mirror]]\nname = "cloud"\nrepository = "{repository}"\nremote = "{server.remote}"\nrclone_config = "{path}"\n{more}'
-        )
+        keys = {"name": "cloud", "repository": repository, "remote": server.remote}
+        self.add("[[mirror]]", **keys | {"rclone_config": path} | more)
 
     def argv(self, *words):
         return [sys.executable, "-m", "appliance", "--config", str(self.config), *map(str, words)]

@@ -38,7 +38,7 @@ def test_output_comes_line_by_line_and_the_code_is_the_programs():
 
 
 def test_a_secret_is_read_from_a_pipe_and_is_in_no_environment_or_argument():
-    result, lines = sh(
+    _, lines = sh(
         'cat /proc/self/fd/$KEY; tr "\\0" "\\n" </proc/$$/environ', secrets={"KEY": "canary-1\n"}
     )
 
@@ -105,7 +105,8 @@ def test_leaving_the_block_early_ends_the_program():
 def test_a_program_dies_with_us_when_we_are_killed(tmp_path):
     code = (
         "from appliance.system import process\n"
-        "process.run(['sh', '-c', 'echo $$; exec sleep 60'], on_line=lambda l: print(l, flush=True))"
+        "process.run(['sh', '-c', 'echo $$; exec sleep 60'],"
+        " on_line=lambda s: print(s, flush=True))"
     )
     ours = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     child = int(ours.stdout.readline())
