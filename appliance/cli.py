@@ -52,7 +52,7 @@ class Office:
     @functools.cached_property
     def box(self) -> Box:
         """The box that the configuration describes."""
-        from .box import Box  # noqa: PLC0415 - late, see above
+        from .box import Box
 
         return Box(self.settings)
 
@@ -149,7 +149,7 @@ def trust(office: Office, source: str, yes: bool) -> None:
     Compare the fingerprint with what the server's owner tells you by another way: by phone, on
     the hosting company's page, or from the server itself (ssh-keygen -lf on its .pub file).
     """
-    from . import enrolment  # noqa: PLC0415 - paramiko is heavy
+    from . import enrolment
 
     offered = enrolment.offered_key(office.box, source)
     key = offered.key
@@ -171,7 +171,7 @@ def trust(office: Office, source: str, yes: bool) -> None:
 @office
 def init(office: Office, repository: str) -> None:
     """Make a repository (once), with a passphrase of its own in the secret store."""
-    from . import enrolment  # noqa: PLC0415 - as in trust
+    from . import enrolment
 
     made = enrolment.init_repository(office.box, repository)
     say(f"{repository} is ready: {made.location}")
@@ -194,7 +194,7 @@ def run(office: Office, sources: tuple[str, ...], as_json: bool) -> None:
 
 
 def _run(office: Office, jobs: list[str], *, as_json: bool) -> None:
-    from .foreground import run_now  # noqa: PLC0415 - the engine, only for who works
+    from .foreground import run_now
 
     runs = run_now(office.box, jobs, Trigger.COMMAND, quiet=as_json)
     if as_json:
@@ -230,7 +230,7 @@ def status(office: Office, as_json: bool) -> None:
 
 def _status(box: Box) -> Mapping[str, Any]:
     """Ask the worker, which knows what runs; without one the ledger says the rest."""
-    from .daemon import health_of  # noqa: PLC0415 - only where no worker answers
+    from .daemon import health_of
 
     try:
         return Client(box.socket).status()
@@ -340,8 +340,8 @@ def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: An
     appliance restore crm-nightly --at "3 days ago" --table Contacts --to /tmp/back
     appliance restore crm-nightly --original --from-mirror cloud --to /tmp/back
     """
-    from .engine.restore import Wish  # noqa: PLC0415 - the engine, only for who works
-    from .foreground import give_back  # noqa: PLC0415 - as above
+    from .engine.restore import Wish
+    from .foreground import give_back
 
     name, box = office.settings.source_named(source).name, office.box
     wish = Wish(name, _time(box, how["at"]), how["tables"], how["original"])
@@ -382,7 +382,7 @@ def mirror(office: Office, name: str | None, as_json: bool) -> None:
 @office
 def drill(office: Office, mirror: str | None, as_json: bool) -> None:
     """Restore the newest and one older backup to nowhere, and record whether they were whole."""
-    from .foreground import drill_now  # noqa: PLC0415 - as in restore
+    from .foreground import drill_now
 
     runs = drill_now(office.box, mirror, quiet=as_json)
     if as_json:
@@ -396,8 +396,8 @@ def drill(office: Office, mirror: str | None, as_json: bool) -> None:
 @office
 def sheet(office: Office, repository: str, into: Path | None) -> None:
     """Write the emergency sheet (HTML, one page): passphrase, id, restoring without the box."""
-    from . import enrolment  # noqa: PLC0415 - as in trust
-    from .system.files import write_durably  # noqa: PLC0415 - as in trust
+    from . import enrolment
+    from .system.files import write_durably
 
     html = enrolment.sheet(office.box, office.settings.repository_named(repository).name)
     if into is None:
@@ -411,7 +411,7 @@ def sheet(office: Office, repository: str, into: Path | None) -> None:
 @office
 def daemon(office: Office) -> None:
     """Run the schedules until told to stop: what systemd starts."""
-    from .daemon import serve  # noqa: PLC0415
+    from .daemon import serve
 
     serve(office.box)
 
@@ -421,7 +421,7 @@ def daemon(office: Office) -> None:
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to play.")
 def demo(once: bool, folder: Path | None) -> None:
     """Show the whole box on this machine, with a CRM of its own and nothing to set up."""
-    from .demo.story import play  # noqa: PLC0415
+    from .demo.story import play
 
     sys.exit(play(folder, once=once))
 
@@ -431,7 +431,7 @@ def demo(once: bool, folder: Path | None) -> None:
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """Print what makes your shell complete names: eval "$(appliance completion bash)"."""
-    from click.shell_completion import get_completion_class  # noqa: PLC0415
+    from click.shell_completion import get_completion_class
 
     complete = get_completion_class(shell)
     if complete is not None:

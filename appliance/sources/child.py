@@ -73,7 +73,7 @@ class ChildSource:
         if self._kind == "inbox":
             from . import inbox  # noqa: PLC0415 - only an inbox needs it
 
-            inbox.settle(inbox.InboxSettings(**self._settings), export)  # type: ignore[arg-type]
+            inbox.settle(inbox.InboxSettings(**self._settings), export)  # type: ignore[arg-type] # from JSON
 
     def _answer(self, request: bytes, watch: Watch) -> dict[str, Any]:
         answer: dict[str, Any] = {}

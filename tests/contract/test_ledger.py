@@ -136,7 +136,7 @@ class LedgerContract:
         assert {run.finished for run in cut_off} == {later}
         assert all(run.message and run.hint for run in cut_off)
         assert ledger.interrupt_unfinished(later) == ()
-        assert ledger.run(done.id).outcome is Outcome.OK  # type: ignore[union-attr]
+        assert ledger.run(done.id).outcome is Outcome.OK
 
     def test_a_number_is_never_given_twice(self, ledger: Ledger) -> None:
         assert [ledger.next_sequence("crm") for _ in range(3)] == [1, 2, 3]

@@ -43,7 +43,7 @@ def stand(
     expected: Expectation = CRM,
     **more: object,
 ) -> Health:
-    return assess([expected], copies, runs, now, **more)  # type: ignore[arg-type]
+    return assess([expected], copies, runs, now, **more)
 
 
 BOTH = [copy(DUE), copy(DUE, "cloud")]

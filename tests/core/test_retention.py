@@ -40,7 +40,7 @@ def nightly(days: int, first: int = 1, source: str = "crm") -> list[Archive]:
 
 
 def names(archives: object) -> set[str]:
-    return {one.name for one in archives}  # type: ignore[attr-defined]
+    return {one.name for one in archives}
 
 
 def gone_in_the_end(archives: list[Archive], policy: Policy, zone: ZoneInfo) -> set[str]:

@@ -79,7 +79,7 @@ class Days:
         """Restore the newest archive and return its files."""
         into = self.folder / f"out-{self.number}-{len(list(self.folder.iterdir()))}"
         assert self.archive
-        paths = self.exports.restore(self.archive, into, Watch(), **what)  # type: ignore[arg-type]
+        paths = self.exports.restore(self.archive, into, Watch(), **what)
         found = {str(path.relative_to(into)): path.read_bytes() for path in paths}
         assert found == read(into)
         return found

@@ -403,7 +403,7 @@ def test_B13_a_cloud_that_accepts_and_drops_is_found_out(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An rclone whose `copy` says 0 and copies nothing; its `check` is the real one."""
-    real = shutil.which("rclone") or str(Path(os.sys.executable).parent / "rclone")  # type: ignore[attr-defined]
+    real = shutil.which("rclone") or str(Path(os.sys.executable).parent / "rclone")
     stub = tmp_path / "rclone"
     stub.write_text(f'#!/bin/sh\n[ "$1" = copy ] && exit 0\nexec {real} "$@"\n')
     stub.chmod(0o755)
@@ -481,7 +481,7 @@ def test_a_repository_behind_ssh_cannot_be_mirrored_from_here(office: Office) ->
             return "0" * 64
 
     with pytest.raises(MirrorRefused, match="another host"):
-        office.mirror.push(Far(), Watch())  # type: ignore[arg-type]
+        office.mirror.push(Far(), Watch())
 
 
 def test_a_cloud_copy_is_not_mirrored_again(office: Office) -> None:

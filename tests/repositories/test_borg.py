@@ -83,7 +83,7 @@ def test_a_new_repository_has_repokey_64_mib_segments_and_a_reserve(tmp_path: Pa
     config = (tmp_path / "r" / "config").read_text()
     assert f"id = {identity}" in config
     assert "max_segment_size = 67108864" in config
-    reserve = int(re.search(r"additional_free_space = (\d+)", config)[1])  # type: ignore[index]
+    reserve = int(re.search(r"additional_free_space = (\d+)", config)[1])
     assert 10 << 20 <= reserve <= 2 << 30
     assert "key = " in config
 

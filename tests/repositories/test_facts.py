@@ -13,7 +13,7 @@ from appliance.repositories.facts import archive_from, comment_for, source_of
 
 SOURCES = st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,20}\Z")
 # hypothesis wants naive bounds
-TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)).map(  # noqa: DTZ001
+TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)).map(  # noqa: DTZ001 - hypothesis adds the zone itself
     lambda time: time.replace(microsecond=0, tzinfo=UTC)
 )
 

@@ -91,8 +91,8 @@ def test_A18_sheet_and_disk_and_stock_borg_are_enough(tmp_path: Path) -> None:
             datetime(2026, 11, 21, tzinfo=UTC),
         )
     )
-    secret = html.unescape(re.search(r"</svg><code>(.*?)</code>", page)[1])  # type: ignore[index]
-    paper = html.unescape(re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)[1])  # type: ignore[index]
+    secret = html.unescape(re.search(r"</svg><code>(.*?)</code>", page)[1])
+    paper = html.unescape(re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)[1])
     config = tmp_path / "disk" / "config"
     config.write_text(config.read_text().partition("key = ")[0])
     borg = str(Path(sys.executable).parent / "borg")

@@ -192,7 +192,7 @@ def test_F2_damage_is_said_and_nothing_is_started_anew(path: Path, damage: objec
     for n in range(200):
         ledger.note(f"key-{n}", "x" * 500)
     ledger.close()
-    damaged = damage(path.read_bytes())  # type: ignore[operator]
+    damaged = damage(path.read_bytes())
     path.write_bytes(damaged)
     with pytest.raises(ApplianceError, match="record of activity") as caught:
         SqliteLedger(path)
@@ -256,7 +256,7 @@ def test_a_full_disk_is_said_and_what_is_there_stays(ledger: SqliteLedger) -> No
     before = ledger.run(run.id)
     assert before is not None
     ledger.add_step(run.id, step("after"))
-    assert ledger.run(run.id).steps == (*before.steps, step("after"))  # type: ignore[union-attr]
+    assert ledger.run(run.id).steps == (*before.steps, step("after"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root; CI has it")
@@ -295,7 +295,7 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_protected_file_is_read_only() -> None:
     error = sqlite3.OperationalError("attempt to write a readonly database")
-    error.sqlite_errorcode, error.sqlite_errorname = 1032, "SQLITE_READONLY_DBMOVED"  # type: ignore[attr-defined]
+    error.sqlite_errorcode, error.sqlite_errorname = 1032, "SQLITE_READONLY_DBMOVED"
     assert isinstance(module._in_our_words(error, "It"), DiskReadOnly)
 
 

@@ -106,8 +106,8 @@ def _channel(
     transport: paramiko.Transport, settings: SftpSettings, watch: Watch
 ) -> paramiko.Channel:
     channel = transport.open_session(_WINDOW_BYTES, timeout=settings.connect_seconds)
-    channel.in_buffer = Inflow(2 * _WINDOW_BYTES, PipeTimeout, watch.check)  # type: ignore[assignment]
-    channel.in_stderr_buffer = Inflow(_CHATTER_BYTES, PipeTimeout, watch.check)  # type: ignore[assignment]
+    channel.in_buffer = Inflow(2 * _WINDOW_BYTES, PipeTimeout, watch.check)  # type: ignore[assignment] # ours
+    channel.in_stderr_buffer = Inflow(_CHATTER_BYTES, PipeTimeout, watch.check)  # type: ignore[assignment] # ours
     channel.settimeout(settings.idle_seconds)
     channel.invoke_subsystem("sftp")
     return channel

@@ -36,7 +36,7 @@ class Client(paramiko.SFTPClient):
 
     def ask(self, what: int, *about: bytes | str) -> tuple[int, paramiko.Message]:
         """Send one request and return the kind of the answer and the answer."""
-        request: Callable[..., tuple[int, paramiko.Message]] = self._request  # type: ignore[attr-defined]
+        request: Callable[..., tuple[int, paramiko.Message]] = self._request  # type: ignore[attr-defined] # private
         return request(what, *about)
 
     def entries(self, path: bytes) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
@@ -62,7 +62,7 @@ class Client(paramiko.SFTPClient):
             raise SFTPError("expected names")
         for _ in range(count):
             name, _long = message.get_binary(), message.get_binary()
-            parse = paramiko.SFTPAttributes._from_msg  # type: ignore[attr-defined]  # noqa: SLF001 - its only parser
+            parse = paramiko.SFTPAttributes._from_msg  # type: ignore[attr-defined] # private  # noqa: SLF001 - its only parser
             yield name, parse(message)
 
     def block_bytes(self) -> int:
