@@ -208,6 +208,7 @@ class Box:
             section.rclone_config,
             section.bandwidth,
             state=self.state / "rclone" / section.name,
+            expires_after=section.expire,
         )
 
 

@@ -53,6 +53,8 @@ def init_repository(box: Box, name: str) -> Made:
         box.secrets.put(section.passphrase, emergency_sheet.new_passphrase())
     repository = box.repository(section)
     identity = repository.create_repository()
+    if box.ledger.noted(memory.key(memory.REPOSITORY_ID, name)) not in (None, identity):
+        memory.forget_place(box.ledger, name)
     box.ledger.note(memory.key(memory.REPOSITORY_ID, name), identity)
     path = box.state / f"sheet-{name}.html"
     write_durably(path, sheet(box, name).encode(), 0o600)

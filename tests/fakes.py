@@ -22,6 +22,7 @@ from appliance.core.model import (
     Export,
     ExportFile,
     Outcome,
+    Removal,
     Run,
     SeenFile,
     Step,
@@ -339,6 +340,8 @@ class FakeMirror:
         self.held: dict[str, tuple[Archive, dict[str, bytes]]] = {}
         self.error: Exception | None = None
         self.pushes = 0
+        self.expires_after: timedelta | None = None
+        self.expiries: list[Mapping[str, datetime]] = []
 
     @property
     def name(self) -> str:
@@ -359,6 +362,28 @@ class FakeMirror:
         self.pushes += 1
         self.power.written()
         return Transfer(len(new), sum(len(d) for _, f in new.values() for d in f.values()))
+
+    def expire(
+        self,
+        repository: Repository,
+        now: datetime,
+        missing_since: Mapping[str, datetime],
+        watch: Watch,
+    ) -> Removal:
+        assert isinstance(repository, FakeRepository)
+        self.expiries.append(missing_since)
+        lacking = {
+            name: missing_since.get(name, now) for name in self.held if name not in repository.held
+        }
+        due = [
+            name
+            for name, since in lacking.items()
+            if now - since > (self.expires_after or timedelta.max)
+        ]
+        for name in due:
+            del self.held[name]
+            self.power.written()
+        return Removal(tuple(due), {n: since for n, since in lacking.items() if n not in due})
 
     def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
         watch.check()

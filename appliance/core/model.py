@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -175,6 +176,15 @@ class Copy:
     time: datetime
     """The archive's own time."""
     verified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What left a mirror, and what its repository lacks since when."""
+
+    removed: tuple[str, ...]
+    missing: Mapping[str, datetime]
+    """Still in the mirror, no longer in the repository: handed in again next time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -16,6 +16,7 @@ from .model import (
     Export,
     Outcome,
     Progress,
+    Removal,
     Run,
     SeenFile,
     Step,
@@ -204,6 +205,23 @@ class Mirror(Protocol):
         """Copy what is not there yet and compare both sides; delete and replace nothing.
 
         Raise MirrorUnreachable, MirrorRefused or Cancelled.
+        """
+
+    @property
+    def expires_after(self) -> timedelta | None:
+        """How long the mirror keeps what its repository no longer has; None: for ever."""
+
+    def expire(
+        self,
+        repository: Repository,
+        now: datetime,
+        missing_since: Mapping[str, datetime],
+        watch: Watch,
+    ) -> Removal:
+        """Remove what the repository has lacked for longer than `expires_after`.
+
+        `now` must be a trusted time, `missing_since` what the last call returned as `missing`.
+        Raise MirrorRefused where the repository looks emptied or set back.
         """
 
     def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,8 @@ DAMAGED = "damaged"
 CHECKED_AT = "checked-at"
 PRUNED_AT = "pruned-at"
 COMPACTED_AT = "compacted-at"
+EXPIRED_AT = "expired-at"
+_MISSING = "missing"
 NEWEST = "newest"
 _PENDING = "pending"
 _REMOVING = "removing"
@@ -87,6 +89,25 @@ def fulfil(ledger: Ledger, pending: Pending) -> None:
 def forget_intention(ledger: Ledger, source: str) -> None:
     """Nothing is half done any more."""
     ledger.note(key(_PENDING, source), "")
+
+
+def note_missing(ledger: Ledger, mirror: str, missing: Mapping[str, datetime]) -> None:
+    """Remember since when a mirror's repository lacks what the mirror still has."""
+    text = {name: since.isoformat() for name, since in missing.items()}
+    ledger.note(key(_MISSING, mirror), json.dumps(text))
+
+
+def noted_missing(ledger: Ledger, mirror: str) -> dict[str, datetime]:
+    """Return what `note_missing` remembered."""
+    text: dict[str, str] = json.loads(ledger.noted(key(_MISSING, mirror)) or "{}")
+    return {name: datetime.fromisoformat(since) for name, since in text.items()}
+
+
+def forget_place(ledger: Ledger, place: str) -> None:
+    """Another repository lies there now: nothing that was known of the old one holds."""
+    ledger.drop_copies(place, [copy.archive for copy in ledger.copies() if copy.place == place])
+    for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT):
+        ledger.note(key(kind, place), "")
 
 
 def newest(ledger: Ledger, source: str) -> str:

@@ -7,15 +7,19 @@ repository meanwhile. A cloud that does not answer costs the backup nothing: it 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from ..core.errors import ApplianceError, RepositoryDamaged
 from ..core.model import Copy, Run, StepName, Trigger
 from ..core.ports import Mirror, Watch
+from ..core.words import plural
 from . import memory, rotation
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
-from .places import Place, proved
+from .places import Place, proved, trusts_the_clock
+
+EXPIRE_EVERY = timedelta(days=7)
 
 
 def job_name(mirror: str) -> str:
@@ -39,6 +43,7 @@ def bring_up_to_date(
         _require_sound(kit, place)
         journal.step(StepName.MIRROR, lambda remarks: _push(mirror, place, journal, remarks))
         _record_copies(kit, mirror, place)
+        _expire(kit, journal, mirror, place)
 
     return record(kit, job_name(mirror.name), trigger, watch, story, slot)
 
@@ -60,6 +65,7 @@ def _follow(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
     failure = journal.attempt(StepName.MIRROR, push, mirror.name)
     if not isinstance(failure, ApplianceError):
         _record_copies(kit, mirror, place)
+        _expire(kit, journal, mirror, place)
     elif failure.retry:
         journal.unmirrored.append(mirror.name)
 
@@ -67,7 +73,26 @@ def _follow(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
 def _push(mirror: Mirror, place: Place, journal: Journal, remarks: Remarks) -> None:
     transfer = mirror.push(place.repository, journal.watch)
     remarks.size_bytes = transfer.size_bytes
-    remarks.message = f"{transfer.files} files sent."
+    remarks.message = f"{plural(transfer.files, 'file')} sent."
+
+
+def _expire(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
+    """Once a week, on a trusted clock: let go of what the repository has long not had."""
+    now = kit.clock.now()
+    last = memory.noted_time(kit.ledger, memory.EXPIRED_AT, mirror.name)
+    if mirror.expires_after is None or (last is not None and abs(now - last) < EXPIRE_EVERY):
+        return
+    if not trusts_the_clock(kit, [place]):
+        return
+
+    def expire(remarks: Remarks) -> None:
+        missing = memory.noted_missing(kit.ledger, mirror.name)
+        gone = mirror.expire(place.repository, now, missing, journal.watch)
+        memory.note_missing(kit.ledger, mirror.name, gone.missing)
+        remarks.message = f"{plural(len(gone.removed), 'old file')} removed from the cloud."
+
+    if not isinstance(journal.attempt(StepName.PRUNE, expire, mirror.name), ApplianceError):
+        memory.note_time(kit.ledger, memory.EXPIRED_AT, mirror.name, now)
 
 
 def _require_sound(kit: Kit, place: Place) -> None:

@@ -27,12 +27,11 @@ from ..core.model import (
     Trigger,
 )
 from ..core.ports import Layout, Source, Watch
-from ..core.retention import clock_is_trusted
 from . import memory, mirroring, rotation, upkeep
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
 from .memory import Pending
-from .places import Place, store, verify
+from .places import Place, store, trusts_the_clock, verify
 from .rotation import Reference
 
 MANIFEST = "manifest.json"
@@ -187,11 +186,7 @@ class _Backup:
         return here | {copy.archive for copy in self.kit.ledger.copies(self.source.name)}
 
     def _trusts_the_clock(self, export: Export | None, places: Sequence[Place]) -> bool:
-        dated = [one.time for place in places for one in place.archives if one.clock_trusted]
-        clock = self.kit.clock
-        second_opinion = export.server_time if export else None
-        newest = max(dated, default=None)
-        return clock_is_trusted(clock.now(), clock.is_synchronised(), newest, second_opinion)
+        return trusts_the_clock(self.kit, places, export.server_time if export else None)
 
     def _settle(self, export: Export) -> None:
         """The source may put the export away; where it cannot, the backup is good all the same."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from ..core.errors import ApplianceError, RepositoryDamaged
 from ..core.model import Archive, Copy, StepName, StoredFile
 from ..core.ports import Layout, Repository
+from ..core.retention import clock_is_trusted
 from . import memory
 from .journal import Journal, Remarks
 from .kit import Kit
@@ -151,3 +154,12 @@ def wipe(folder: Path) -> None:
 
 def _copy(kit: Kit, archive: Archive, place: str) -> Copy:
     return Copy(archive.name, archive.source, place, archive.time, kit.clock.now())
+
+
+def trusts_the_clock(
+    kit: Kit, places: Sequence[Place], second_opinion: datetime | None = None
+) -> bool:
+    """Whether something may be deleted by today's date; see `core.retention`."""
+    dated = [one.time for place in places for one in place.archives if one.clock_trusted]
+    clock, newest = kit.clock, max(dated, default=None)
+    return clock_is_trusted(clock.now(), clock.is_synchronised(), newest, second_opinion)

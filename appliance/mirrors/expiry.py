@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..core.errors import MirrorRefused
+from ..core.model import Removal
 
 LARGEST_SHARE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """What leaves the cloud now, and what is missing on the disk and since when."""
-
-    removed: tuple[str, ...]
-    missing: Mapping[str, datetime]
-    """Objects still in the cloud that the disk no longer has: hand them in again next time."""
 
 
 def plan_removal(

@@ -14,9 +14,9 @@ from pathlib import Path
 from time import monotonic
 
 from ..core.errors import MirrorRefused, MirrorUnreachable, WrongDisk
-from ..core.model import Progress, StepName, Transfer
+from ..core.model import Progress, Removal, StepName, Transfer
 from ..core.ports import Repository, Watch
-from .expiry import Removal, plan_removal
+from .expiry import plan_removal
 from .transfer import Direction, Rclone, Said
 from .whole import WHOLE, Whole, numbers_up_to
 
@@ -48,8 +48,10 @@ class RcloneMirror:
         bandwidth: str = "",
         *,
         state: Path,
+        expires_after: timedelta | None = None,
     ) -> None:
         self._name = name
+        self._expires_after = expires_after
         self._repository_name = repository_name
         self._remote = remote.rstrip("/")
         self._rclone = Rclone(name, rclone_config, bandwidth, state)
@@ -208,25 +210,31 @@ class RcloneMirror:
 
     # -- upkeep ------------------------------------------------------------------------------
 
+    @property
+    def expires_after(self) -> timedelta | None:
+        """How long the cloud keeps what the repository no longer has; None: for ever."""
+        return self._expires_after
+
     def expire(
         self,
         repository: Repository,
-        older_than: timedelta,
         now: datetime,
         missing_since: Mapping[str, datetime],
         watch: Watch,
     ) -> Removal:
-        """Remove from the cloud what the repository has not had for `older_than`.
+        """Remove from the cloud what the repository has not had for `expires_after`.
 
         `now` must be a trusted time. `missing_since` is what the last call returned as
         `missing`. Before anything is deleted the repository is read and decrypted whole; never
         more than a fifth of the objects goes at a time, never `config`, never what is newer
         than the repository. Raise MirrorRefused where the disk looks emptied or rolled back.
         """
+        if self._expires_after is None:
+            return Removal((), {})
         folder, identity = self._checked(repository)
         there = self._rclone.segments(self._at(identity), watch)
         here = _segments(folder)
-        plan = plan_removal(there, here, older_than, now, missing_since)
+        plan = plan_removal(there, here, self._expires_after, now, missing_since)
         if plan.removed:
             if not repository.archives():
                 raise MirrorRefused("The copy on the disk is empty; nothing is removed for that.")

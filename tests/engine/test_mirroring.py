@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from appliance.core.errors import DiskAbsent, MirrorRefused, MirrorUnreachable, RepositoryDamaged
 from appliance.core.model import Outcome, StepName, Trigger
 from appliance.core.ports import Watch
@@ -85,3 +87,51 @@ def test_a_mirror_run_proves_what_nobody_proved_first(box: Box) -> None:
     box.disk_a.rot(run.archive)
     assert push(box).run.outcome is Outcome.FAILED
     assert box.cloud.pushes == 0
+
+
+def expiring(box: Box) -> Box:
+    """A box whose cloud still has an archive that its disk let go."""
+    box.cloud.expires_after = timedelta(days=90)
+    first = box.back_up("one").archive
+    box.next_day()
+    box.back_up("two")
+    del box.disk_a.held[first]
+    return box
+
+
+def test_what_the_disk_let_go_leaves_the_cloud_so_much_later(box: Box) -> None:
+    expiring(box)
+    for days in (8, 29, 29, 29, 29):
+        box.clock.forward(timedelta(days=days))
+        box.back_up(f"after {days}")
+
+    assert [len(known) for known in box.cloud.expiries] == [0, 0, 1, 1, 1, 1]
+    assert set(box.cloud.held) == set(box.disk_a.held)
+
+
+def test_the_cloud_is_looked_over_once_a_week(box: Box) -> None:
+    expiring(box)
+    for _ in range(14):
+        box.next_day()
+        box.back_up(f"{box.clock.now()}")
+
+    assert len(box.cloud.expiries) == 3
+
+
+def test_nothing_leaves_the_cloud_on_a_clock_in_doubt(box: Box) -> None:
+    expiring(box)
+    box.clock.synchronised = False
+    box.clock.forward(timedelta(days=200))
+    box.back_up("later")
+
+    assert len(box.cloud.expiries) == 1
+    assert len(box.cloud.held) == 3
+
+
+def test_a_cloud_without_expiry_keeps_everything(box: Box) -> None:
+    expiring(box).cloud.expires_after = None
+    box.cloud.expiries.clear()
+    box.clock.forward(timedelta(days=900))
+    box.back_up("later")
+
+    assert box.cloud.expiries == []

@@ -68,7 +68,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _office_at(root: Path) -> Office:
     repository = borg_at(root / "repository", root / "state")
-    mirror = RcloneMirror("cloud", "disk-a", str(root / "cloud"), None, state=root / "rclone")
+    mirror = RcloneMirror(
+        "cloud",
+        "disk-a",
+        str(root / "cloud"),
+        None,
+        state=root / "rclone",
+        expires_after=timedelta(days=90),
+    )
     return Office(repository, mirror, root / "cloud", root / "repository")
 
 
@@ -495,13 +502,13 @@ def test_expire_removes_only_what_was_missing_long_enough(office: Office, tmp_pa
     office.repository.delete("crm", archives[:1], Watch())
     office.repository.compact(Watch())
     office.mirror.push(office.repository, Watch())
-    before, age = office.objects(), timedelta(days=90)
-    first = office.mirror.expire(office.repository, age, NOW, {}, Watch())
+    before = office.objects()
+    first = office.mirror.expire(office.repository, NOW, {}, Watch())
     assert first.removed == ()
     assert first.missing
     assert office.objects() == before
     later = NOW + timedelta(days=91)
-    second = office.mirror.expire(office.repository, age, later, first.missing, Watch())
+    second = office.mirror.expire(office.repository, later, first.missing, Watch())
     assert set(second.removed) <= set(first.missing)
     gone = {name.split("/data/")[1] for name in set(before) - set(office.objects())}
     assert gone == set(second.removed)
@@ -515,16 +522,16 @@ def test_expire_removes_only_what_was_missing_long_enough(office: Office, tmp_pa
 
 
 def test_expire_removes_nothing_because_of_an_emptied_or_set_back_disk(office: Office) -> None:
-    before, age = office.objects(), timedelta(days=90)
+    before = office.objects()
     known = {name.split("/data/")[1]: NOW for name in before if "/data/" in name}
     later = NOW + timedelta(days=400)
     for segment in office.segments()[5:]:
         segment.unlink()
     with pytest.raises(ApplianceError):
-        office.mirror.expire(office.repository, age, later, known, Watch())
+        office.mirror.expire(office.repository, later, known, Watch())
     _empty(office)
     with pytest.raises(ApplianceError):
-        office.mirror.expire(office.repository, age, later, known, Watch())
+        office.mirror.expire(office.repository, later, known, Watch())
     assert office.objects() == before
 
 
