@@ -21,7 +21,7 @@ from .core.events import Event, RunFinished, RunStarted, StepFinished
 from .core.model import Trigger
 from .core.ports import Mirror, Source
 from .core.schedule import Schedule, parse
-from .engine import mirroring, pipeline
+from .engine import memory, mirroring, pipeline
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
 from .system.socket import Server
@@ -99,7 +99,9 @@ def health_of(
     copies = box.ledger.copies()
     now = box.clock.now()
     # One copy made on a clock far ahead must not keep the right time in doubt for years.
-    newest = max((copy.time for copy in copies if copy.time <= now), default=None)
+    noted = memory.noted_time(box.ledger, memory.CLOCK_TRUSTED_AT, memory.BOX)
+    times = [copy.time for copy in copies if copy.time <= now] + ([noted] if noted else [])
+    newest = max(times, default=None)
     trusted = retention.clock_is_trusted(now, box.clock.is_synchronised(), newest, None)
     names = [expected.source for expected in box.expectations]
     runs = [run for name in names for run in box.ledger.runs(name, _RUNS_FOR_HEALTH)]

@@ -161,5 +161,6 @@ def trusts_the_clock(
 ) -> bool:
     """Whether something may be deleted by today's date; see `core.retention`."""
     dated = [one.time for place in places for one in place.archives if one.clock_trusted]
-    clock, newest = kit.clock, max(dated, default=None)
+    noted = memory.noted_time(kit.ledger, memory.CLOCK_TRUSTED_AT, memory.BOX)
+    clock, newest = kit.clock, max([*dated, *([noted] if noted else [])], default=None)
     return clock_is_trusted(clock.now(), clock.is_synchronised(), newest, second_opinion)

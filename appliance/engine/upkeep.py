@@ -24,7 +24,13 @@ CHECK_EVERY = timedelta(days=30)
 
 
 def tidy(kit: Kit, journal: Journal, places: Sequence[Place], clock_is_trusted: bool) -> None:
-    """Check and prune each place where it is due; what goes wrong is a warning."""
+    """Check and prune each place where it is due; what goes wrong is a warning.
+
+    A trusted time is noted: where nothing changes for months, the newest archive alone would
+    make today's date look far ahead.
+    """
+    if clock_is_trusted:
+        memory.note_time(kit.ledger, memory.CLOCK_TRUSTED_AT, memory.BOX, kit.clock.now())
     for place in places:
         if _is_sound(kit, place):
             _check_monthly(kit, journal, place)

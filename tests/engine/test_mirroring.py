@@ -90,12 +90,13 @@ def test_a_mirror_run_proves_what_nobody_proved_first(box: Box) -> None:
 
 
 def expiring(box: Box) -> Box:
-    """A box whose cloud still has an archive that its disk let go."""
+    """A box whose cloud still has an archive that its disks let go."""
     box.cloud.expires_after = timedelta(days=90)
     first = box.back_up("one").archive
     box.next_day()
     box.back_up("two")
-    del box.disk_a.held[first]
+    for disk in box.repositories:
+        del disk.held[first]
     return box
 
 
