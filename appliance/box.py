@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,10 +22,9 @@ from .config import (
     SftpSource,
 )
 from .core.errors import ConfigError, Problem
-from .core.health import Expectation
 from .core.model import Export, SeenFile
 from .core.ports import Layout, Watch
-from .core.schedule import Schedule, parse
+from .core.schedule import parse
 from .engine import memory
 from .engine.bulletin import Bulletin
 from .engine.kit import Kit
@@ -41,7 +40,6 @@ from .system.secrets import Secrets, credentials_directory
 from .system.staging import FolderStaging
 
 HOST_ID = "host-id"
-_NONE = timedelta()
 
 
 class Box:
@@ -55,14 +53,14 @@ class Box:
         self.bulletin = Bulletin()
         self.secrets = Secrets(self.state / "secrets", credentials_directory())
         self.known_hosts = self.state / "known_hosts"
-        self.socket = self.state / "worker.sock"
+        self.socket = settings.socket
         self.lock = self.state / "worker.lock"
 
     @cached_property
     def ledger(self) -> SqliteLedger:
         """The ledger, opened at the first use."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return SqliteLedger(self.state / "ledger.sqlite")
+        return SqliteLedger(self.settings.ledger)
 
     @cached_property
     def staging(self) -> FolderStaging:
@@ -110,32 +108,6 @@ class Box:
         reserve = self.settings.appliance.reserve
         return ConfiguredExports(
             {each.name: _export_folder(each, reserve) for each in self.settings.source}
-        )
-
-    @cached_property
-    def expectations(self) -> tuple[Expectation, ...]:
-        """What the office may rely on, for Health."""
-        places = tuple(each.name for each in self.settings.repository)
-        mirrors = tuple(each.name for each in self.settings.mirror)
-        wait = self._longest_wait_for_the_cloud()
-        return tuple(
-            Expectation(
-                each.name,
-                parse(each.schedule),
-                self.zone,
-                each.grace,
-                places,
-                mirrors,
-                cloud_grace=each.grace + wait,
-            )
-            for each in self.settings.source
-        )
-
-    def _longest_wait_for_the_cloud(self) -> timedelta:
-        """A mirror on its own schedule rightly lacks what came since its last slot."""
-        schedules = [parse(each.schedule) for each in self.settings.mirror]
-        return max(
-            (_period(each, self.zone, self.clock.now()) for each in schedules), default=_NONE
         )
 
     def repository(self, section: RepositorySection) -> BorgRepository:
@@ -210,12 +182,6 @@ class Box:
             state=self.state / "rclone" / section.name,
             expires_after=section.expire,
         )
-
-
-def _period(schedule: Schedule, zone: ZoneInfo, now: datetime) -> timedelta:
-    first = schedule.next(zone, now)
-    second = schedule.next(zone, first.due) if first else None
-    return second.due - first.due if first and second else _NONE
 
 
 class ConfiguredSource:

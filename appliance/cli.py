@@ -217,7 +217,7 @@ def cancel(office: Office, source: str) -> None:
 @office
 def status(office: Office, as_json: bool) -> None:
     """Say whether we are safe, from the age of the last proved copy, here and in the cloud."""
-    health = _status(office.box)
+    health = _status(office.settings)
     if as_json:
         say_json(health)
         return
@@ -228,14 +228,18 @@ def status(office: Office, as_json: bool) -> None:
         say(f"  {source['source']}: {source['sentence']}")
 
 
-def _status(box: Box) -> Mapping[str, Any]:
+def _status(settings: config.Settings) -> Mapping[str, Any]:
     """Ask the worker, which knows what runs; without one the ledger says the rest."""
-    from .daemon import health_of
+    from .status import health_of
+    from .system.clock import SystemClock
+    from .system.ledger import SqliteLedger
 
     try:
-        return Client(box.socket).status()
+        return Client(settings.socket).status()
     except WorkerAbsent:
-        return {**health_of(box), "running": None, "waiting": []}
+        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        health = health_of(settings, SqliteLedger(settings.ledger), SystemClock())
+        return {**health, "running": None, "waiting": []}
 
 
 @main.command()

@@ -344,6 +344,16 @@ class Settings(Section):
         """The folder of ledger, secrets and known hosts."""
         return self.appliance.state
 
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.state / "ledger.sqlite"
+
+    @property
+    def socket(self) -> Path:
+        """Where the worker answers."""
+        return self.state / "worker.sock"
+
     def source_named(self, name: str) -> SftpSource | HttpSource | InboxSource:
         """Given a name, return the source; raise ConfigError naming the nearest ones."""
         return _named(self.source, name, "source")

@@ -10,26 +10,25 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 
 from .box import Box
-from .core import health, retention
 from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, RunStarted, StepFinished
 from .core.model import Trigger
 from .core.ports import Mirror, Source
 from .core.schedule import Schedule, parse
-from .engine import memory, mirroring, pipeline
+from .engine import mirroring, pipeline
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
+from .status import health_of
 from .system.socket import Server
 
 log = logging.getLogger("appliance")
 
 _LOOK_EVERY_SECONDS = 5.0
-_RUNS_FOR_HEALTH = 50
 
 
 class WorkerPresent(ApplianceError):
@@ -64,11 +63,18 @@ class Engine:
 
     def status(self) -> Mapping[str, object]:
         """Return how things stand, and what runs and waits."""
-        current = self.runner.current()
+        box, current = self._box, self.runner.current()
         queue = self.runner.waiting()
         waiting = [each.job for each in queue]
         retrying = [each.job for each in queue if each.attempt > 1]
-        facts = health_of(self._box, current.job if current else None, waiting, retrying)
+        facts = health_of(
+            box.settings,
+            box.ledger,
+            box.clock,
+            running=current.job if current else None,
+            waiting=waiting,
+            retrying=retrying,
+        )
         return {**facts, "running": _running(current), "waiting": waiting}
 
     def start(self, source: str, trigger: Trigger) -> str:
@@ -87,35 +93,6 @@ def _running(current: Current | None) -> dict[str, object] | None:
         return None
     progress = asdict(current.progress) if current.progress else None
     return {"job": current.job, "started": current.started.isoformat(), "progress": progress}
-
-
-def health_of(
-    box: Box,
-    running: str | None = None,
-    waiting: Sequence[str] = (),
-    retrying: Sequence[str] = (),
-) -> dict[str, object]:
-    """Given a box, return its Health as plain JSON values."""
-    copies = box.ledger.copies()
-    now = box.clock.now()
-    # One copy made on a clock far ahead must not keep the right time in doubt for years.
-    noted = memory.noted_time(box.ledger, memory.CLOCK_TRUSTED_AT, memory.BOX)
-    times = [copy.time for copy in copies if copy.time <= now] + ([noted] if noted else [])
-    newest = max(times, default=None)
-    trusted = retention.clock_is_trusted(now, box.clock.is_synchronised(), newest, None)
-    names = [expected.source for expected in box.expectations]
-    runs = [run for name in names for run in box.ledger.runs(name, _RUNS_FOR_HEALTH)]
-    found = health.assess(
-        box.expectations,
-        copies,
-        runs,
-        now,
-        running,
-        waiting,
-        clock_trusted=trusted,
-        retrying=retrying,
-    )
-    return health.as_json(found)
 
 
 def serve(box: Box) -> None:
