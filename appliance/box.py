@@ -124,10 +124,11 @@ class Box:
             reserve_bytes=section.reserve,
         )
 
-    def read_only(self, section: RepositorySection, folder: Path, state: Path) -> BorgRepository:
-        """Given a fetched copy of a repository, return it opened for reading alone."""
+    def read_only(self, mirror: MirrorSection, folder: Path, state: Path) -> BorgRepository:
+        """Given where a mirror was fetched to, return it opened for reading alone."""
+        section = self.settings.repository_named(mirror.repository)
         return BorgRepository(
-            section.name,
+            mirror.name,
             str(folder),
             lambda: self.secrets.get(section.passphrase),
             state,

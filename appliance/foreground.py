@@ -63,10 +63,9 @@ def drill_now(box: Box, mirror: str | None, *, quiet: bool) -> list[Run]:
             return [drills.drill(name, Trigger.COMMAND, box.kit, watch).run for name in names]
         section = box.settings.mirror_named(mirror)
         with tempfile.TemporaryDirectory(prefix="appliance-borg-") as state:
-            copy_of = box.settings.repository_named(section.repository)
 
             def open_copy(folder: Path) -> Repository:
-                return box.read_only(copy_of, folder, Path(state))
+                return box.read_only(section, folder, Path(state))
 
             ended = drills.drill_mirror(
                 box.mirrors[mirror], open_copy, Trigger.COMMAND, box.kit, watch
@@ -85,7 +84,7 @@ def fetched(box: Box, mirror: str, watch: Watch) -> Iterator[Repository]:
         into, state = Path(folder, "copy"), Path(folder, "borg")
         into.mkdir()
         place = box.mirrors[mirror].fetch(identity, into, watch)
-        yield box.read_only(box.settings.repository_named(section.repository), place, state)
+        yield box.read_only(section, place, state)
 
 
 @contextmanager

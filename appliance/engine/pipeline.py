@@ -27,6 +27,7 @@ from ..core.model import (
     Trigger,
 )
 from ..core.ports import Layout, Source, Watch
+from ..core.words import size
 from . import memory, mirroring, rotation, upkeep
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
@@ -166,6 +167,7 @@ class _Backup:
             raise real[0]
         memory.fulfil(self.kit.ledger, Pending(archive, files))
         self.journal.archive = archive.name
+        self.journal.message = f"{size(layout.export_bytes)} kept, {size(layout.new_bytes)} new."
         self._settle(export)
 
     def _named(self, export: Export, layout: Layout, places: Sequence[Place]) -> Archive:

@@ -103,7 +103,9 @@ class Said:
 def checked_rclone(path: str) -> str:
     """Given rclone's path, return it; raise ToolFailed where it is older than 1.75."""
     said: list[str] = []
-    process.run([path, "version"], on_line=said.append, limits=process.Limits(timedelta(minutes=1)))
+    # An empty --config: else rclone makes a folder for one in the home of whoever we are.
+    argv = [path, "version", "--config="]
+    process.run(argv, on_line=said.append, limits=process.Limits(timedelta(minutes=1)))
     found = re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", said[0] if said else "")
     version = tuple(int(part) for part in found.groups()) if found else (0, 0, 0)
     if version < OLDEST_RCLONE:
