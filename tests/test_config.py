@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance import config
+from appliance.config import problems
 from appliance.core.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "image" / "appliance.toml"
@@ -27,7 +28,7 @@ passphrase = "${secret:disk-a}"
 """
 
 
-def problems(text):
+def problems_of(text):
     with pytest.raises(ConfigError) as caught:
         config.parse(text)
     return [str(problem) for problem in caught.value.problems]
@@ -46,8 +47,8 @@ def test_every_key_in_the_code_stands_in_the_example():
     models = (
         {type(None)}
         | {config.Settings}
-        | set(config._BY_KEY.values())
-        | set(config._BY_TAG.values())
+        | set(problems._BY_KEY.values())
+        | set(problems._BY_TAG.values())
     )
     keys = {key for model in models for key in getattr(model, "model_fields", {})}
 
@@ -83,7 +84,7 @@ def test_a_source_changes_only_what_it_says_of_the_retention():
 
 
 def test_all_problems_are_named_at_once_with_their_path():
-    found = problems(
+    found = problems_of(
         GOOD.replace('host = "crm.example.org"', 'hots = "crm"\nport = 70000\nschedule = "nightly"')
         + '[[mirror]]\nname = "cloud"\nrepository = "disc-a"\nremote = "b2:x"\nexpire = "soon"\n'
         + "[appliance]\nretenton = 3\n"
@@ -108,7 +109,7 @@ def test_parts_that_do_not_fit_together_are_named():
         + '[[mirror]]\nname = "cloud"\nrepository = "disc-a"\nremote = "b2:x"\n'
     )
 
-    assert problems(text) == [
+    assert problems_of(text) == [
         "source.crm.name: two sources have this name",
         "source.crm.schedule: only a mirror can run after backup",
         'mirror.cloud.repository: there is no repository named "disc-a" (did you mean "disk-a"?)',
@@ -129,23 +130,23 @@ def test_parts_that_do_not_fit_together_are_named():
     ],
 )
 def test_each_mistake_has_its_sentence(old, new, words):
-    assert any(words in problem for problem in problems(GOOD.replace(old, new)))
+    assert any(words in problem for problem in problems_of(GOOD.replace(old, new)))
 
 
 def test_a_refused_secret_is_not_repeated():
-    assert "hunter2" not in "\n".join(problems(GOOD.replace("${secret:crm}", "hunter2")))
+    assert "hunter2" not in "\n".join(problems_of(GOOD.replace("${secret:crm}", "hunter2")))
 
 
 def test_a_mirror_of_a_distant_repository_is_refused():
     text = GOOD.replace('path = "/mnt/disk-a"', 'url = "ssh://backup@nas/./office"')
 
-    found = problems(text + '[[mirror]]\nname = "c"\nrepository = "disk-a"\nremote = "b2:x"\n')
+    found = problems_of(text + '[[mirror]]\nname = "c"\nrepository = "disk-a"\nremote = "b2:x"\n')
 
     assert "only a repository on this machine can be mirrored" in found[0]
 
 
 def test_broken_toml_names_its_line():
-    assert "line 3" in problems("[appliance]\nname = 'x'\nzone = \n")[0]
+    assert "line 3" in problems_of("[appliance]\nname = 'x'\nzone = \n")[0]
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"\x00", b"a" * 1000])

@@ -13,8 +13,8 @@ import appliance
 PACKAGE = Path(appliance.__file__).parent
 
 RING = {"sources", "exports", "repositories", "mirrors", "hw", "web"}
-LAYERS = RING | {"core", "engine", "system", "demo"}
-MAY_IMPORT = {"core": set(), "engine": {"core"}, "system": {"core"}} | {
+LAYERS = RING | {"config", "core", "engine", "system", "demo"}
+MAY_IMPORT = {"core": set(), "engine": {"core"}, "system": {"core"}, "config": {"core"}} | {
     layer: {"core", "system"} for layer in RING
 }
 """Besides itself. What is not named here, and every file directly in the package, is the rim."""
@@ -26,14 +26,14 @@ DOORS = {
     "requests": {"sources/"},
     "urllib3": {"sources/"},
     "cronsim": {"core/schedule.py"},
-    "tomllib": {"config.py", "sources/recipe.py"},
+    "tomllib": {"config/", "sources/recipe.py"},
     "gpiozero": {"hw/panel.py"},
     "pyudev": {"hw/disks.py"},
-    "watchdog": {"sources/inbox.py", "config.py"},
+    "watchdog": {"sources/inbox.py", "config/"},
     "flask": {"web/"},
     "backports.zstd": {"exports/"},
     "compression.zstd": {"exports/"},
-    "pydantic": {"config.py"},
+    "pydantic": {"config/"},
     "click": {"cli.py", "screen.py"},
 }
 """Where each outside library may be imported; a folder ends in a slash."""

@@ -22,9 +22,10 @@ ApplianceError                 retry = False, hint = ""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 
 
 class ApplianceError(Exception):
@@ -54,6 +55,15 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return ` (did you mean "x"?)`, or the choices where nothing is near."""
+    words = list(words)
+    near = get_close_matches(word, words, n=1)
+    if near:
+        return f' (did you mean "{near[0]}"?)'
+    return f" (there is {', '.join(words)})" if words else ""
 
 
 class ConfigError(ApplianceError):

@@ -1,0 +1,72 @@
+"""The configuration: one TOML file, read whole, every problem named at once with its key path.
+
+Secrets never stand in the file: a field that holds one takes only `${secret:NAME}`. This package
+is the only home of pydantic.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..core.errors import ConfigError, Problem
+from .problems import cross_checks, in_words
+from .sections import (
+    CommonSource,
+    HttpSource,
+    InboxSource,
+    MirrorSection,
+    RepositorySection,
+    Settings,
+    SftpSource,
+)
+
+__all__ = [
+    "CommonSource",
+    "HttpSource",
+    "InboxSource",
+    "MirrorSection",
+    "RepositorySection",
+    "Settings",
+    "SftpSource",
+    "load",
+    "location",
+    "parse",
+]
+
+DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
+
+
+def location(given: str | None = None) -> Path:
+    """Given the `--config` option or nothing, return the file to read."""
+    return Path(given or os.environ.get("APPLIANCE_CONFIG") or DEFAULT_PATH)
+
+
+def load(path: Path) -> Settings:
+    """Given the file's path, return its Settings; raise ConfigError with every problem."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([Problem("", f"There is no configuration at {path}.")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem("", f"{path} cannot be read: {error}.")]) from None
+    return parse(text)
+
+
+def parse(text: str) -> Settings:
+    """Given the file's text, return its Settings; raise ConfigError with every problem."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Problem("", f"This is not valid TOML: {error}.")]) from None
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError([in_words(each, raw) for each in error.errors()]) from None
+    problems = list(cross_checks(settings))
+    if problems:
+        raise ConfigError(problems)
+    return settings

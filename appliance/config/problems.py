@@ -1,0 +1,133 @@
+"""What is wrong with the file, in words: pydantic's findings, and parts that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..core.errors import Problem, did_you_mean
+from .sections import (
+    ApplianceSection,
+    BasicAuth,
+    BearerAuth,
+    HeaderAuth,
+    HttpSource,
+    InboxSource,
+    LimitsSection,
+    MirrorSection,
+    NoAuth,
+    OAuth2Auth,
+    QueryAuth,
+    RepositorySection,
+    RetentionSection,
+    Section,
+    Settings,
+    SftpSource,
+)
+
+_QUOTE = "'"
+
+
+def in_words(error: Any, raw: dict[str, Any]) -> Problem:
+    """Given one of pydantic's errors, say it in our words with the key's path."""
+    path = _path(error["loc"], raw)
+    words = _WORDS.get(error["type"])
+    if words is None:
+        return Problem(path, str(error["msg"]).removeprefix("Value error, "))
+    return Problem(path, words(error))
+
+
+def _unknown(error: Any) -> str:
+    key = str(error["loc"][-1])
+    return f"this key is not known{did_you_mean(key, _keys_at(error['loc'][:-1]))}"
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "extra_forbidden": _unknown,
+    "missing": lambda _: "this key is missing",
+    "union_tag_invalid": lambda e: f"must be one of {e['ctx']['expected_tags']}",
+    "union_tag_not_found": lambda e: (
+        f"the key {e['ctx']['discriminator'].strip(_QUOTE)} is missing"
+    ),
+    "literal_error": lambda e: f"must be {e['ctx']['expected']}",
+}
+
+
+def _path(loc: Sequence[str | int], raw: Any) -> str:
+    """Given pydantic's location, return `source.crm-nightly.port` (names instead of numbers)."""
+    words: list[str] = []
+    here = raw
+    for part in loc:
+        if (
+            isinstance(here, dict)
+            and part not in here
+            and here.get("type", here.get("kind")) == part
+        ):
+            continue  # the tag of a union, not a key
+        here = _step(here, part)
+        named = isinstance(part, int) and isinstance(here, dict) and "name" in here
+        words.append(str(here["name"]) if named else str(part))
+    return ".".join(words)
+
+
+def _step(here: Any, part: str | int) -> Any:
+    try:
+        return here[part]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _keys_at(loc: Sequence[str | int]) -> list[str]:
+    """Given the location of a table, return the keys it may have."""
+    model: Any = Settings
+    for part in loc:
+        model = _BY_TAG.get(str(part)) or _BY_KEY.get(str(part)) or model
+    return list(model.model_fields)
+
+
+_BY_KEY: dict[str, type[Section]] = {
+    "appliance": ApplianceSection,
+    "repository": RepositorySection,
+    "mirror": MirrorSection,
+    "retention": RetentionSection,
+    "limits": LimitsSection,
+}
+_BY_TAG: dict[str, type[Section]] = {
+    "sftp": SftpSource,
+    "http": HttpSource,
+    "inbox": InboxSource,
+    "none": NoAuth,
+    "basic": BasicAuth,
+    "bearer": BearerAuth,
+    "header": HeaderAuth,
+    "query": QueryAuth,
+    "oauth2": OAuth2Auth,
+}
+
+
+def cross_checks(settings: Settings) -> Iterator[Problem]:
+    """Yield what is wrong between parts that are right by themselves."""
+    for kind in ("source", "repository", "mirror"):
+        yield from _twice(kind, [section.name for section in getattr(settings, kind)])
+    if settings.source and not settings.repository:
+        yield Problem("repository", "there is no repository to put backups into")
+    for source in settings.source:
+        if source.schedule == "after backup":
+            yield Problem(f"source.{source.name}.schedule", "only a mirror can run after backup")
+    for mirror in settings.mirror:
+        yield from _mirror_problems(mirror, settings)
+
+
+def _mirror_problems(mirror: MirrorSection, settings: Settings) -> Iterator[Problem]:
+    where = f"mirror.{mirror.name}.repository"
+    known = {repository.name: repository for repository in settings.repository}
+    if mirror.repository not in known:
+        meant = did_you_mean(mirror.repository, known)
+        yield Problem(where, f'there is no repository named "{mirror.repository}"{meant}')
+    elif known[mirror.repository].path is None:
+        yield Problem(where, "only a repository on this machine can be mirrored, not an ssh:// one")
+
+
+def _twice(kind: str, names: Sequence[str]) -> Iterator[Problem]:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem(f"{kind}.{name}.name", f"two {kind}s have this name")

@@ -1,0 +1,302 @@
+"""The tables of the file and their keys: what each means and what it is when left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Protocol, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..core.errors import ConfigError, Problem, did_you_mean
+from ..core.retention import Policy
+from .values import (
+    Duration,
+    Globs,
+    HostKey,
+    Name,
+    Port,
+    ScheduleText,
+    SecretName,
+    Size,
+    Url,
+    Zone,
+)
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class ApplianceSection(Section):
+    """What concerns the box as a whole."""
+
+    name: str = "Office"
+    timezone: Zone = "UTC"
+    state: Path = Path("/var/lib/appliance")
+    staging: Path | None = None
+    reserve: Size = 512 * 10**6
+    """Room that is left free where exports are staged."""
+
+
+class RetentionSection(Section):
+    """How many good archives stay, by period."""
+
+    last: int = Field(default=7, ge=1)
+    daily: int = Field(default=30, ge=0)
+    weekly: int = Field(default=12, ge=0)
+    monthly: int = Field(default=24, ge=0)
+    yearly: int = Field(default=7, ge=0)
+
+
+class RetentionOverride(Section):
+    """What one source changes of the retention."""
+
+    last: int | None = Field(default=None, ge=1)
+    daily: int | None = Field(default=None, ge=0)
+    weekly: int | None = Field(default=None, ge=0)
+    monthly: int | None = Field(default=None, ge=0)
+    yearly: int | None = Field(default=None, ge=0)
+
+
+class LimitsSection(Section):
+    """What an export may not exceed: bombs and mistakes stop here."""
+
+    size: Size = 20 * 10**9
+    """Of what is pulled."""
+    unpacked: Size = 100 * 10**9
+    members: int = Field(default=100_000, ge=1)
+    ratio: int = Field(default=1000, ge=2)
+    total: Duration = timedelta(hours=6)
+    idle: Duration = timedelta(minutes=2)
+    rate: Size = 1000
+    """Bytes per second, below which a transfer is given up after five minutes."""
+
+
+class CommonSource(Section):
+    """What every kind of source has."""
+
+    name: Name
+    schedule: ScheduleText = "daily at 03:00"
+    grace: Duration = timedelta(hours=6)
+    original: Literal["keep", "drop"] = "keep"
+    retention: RetentionOverride = RetentionOverride()
+    limits: LimitsSection = LimitsSection()
+
+
+class SftpSource(CommonSource):
+    """A folder on an SFTP server."""
+
+    type: Literal["sftp"]
+    host: str
+    port: Port = 22
+    user: str
+    password: SecretName | None = None
+    key: SecretName | None = None
+    key_file: Path | None = None
+    key_passphrase: SecretName | None = None
+    host_key: HostKey = ""
+    path: str = "."
+    pick: Globs = ("*",)
+    newest: int = Field(default=1, ge=0)
+    stable_for: Duration = timedelta(minutes=2)
+
+    @model_validator(mode="after")
+    def _has_one_login(self) -> Self:
+        if not (self.password or self.key or self.key_file):
+            raise ValueError("one of password, key or key_file is needed to log in")
+        if self.key and self.key_file:
+            raise ValueError("give key or key_file, not both")
+        return self
+
+
+class NoAuth(Section):
+    """Nothing is asked."""
+
+    kind: Literal["none"] = "none"
+
+
+class BasicAuth(Section):
+    """User name and password."""
+
+    kind: Literal["basic"]
+    user: str
+    password: SecretName
+
+
+class BearerAuth(Section):
+    """A token in the Authorization header."""
+
+    kind: Literal["bearer"]
+    token: SecretName
+
+
+class HeaderAuth(Section):
+    """A key in a header of the vendor's own."""
+
+    kind: Literal["header"]
+    name: str
+    value: SecretName
+
+
+class QueryAuth(Section):
+    """A key in the address."""
+
+    kind: Literal["query"]
+    name: str
+    value: SecretName
+
+
+class OAuth2Auth(Section):
+    """A token fetched for each pull."""
+
+    kind: Literal["oauth2"]
+    grant: Literal["client_credentials", "refresh_token"]
+    token_url: Url
+    client_id: str
+    client_secret: SecretName | None = None
+    refresh_token: SecretName | None = None
+    scope: str = ""
+    client_auth: Literal["basic", "body"] = "basic"
+
+    @model_validator(mode="after")
+    def _has_what_its_grant_needs(self) -> Self:
+        needed = "refresh_token" if self.grant == "refresh_token" else "client_secret"
+        if getattr(self, needed) is None:
+            raise ValueError(f"grant {self.grant} needs {needed}")
+        return self
+
+
+Auth = Annotated[
+    NoAuth | BasicAuth | BearerAuth | HeaderAuth | QueryAuth | OAuth2Auth,
+    Field(discriminator="kind"),
+]
+
+
+class HttpSource(CommonSource):
+    """One address on a web server."""
+
+    type: Literal["http"]
+    url: Url
+    auth: Auth = NoAuth()
+    hosts: tuple[str, ...] = ()
+    """Further hosts that a redirect may lead to, without credentials."""
+    credential_hosts: tuple[str, ...] = ()
+    """Further hosts that may be shown the credentials."""
+    ca_file: Path | None = None
+    file_name: str = ""
+
+
+class InboxSource(CommonSource):
+    """A folder somebody saves exports into."""
+
+    type: Literal["inbox"]
+    path: Path
+    pick: Globs = ("*",)
+    stable_for: Duration = timedelta(seconds=10)
+
+
+SourceSection = Annotated[SftpSource | HttpSource | InboxSource, Field(discriminator="type")]
+
+
+class RepositorySection(Section):
+    """One Borg repository."""
+
+    name: Name
+    path: Path | None = None
+    url: str | None = None
+    ssh_key_file: Path | None = None
+    passphrase: SecretName
+    reserve: Size = 2 * 10**9
+
+    @model_validator(mode="after")
+    def _lies_in_one_place(self) -> Self:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("give either path or url")
+        if self.url is not None and not re.match(r"ssh://[^/]+/.+", self.url):
+            raise ValueError("a url is written like ssh://user@host/./repo")
+        if self.path is not None and not self.path.is_absolute():
+            raise ValueError("path must begin with /")
+        return self
+
+
+class MirrorSection(Section):
+    """A cloud copy of one repository."""
+
+    name: Name
+    repository: str
+    remote: str
+    rclone_config: Path | None = None
+    schedule: ScheduleText = "after backup"
+    bandwidth: str = ""
+    expire: Duration | None = None
+
+
+class Settings(Section):
+    """The whole file."""
+
+    appliance: ApplianceSection = ApplianceSection()
+    source: tuple[SourceSection, ...] = ()
+    repository: tuple[RepositorySection, ...] = ()
+    mirror: tuple[MirrorSection, ...] = ()
+    retention: RetentionSection = RetentionSection()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The office's time zone."""
+        return ZoneInfo(self.appliance.timezone)
+
+    @property
+    def state(self) -> Path:
+        """The folder of ledger, secrets and known hosts."""
+        return self.appliance.state
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.state / "ledger.sqlite"
+
+    @property
+    def socket(self) -> Path:
+        """Where the worker answers."""
+        return self.state / "worker.sock"
+
+    def source_named(self, name: str) -> SftpSource | HttpSource | InboxSource:
+        """Given a name, return the source; raise ConfigError naming the nearest ones."""
+        return _named(self.source, name, "source")
+
+    def repository_named(self, name: str) -> RepositorySection:
+        """Given a name, return the repository; raise ConfigError naming the nearest ones."""
+        return _named(self.repository, name, "repository")
+
+    def mirror_named(self, name: str) -> MirrorSection:
+        """Given a name, return the mirror; raise ConfigError naming the nearest ones."""
+        return _named(self.mirror, name, "mirror")
+
+    def policy(self, source: CommonSource) -> Policy:
+        """Given a source, return its retention: its own numbers over the common ones."""
+        own = source.retention.model_dump(exclude_none=True)
+        return Policy(**(self.retention.model_dump() | own))
+
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Section = TypeVar("_Section", bound=_HasName)
+
+
+def _named(sections: Sequence[_Section], name: str, kind: str) -> _Section:
+    for section in sections:
+        if section.name == name:
+            return section
+    names = [section.name for section in sections]
+    raise ConfigError(
+        [Problem("", f'There is no {kind} named "{name}"{did_you_mean(name, names)}.')]
+    )

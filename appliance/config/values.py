@@ -1,0 +1,93 @@
+"""What one value of the configuration may look like: spans, sizes, names, secrets, addresses.
+
+Each reader returns the value or raises ValueError with a sentence that shows how to write it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from ..core import schedule
+
+_UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SECRET = re.compile(r"\$\{secret:([a-z0-9_-]+)\}")
+
+
+def _duration(value: object) -> timedelta:
+    """Given "90s", "2m", "6h", "90d" or "2w", return it; raise ValueError otherwise."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", str(value).lower())
+    if not found or found[2] not in _UNITS:
+        raise ValueError(f'"{value}" is not a time span; write it like "90s", "2m", "6h" or "90d"')
+    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+
+
+def _size(value: object) -> int:
+    """Given "500 MB" or "2 GB", return bytes; raise ValueError otherwise."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Z]+)\s*", str(value).upper())
+    if not found or found[2] not in _SIZES:
+        raise ValueError(f'"{value}" is not a size; write it like "500 MB" or "2 GB"')
+    return int(float(found[1]) * _SIZES[found[2]])
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+        raise ValueError(f'"{value}" is not a name; use small letters, digits and single hyphens')
+    return value
+
+
+def _secret(value: str) -> str:
+    """Given `${secret:NAME}`, return NAME; a secret written in clear is refused."""
+    found = _SECRET.fullmatch(value.strip())
+    if not found:
+        raise ValueError(
+            "a secret must not stand in this file; write ${secret:NAME} and put the secret "
+            "into the file secrets/NAME in the state folder"
+        )
+    return found[1]
+
+
+def _schedule(value: str) -> str:
+    schedule.parse(value)
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'"{value}" is not a time zone; write it like "Europe/Berlin"') from None
+    return value
+
+
+def _host_key(value: str) -> str:
+    if value and not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}=?", value):
+        raise ValueError("a host key is written as SHA256: and 43 characters, as ssh shows it")
+    return value
+
+
+def _without_credentials(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError(f'"{value}" is not a web address; it begins with https://')
+    if parts.username or parts.password:
+        raise ValueError("a user name or password must not stand in the address; use auth")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Size = Annotated[int, BeforeValidator(_size)]
+Name = Annotated[str, AfterValidator(_name)]
+SecretName = Annotated[str, AfterValidator(_secret)]
+ScheduleText = Annotated[str, AfterValidator(_schedule)]
+Url = Annotated[str, AfterValidator(_without_credentials)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Globs = Annotated[tuple[str, ...], Field(min_length=1)]
+Zone = Annotated[str, AfterValidator(_zone)]
+HostKey = Annotated[str, AfterValidator(_host_key)]
