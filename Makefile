@@ -12,7 +12,7 @@ TEST_PACKAGES  = faketime
 BENCH_PACKAGES = restic curl
 
 BIN   = .venv/bin
-SETUP = PYTHON="$(PYTHON)" sh setup.sh
+SETUP = PYTHON="$(PYTHON)" sh image/setup.sh
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench install lock
@@ -33,7 +33,7 @@ lint: ## ruff, mypy and the shells' own check
 	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	sh -n setup.sh
+	sh -n image/setup.sh
 	bash -n .ci/run
 
 bench: ## compare with restic, borg, sftp and curl; ARGS="--scale 0.1 --days 10" is quicker
@@ -45,4 +45,4 @@ install: ## only install what is missing
 
 lock: ## choose the newest Python packages anew and pin them by hash
 	@$(SETUP) $(PACKAGES)
-	@sh setup.sh --lock
+	@sh image/setup.sh --lock

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-_SETUP = ("Makefile", "setup.sh", "requirements.lock", "pyproject.toml")
+_SETUP = ("Makefile", "image/setup.sh", "requirements.lock", "pyproject.toml")
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def fresh(tmp_path: Path) -> Path:
     folder = tmp_path / "a fresh checkout"
     folder.mkdir()
     for name in _SETUP:
-        shutil.copy(ROOT / name, folder)
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
@@ -157,7 +158,7 @@ def test_every_package_to_build_borg_with_stands_before_borg():
 def test_system_packages_are_named_in_one_place():
     named = [
         path.name
-        for path in (ROOT / "Makefile", ROOT / "setup.sh", ROOT / ".ci" / "run")
+        for path in (ROOT / "Makefile", ROOT / "image" / "setup.sh", ROOT / ".ci" / "run")
         if "libacl1-dev" in path.read_text()
     ]
     assert named == ["Makefile"]

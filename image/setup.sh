@@ -3,10 +3,10 @@
 # Called by the Makefile, which holds the list of system packages. Every step may be interrupted
 # and repeated; .venv/ready is written last and says what .venv was made from.
 #
-#   setup.sh PACKAGE...     install what is missing
-#   setup.sh --lock         pin the Python packages anew
+#   image/setup.sh PACKAGE...     install what is missing
+#   image/setup.sh --lock         pin the Python packages anew
 set -eu
-cd "$(dirname "$0")"
+cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 ready=.venv/ready
 marker='# Everything else.'
@@ -75,7 +75,7 @@ Debian 12, Debian 13 and today's Raspberry Pi OS have it. Or name another one:
 
 # What .venv must have been made from: these files, this Python, this place.
 fingerprint() {
-    cat requirements.lock pyproject.toml setup.sh | sha256sum
+    cat requirements.lock pyproject.toml image/setup.sh | sha256sum
     .venv/bin/python -V 2>/dev/null || echo none
     pwd
 }
