@@ -1,4 +1,7 @@
-"""The only home of received bytes: names, limits, free space, hash and durability of a pull."""
+"""The only home of received bytes: names, limits, free space and hash of a pull.
+
+Nothing here is synced to the disk: after a power cut staging is wiped and the pull begins anew.
+"""
 
 from __future__ import annotations
 
@@ -122,18 +125,16 @@ class Landing:
         modified: datetime | None = None,
         validator: str = "",
     ) -> Iterator[Writer]:
-        """Yield a writer for one file; on leaving it is whole, durable and in `files`.
+        """Yield a writer for one file; on leaving it is whole and in `files`.
 
         `size_bytes` is what the server announced: fewer or more raise ExportUnsafe. Whatever
         is raised inside, nothing of a failed file is kept. A full disk raises DiskFull.
         """
         self.check_room(size_bytes or 0)
-        with self._opened() as (number, folder, descriptor), _room_or_disk_full():
+        with self._opened() as (number, descriptor), _room_or_disk_full():
             writer = Writer(self, descriptor, size_bytes)
             yield writer
             writer.check_whole()
-            os.fsync(descriptor)
-            os.fsync(folder)
         self.files += (
             ExportFile(
                 clean_name(name),
@@ -147,12 +148,12 @@ class Landing:
         self._report(writer.announced, force=True)
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[str, int, int]]:
+    def _opened(self) -> Iterator[tuple[str, int]]:
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             number, descriptor = self._create(folder)
             try:
-                yield number, folder, descriptor
+                yield number, descriptor
             except BaseException:
                 os.unlink(number, dir_fd=folder)
                 raise
