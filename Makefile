@@ -26,7 +26,7 @@ run: ## the whole box on this machine: a small office, its servers, two disks, a
 
 test: ## every test, the slow ones too; ARGS="-k sftp" picks some
 	@$(SETUP) $(PACKAGES) $(TEST_PACKAGES)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 lint: ## ruff, mypy and the shells' own check
 	@$(SETUP) $(PACKAGES)
