@@ -103,7 +103,7 @@ def test_all_problems_are_named_at_once_with_their_path():
 def test_parts_that_do_not_fit_together_are_named():
     text = (
         GOOD
-        + GOOD.replace('"disk-a"', '"disk-b"').replace(
+        + GOOD.replace("disk-a", "disk-b").replace(
             "password", 'schedule = "after backup"\npassword'
         )
         + '[[mirror]]\nname = "cloud"\nrepository = "disc-a"\nremote = "b2:x"\n'
@@ -131,6 +131,26 @@ def test_parts_that_do_not_fit_together_are_named():
 )
 def test_each_mistake_has_its_sentence(old, new, words):
     assert any(words in problem for problem in problems_of(GOOD.replace(old, new)))
+
+
+def test_two_places_are_never_taken_for_one():
+    copy = GOOD[GOOD.index("[[repository]]") :].replace('name = "disk-a"', 'name = "disk-b"')
+    mirror = '[[mirror]]\nname = "disk-a"\nrepository = "disk-a"\nremote = "b2:x"\n'
+
+    assert problems_of(GOOD + copy + mirror) == [
+        "mirror.disk-a.name: a repository has this name already",
+        "repository.disk-b: another repository lies there; each needs a place of its own",
+    ]
+
+
+@pytest.mark.parametrize("remote", [":s3,secret_access_key=hunter2:office", "office", "", "b2"])
+def test_a_remote_is_a_name_and_a_path_without_keys(remote):
+    mirror = f'[[mirror]]\nname = "c"\nrepository = "disk-a"\nremote = "{remote}"\n'
+
+    (problem,) = problems_of(GOOD + mirror)
+
+    assert "is not a remote" in problem
+    assert "hunter2" not in problem
 
 
 def test_a_refused_secret_is_not_repeated():

@@ -109,6 +109,7 @@ def cross_checks(settings: Settings) -> Iterator[Problem]:
     """Yield what is wrong between parts that are right by themselves."""
     for kind in ("source", "repository", "mirror"):
         yield from _twice(kind, [section.name for section in getattr(settings, kind)])
+    yield from _mixed_up(settings)
     if settings.source and not settings.repository:
         yield Problem("repository", "there is no repository to put backups into")
     for source in settings.source:
@@ -116,6 +117,19 @@ def cross_checks(settings: Settings) -> Iterator[Problem]:
             yield Problem(f"source.{source.name}.schedule", "only a mirror can run after backup")
     for mirror in settings.mirror:
         yield from _mirror_problems(mirror, settings)
+
+
+def _mixed_up(settings: Settings) -> Iterator[Problem]:
+    """Two places must not be taken for one: by their name, or because they are one."""
+    names = {repository.name for repository in settings.repository}
+    for mirror in settings.mirror:
+        if mirror.name in names:
+            yield Problem(f"mirror.{mirror.name}.name", "a repository has this name already")
+    lie_in = [str(each.path or each.url).rstrip("/") for each in settings.repository]
+    for repository, place in zip(settings.repository, lie_in, strict=True):
+        if lie_in.index(place) < settings.repository.index(repository):
+            words = "another repository lies there; each needs a place of its own"
+            yield Problem(f"repository.{repository.name}", words)
 
 
 def _mirror_problems(mirror: MirrorSection, settings: Settings) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from .values import (
     HostKey,
     Name,
     Port,
+    Remote,
     ScheduleText,
     SecretName,
     Size,
@@ -212,7 +213,8 @@ class RepositorySection(Section):
     url: str | None = None
     ssh_key_file: Path | None = None
     passphrase: SecretName
-    reserve: Size = 2 * 10**9
+    reserve: Size | None = None
+    """Room left free on the disk; left out, a twentieth of it, 2 GB at most."""
 
     @model_validator(mode="after")
     def _lies_in_one_place(self) -> Self:
@@ -230,7 +232,7 @@ class MirrorSection(Section):
 
     name: Name
     repository: str
-    remote: str
+    remote: Remote
     rclone_config: Path | None = None
     schedule: ScheduleText = "after backup"
     bandwidth: str = ""

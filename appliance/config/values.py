@@ -81,11 +81,23 @@ def _without_credentials(value: str) -> str:
     return value
 
 
+def _remote(value: str) -> str:
+    """Keys and passwords belong into rclone's own file, not into `:s3,secret=...:bucket`."""
+    if not re.fullmatch(r"/.*|[A-Za-z0-9_][A-Za-z0-9_. +@-]*:.*", value):
+        shown = value.partition(",")[0]
+        raise ValueError(
+            f'"{shown}" is not a remote; write NAME:PATH, where NAME stands in '
+            "rclone's configuration, or a folder that begins with /"
+        )
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
 Name = Annotated[str, AfterValidator(_name)]
 SecretName = Annotated[str, AfterValidator(_secret)]
 ScheduleText = Annotated[str, AfterValidator(_schedule)]
+Remote = Annotated[str, AfterValidator(_remote)]
 Url = Annotated[str, AfterValidator(_without_credentials)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Globs = Annotated[tuple[str, ...], Field(min_length=1)]
