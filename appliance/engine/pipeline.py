@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ..core.errors import ApplianceError, DiskAbsent, ExportNotReady, ExportUnsafe
+from ..core.errors import (
+    ApplianceError,
+    DiskAbsent,
+    ExportNotReady,
+    ExportUnsafe,
+    RepositoryDamaged,
+    ToolFailed,
+)
 from ..core.model import (
     Archive,
     Export,
@@ -32,7 +39,7 @@ from . import memory, mirroring, rotation, upkeep
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
 from .memory import Pending
-from .places import Place, store, trusts_the_clock, verify
+from .places import Place, store, trusts_the_clock, verify, wipe
 from .rotation import Reference
 
 MANIFEST = "manifest.json"
@@ -141,11 +148,22 @@ class _Backup:
             self._settle(export)
 
     def _lay_out(self, export: Export, before: Reference | None) -> Layout:
-        work, previous = self.folder / "work", before.layout.root if before else None
+        """Differences from the backup before where it gives them; a bad one never stops this."""
+        work = self.folder / "work"
+
+        def laid_out(previous: Path | None) -> Layout:
+            work.mkdir()
+            return self.kit.exports.lay_out(export, previous, work, self.journal.watch)
 
         def unpack(remarks: Remarks) -> Layout:
-            work.mkdir()
-            layout = self.kit.exports.lay_out(export, previous, work, self.journal.watch)
+            try:
+                layout = laid_out(before.layout.root if before else None)
+            except (RepositoryDamaged, ToolFailed) as error:
+                if before is None:
+                    raise
+                self.journal.warn(_unusable(before, error))
+                wipe(work)
+                layout = laid_out(None)
             remarks.size_bytes = layout.export_bytes
             return layout
 
@@ -196,6 +214,13 @@ class _Backup:
             self.source.settle(export)
         except Exception as error:  # noqa: BLE001 - the backup is proved already
             self.journal.warn(understood(error))
+
+
+def _unusable(before: Reference, error: ApplianceError) -> ApplianceError:
+    name, place = before.archive.name, before.place.name
+    message = f"{name} on {place} cannot serve for a difference: the export is stored whole."
+    hint = "Nothing of this backup is missing; restore that older one from the other copy."
+    return ApplianceError(message, hint=hint, detail=f"{error.message} {error.detail}".strip())
 
 
 def _inspect(layout: Layout, remarks: Remarks) -> None:

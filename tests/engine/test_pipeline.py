@@ -410,3 +410,38 @@ def test_with_a_new_ledger_the_backup_comes_before_the_reading_of_years(box: Box
     assert before.count(StepName.VERIFY) == 2
     assert box.copies("disk-a") == set(box.disk_a.held)
     assert box.copies("cloud") == set(box.disk_a.held)
+
+
+@pytest.mark.parametrize(
+    "error", [errors.RepositoryDamaged("bent"), errors.ToolFailed("another zlib")]
+)
+def test_a_backup_before_that_cannot_be_rebuilt_never_stops_tonights(box: Box, error) -> None:
+    first = box.back_up("one")
+    lay_out = box.exports.lay_out
+
+    def refuse(export, previous, work, watch):
+        (work / "half").mkdir()
+        if previous is not None:
+            raise error
+        (work / "half").rmdir()
+        return lay_out(export, previous, work, watch)
+
+    box.exports.lay_out = refuse
+    box.next_day()
+    run = box.back_up("two")
+    assert run.outcome is Outcome.WARNING
+    assert run.archive
+    assert first.archive in run.message
+    assert "disk-" in run.message
+    assert error.message in run.detail
+    assert box.copies("disk-a") == {first.archive, run.archive}
+    assert [step.outcome for step in steps(run, StepName.UNPACK)] == [Outcome.OK]
+
+
+def test_an_export_that_cannot_be_laid_out_by_itself_still_fails(box: Box) -> None:
+    box.back_up("one")
+    box.exports.error = errors.ToolFailed("no such luck")
+    box.next_day()
+    run = box.back_up("two")
+    assert run.outcome is Outcome.FAILED
+    assert "no such luck" in run.message
