@@ -257,6 +257,8 @@ def history(
         _show_run(box.ledger.run(run_id), as_json)
         return
     runs = box.ledger.runs(source, limit)
+    if source is not None and not runs and ":" not in source:
+        office.settings.source_named(source)
     if as_json:
         say_json(runs)
     elif not runs:
@@ -295,6 +297,8 @@ def archives(office: Office, source: str | None, repository: str | None, as_json
     box = office.box
     if source is not None:
         office.settings.source_named(source)
+    if repository is not None:
+        office.settings.repository_named(repository)
     found = _archives(box, source, repository)
     if as_json:
         say_json([{"archive": one, "places": places} for one, places in found])
@@ -341,7 +345,7 @@ def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: An
 
     \b
     appliance restore crm-nightly --to /tmp/back
-    appliance restore crm-nightly --at "3 days ago" --table Contacts --to /tmp/back
+    appliance restore crm-nightly --at "3 days ago" --table Leads --to /tmp/back
     appliance restore crm-nightly --original --from-mirror cloud --to /tmp/back
     """
     from .engine.restore import Wish

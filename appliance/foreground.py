@@ -5,6 +5,7 @@ Part of the rim. Where the daemon runs it is asked and followed; else the same e
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from .box import Box
+from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, StepFinished
 from .core.model import Progress, Run, StepName, Trigger
 from .core.ports import Repository, Watch
@@ -52,7 +54,19 @@ def give_back(
             repositories = [box.repositories[box.settings.repository_named(repository).name]]
         else:
             repositories = list(box.repositories.values())
+        make_folder(into)
         return restore(box.kit, repositories, wish, into, watch)
+
+
+def make_folder(into: Path) -> None:
+    """Make the folder that a restore goes into; raise ApplianceError where that cannot be."""
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        writable = os.access(into, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise ApplianceError(f"{into} cannot be written.", hint="Name another folder with --to.")
 
 
 def drill_now(box: Box, mirror: str | None, *, quiet: bool) -> list[Run]:

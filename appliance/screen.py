@@ -6,6 +6,7 @@ Part of the rim. The only home of rich, which is loaded only when a bar is drawn
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,13 +38,16 @@ MARKS = {
 
 
 def say(text: str = "") -> None:
-    """Write one line for a person."""
-    click.echo(text)
+    """Write one line for a person, unless nobody reads any more (`appliance history | head`)."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_json(value: object) -> None:
     """Write a value as JSON for a program: times as ISO, durations in seconds."""
-    click.echo(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
+    say(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:

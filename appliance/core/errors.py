@@ -69,7 +69,7 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
 class ConfigError(ApplianceError):
     """Raised when the configuration cannot be used; `problems` holds all of them."""
 
-    hint = "Correct the file and run `appliance check`."
+    hint = "`appliance check` names every problem of the configuration at once."
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))

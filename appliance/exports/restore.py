@@ -24,6 +24,7 @@ from .original import Recipe, rebuild
 from .parts import BLOCK_BYTES, Stretch
 
 _FULL = (28, 122)  # ENOSPC, EDQUOT
+_NAMES_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +139,19 @@ def restore(
     archive = Extracted.at(archive_root, into)
     wanted = _originals(archive, only, watch) if original else _members(archive, only, watch)
     if not wanted:
-        asked = ", ".join(only) or "anything"
         raise ApplianceError(
-            f"This backup holds no file called {asked}.",
-            hint="`appliance restore SOURCE --to DIR` without a name brings everything.",
+            f"This backup holds no file called {', '.join(only) or 'anything'}.",
+            hint=f"It holds {_some_of(archive.manifest)}. Without a name all of it comes back.",
         )
     with disk_full_of(f"the folder {into}"):
         into.mkdir(parents=True, exist_ok=True)
         return _bring(wanted, into, watch)
+
+
+def _some_of(manifest: Manifest) -> str:
+    names = sorted(kept.path for kept in manifest.members)
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return (", ".join(names[:_NAMES_SHOWN]) or "nothing") + more
 
 
 @contextmanager

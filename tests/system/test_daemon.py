@@ -1,0 +1,201 @@
+"""The daemon's life as systemd sees it: it starts, is asked, is told to stop, is killed."""
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance import daemon
+from appliance.box import Box
+from appliance.config import load
+from appliance.core.model import Outcome, Trigger
+from appliance.system.clock import SystemClock
+from appliance.system.socket import Client
+from tests.system import processes
+from tests.system.office import contacts, put
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def inbox(office):
+    """One source, one disk and an export that is waiting."""
+    folder = office.inbox()
+    office.disk()
+    put(folder, "a.csv", contacts(300))
+    return folder
+
+
+@contextlib.contextmanager
+def serving(office):
+    """A daemon that answers; its log goes to a file that `log` reads."""
+    client = Client(office.state / "worker.sock")
+    with (office.folder / "daemon.log").open("a") as file:
+        pipes = {"stdout": file, "stderr": subprocess.STDOUT}
+        with office.started("daemon", env=processes.marked(office.folder), **pipes) as process:
+            there = processes.until(lambda: process.poll() is not None or client.is_there(), 60)
+            assert there, log(office)
+            assert process.poll() is None, log(office)
+            yield process, client
+    assert processes.left_over(office.folder) == {}
+
+
+def log(office):
+    return (office.folder / "daemon.log").read_text()
+
+
+def running(client):
+    return (client.status()["running"] or {}).get("job")
+
+
+def test_it_starts_answers_idles_small_and_ends_in_seconds(office, inbox):
+    with serving(office) as (process, client):
+        assert client.status()["running"] is None
+        status = Path("/proc", str(process.pid), "status").read_text()
+        print("idle RSS", re.search(r"VmRSS:\s+(\d+ kB)", status)[1])
+        assert (office.state / "worker.sock").stat().st_mode & 0o777 == 0o660
+        process.terminate()
+        assert process.wait(5) == 0
+    assert not (office.state / "worker.sock").exists()
+    assert "daemon=ready" in log(office)
+    assert "daemon=stopped failed=False" in log(office)
+    assert "Traceback" not in log(office)
+
+
+def test_run_is_done_by_the_daemon_and_followed_to_its_end(office, inbox):
+    with serving(office):
+        said = office.ok("run")
+        (again,) = office.json("run")
+        waiting = office.json("status")["waiting"]
+
+    assert "by-hand: queued" in said
+    assert "✓ storing it (disk-a)" in said
+    assert "✓ by-hand: done in" in said
+    assert again["outcome"] == "skipped"
+    assert waiting == []
+    assert "run=1 source=by-hand outcome=ok" in log(office)
+
+
+def test_F8_the_same_asked_twice_is_one_run(slow_office):
+    office = slow_office
+    with serving(office) as (_, client):
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(office.started("run", "crm"))
+            assert processes.until(lambda: running(client) == "crm", 30)
+            assert client.start("by-hand", Trigger.COMMAND) == "queued"
+            assert client.start("by-hand", Trigger.PAGE) == "already waiting"
+            second = stack.enter_context(office.started("run", "crm"))
+            assert second.stdout.readline().startswith("crm: already running (Ctrl-C stops looking")
+            assert "crm" in office.ok("status")
+            assert office.ok("cancel", "by-hand") == "It is being stopped.\n"
+            assert client.status()["waiting"] == []
+            assert office.ok("cancel", "crm") == "It is being stopped.\n"
+            said = [each.communicate(timeout=60)[0] for each in (first, second)]
+            assert [first.returncode, second.returncode] == [1, 1]
+        assert all("- crm: stopped on request." in each for each in said), said
+        assert office.ok("cancel", "crm") == "There is nothing to cancel for crm.\n"
+    ended = {run["source"]: run["outcome"] for run in office.json("history")}
+    assert ended == {"crm": "cancelled", "by-hand": "cancelled"}
+
+
+@pytest.fixture
+def slow_office(office):
+    """A source whose file must hold still for a minute, and one that waits for its turn."""
+    (office.inbox("crm", stable_for="60s") / "a.csv").write_bytes(contacts(300))
+    put(office.inbox(), "b.csv", contacts(300))
+    office.disk()
+    return office
+
+
+def test_F12_stopped_in_the_middle_of_a_run_it_begins_it_anew(office, inbox):
+    with serving(office) as (process, client):
+        client.start("by-hand", Trigger.COMMAND)
+        assert processes.until(lambda: running(client), 30)
+        process.terminate()
+        assert process.wait(15) == 0
+    (cut,) = office.json("history")
+    assert cut["outcome"] == "cancelled"
+
+    with serving(office) as (_, client):
+        assert processes.until(lambda: len(office.json("history")) == 2, 30)
+        assert processes.until(lambda: not running(client), 60)
+    assert [run["outcome"] for run in office.json("history")] == ["ok", "cancelled"]
+    assert office.json("history")[0]["trigger"] == "catch-up"
+
+
+def test_killed_in_the_middle_of_a_run_it_begins_it_anew(office, inbox):
+    with serving(office) as (process, client):
+        client.start("by-hand", Trigger.COMMAND)
+        assert processes.until(lambda: office.json("history"), 30)
+        process.kill()
+        process.wait(5)
+    assert (office.state / "worker.sock").exists(), "the socket is left over"
+    assert office.call("status").returncode == 0, "and nobody minds"
+
+    with serving(office) as (_, client):
+        assert processes.until(lambda: office.json("history")[0]["outcome"] == "ok", 60)
+    assert [run["outcome"] for run in office.json("history")] == ["ok", "interrupted"]
+
+
+def test_F8_there_is_one_worker_on_a_box(office, inbox):
+    with serving(office):
+        second = office.call("daemon")
+        drill = office.call("drill")
+    assert (second.returncode, drill.returncode) == (1, 1)
+    assert second.stderr.startswith("✗ Another backup program is at work on this box.\n")
+    assert drill.stderr == "✗ The daemon is running.\n  Stop it for the length of a drill.\n"
+    with daemon.only_worker(Box(load(office.config))):
+        run = office.call("run")
+    assert run.returncode == 1
+    assert run.stderr.startswith("✗ Another backup program is at work on this box.\n")
+
+
+class SetClock(SystemClock):
+    """A clock that somebody set, as on any machine with a network."""
+
+    def is_synchronised(self):
+        return True
+
+
+def test_what_is_due_is_done_once_for_each_slot(office, inbox):
+    """The daemon's own engine and real doers; only the hours between two slots are skipped."""
+    box = Box(load(office.config))
+    box.clock = SetClock()
+    engine = daemon.start_up(box)
+    now = box.clock.now()
+
+    engine.ticker.tick(now)
+    assert not engine.runner.work_one(), "what nobody missed yet is not due"
+    for _ in range(3):
+        engine.ticker.tick(now + timedelta(days=1))
+        engine.runner.work_one()
+    engine.ticker.tick(now + timedelta(days=4))
+    engine.runner.work_one()
+
+    runs = box.ledger.runs("by-hand", 10)
+    by_schedule = [run for run in runs if run.trigger is Trigger.SCHEDULE and run.steps]
+    assert [run.outcome for run in by_schedule] == [Outcome.SKIPPED, Outcome.OK]
+    assert len(runs) == 2
+    assert len(box.ledger.slots("by-hand")) == 4, "two went by and are recorded"
+    box.ledger.close()
+
+
+def test_F13_a_daemon_that_is_not_there_is_no_reason_to_be_green(office, inbox):
+    with serving(office):
+        office.ok("run")
+    status = json.loads(office.ok("status", "--json"))
+    assert status["running"] is None
+    assert status["sources"][0]["source"] == "by-hand"
+
+
+def test_a_signal_before_it_is_ready_ends_it(office, inbox):
+    with office.started("daemon") as process:
+        assert processes.until(lambda: process.poll() is None)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert "Traceback" not in out + err
