@@ -23,7 +23,7 @@ DOORS = {
     "subprocess": {"system/process.py"},
     "sqlite3": {"system/ledger.py"},
     "paramiko": {"sources/sftp.py", "sources/sftp/"},
-    "requests": {"sources/"},
+    "requests": set(),
     "urllib3": {"sources/"},
     "cronsim": {"core/schedule.py"},
     "tomllib": {"config/", "sources/recipe.py"},

@@ -14,6 +14,7 @@ from ..cli import main
 from ..core import words
 from ..core.errors import ApplianceError
 from ..screen import say
+from ..system.clock import SystemClock
 from .crm import Change
 from .office import Office, office
 
@@ -38,6 +39,7 @@ def play(folder: Path | None, *, once: bool) -> int:
         if not story.lose_and_find(early):
             return 1
         story.appliance("status")
+        story.explain_the_clock()
         return 0 if once else story.stay()
 
 
@@ -105,6 +107,12 @@ class Story:
                 ),
             )
         )
+
+    def explain_the_clock(self) -> None:
+        """Say why a box on a machine that nobody gives the time calls itself waiting."""
+        if not SystemClock().is_synchronised():
+            say("(No time service sets this machine's clock. A box backs up all the same, but does")
+            say(" not call itself safe and removes nothing until it is sure of the date.)")
 
     def stay(self) -> int:
         """Put the export back and stay as the daemon, while the office works on."""
