@@ -15,7 +15,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from appliance.core.errors import ApplianceError, MirrorRefused, RepositoryDamaged, WrongDisk
+from appliance.core.errors import (
+    ApplianceError,
+    DiskFull,
+    MirrorRefused,
+    RepositoryDamaged,
+    WrongDisk,
+)
 from appliance.core.model import (
     Archive,
     Copy,
@@ -250,6 +256,10 @@ class FakeRepository:
         files = self._files(archive)
         return {path: StoredFile(len(data), sha256(data)) for path, data in files.items()}
 
+    def size_bytes(self, archive: str) -> int:
+        self.power.flows()
+        return sum(map(len, self._files(archive).values()))
+
     def extract(self, archive: str, into: Path, watch: Watch, paths: Sequence[str] = ()) -> None:
         self._called("extract")
         watch.check()
@@ -385,6 +395,12 @@ class FakeMirror:
             self.power.written()
         return Removal(tuple(due), {n: since for n, since in lacking.items() if n not in due})
 
+    def size_bytes(self, repository_id: str | None, watch: Watch) -> int:
+        watch.check()
+        if self.error is not None:
+            raise self.error
+        return sum(len(data) for _, files in self.held.values() for data in files.values())
+
     def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
         watch.check()
         if self.error is not None:
@@ -406,6 +422,8 @@ class FakeStaging:
     def __init__(self, root: Path, power: Power | None = None) -> None:
         self.root, self.power = root, power or Power()
         self.error: Exception | None = None
+        self.room_bytes = 1 << 40
+        self.required: list[int] = []
         root.mkdir(parents=True, exist_ok=True)
 
     def open(self, run_id: int) -> Path:
@@ -426,7 +444,12 @@ class FakeStaging:
             shutil.rmtree(path)
 
     def free_bytes(self) -> int:
-        return 1 << 40
+        return self.room_bytes
+
+    def require(self, size_bytes: int) -> None:
+        self.required.append(size_bytes)
+        if size_bytes > self.free_bytes():
+            raise DiskFull(f"{size_bytes} bytes are needed, {self.free_bytes()} are free.")
 
 
 class FakeLedger:

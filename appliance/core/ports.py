@@ -166,6 +166,9 @@ class Repository(Protocol):
         another manifest: RepositoryDamaged.
         """
 
+    def size_bytes(self, archive: str) -> int:
+        """Return the size of the archive's files, from its listing alone."""
+
     def hashes(self, archive: str, watch: Watch) -> Mapping[str, StoredFile]:
         """Read every file of the archive back and return its size and SHA-256 by path."""
 
@@ -223,6 +226,9 @@ class Mirror(Protocol):
         `now` must be a trusted time, `missing_since` what the last call returned as `missing`.
         Raise MirrorRefused where the repository looks emptied or set back.
         """
+
+    def size_bytes(self, repository_id: str | None, watch: Watch) -> int:
+        """Return how large the copy is in the cloud: at least what `fetch` brings."""
 
     def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
         """Bring the whole copy into an empty folder, return where the repository lies in it.
@@ -312,6 +318,9 @@ class Staging(Protocol):
 
     def free_bytes(self) -> int:
         """Return the room left."""
+
+    def require(self, size_bytes: int) -> None:
+        """Raise DiskFull, naming what is needed and what is free, where that much does not fit."""
 
 
 class Appliance(Protocol):

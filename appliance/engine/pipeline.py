@@ -43,6 +43,8 @@ from .places import Place, store, trusts_the_clock, verify, wipe
 from .rotation import Reference
 
 MANIFEST = "manifest.json"
+_UNPACKED_TIMES = 2
+"""How much room an export wants beside itself, at least: unpacked, and what is stored of it."""
 
 
 def run(source: Source, trigger: Trigger, kit: Kit, watch: Watch, slot: str = "") -> Run:
@@ -153,6 +155,7 @@ class _Backup:
 
         def laid_out(previous: Path | None) -> Layout:
             work.mkdir()
+            self.kit.staging.require(_UNPACKED_TIMES * export.size_bytes)
             return self.kit.exports.lay_out(export, previous, work, self.journal.watch)
 
         def unpack(remarks: Remarks) -> Layout:

@@ -78,6 +78,7 @@ def take_out(
     def extract(remarks: Remarks) -> Layout:
         wipe(folder)
         folder.mkdir()
+        kit.staging.require(place.repository.size_bytes(archive.name))
         place.repository.extract(archive.name, folder, journal.watch)
         layout = kit.exports.read(folder)
         if layout.manifest_sha256 != archive.manifest_sha256 or hashes(folder) != layout.stored:

@@ -14,14 +14,11 @@ from pathlib import Path
 from time import monotonic
 
 from ..core.errors import MirrorRefused, MirrorUnreachable, WrongDisk
-from ..core.model import Progress, Removal, StepName, Transfer
+from ..core.model import COPY_MARKER, Progress, Removal, StepName, Transfer
 from ..core.ports import Repository, Watch
 from .expiry import plan_removal
 from .transfer import Direction, Rclone, Said
 from .whole import WHOLE, Whole, numbers_up_to
-
-COPY_MARKER = "THIS-IS-A-CLOUD-COPY"
-"""Laid into a fetched copy: whoever opens repositories refuses to write where it lies."""
 
 HASHED_UP_TO_BYTES = 4 << 30
 """Up to here each push compares hashes of all objects, above it their sizes: reading the whole
@@ -154,6 +151,10 @@ class RcloneMirror:
         """Return the ids of the repositories that the cloud holds."""
         listed = self._rclone.folders(self._remote, watch)
         return tuple(sorted(name for name in listed if _ID.fullmatch(name)))
+
+    def size_bytes(self, repository_id: str | None, watch: Watch) -> int:
+        """Return how large the copy is in the cloud, with all that has not expired there."""
+        return self._rclone.size_bytes(self._at(repository_id or self._only_id(watch)), watch)
 
     def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
         """Bring the whole copy into an empty folder, return where the repository lies in it.

@@ -268,6 +268,11 @@ class Rclone:
         listed = self._ask(arguments, watch)
         return frozenset(line for line in listed or [] if re.fullmatch(r"\d+/\d+", line))
 
+    def size_bytes(self, path: str, watch: Watch) -> int:
+        """Return the size of all objects below a place, 0 where it is missing."""
+        listed = self._ask(["lsf", "--recursive", "--files-only", "--format=s", path], watch)
+        return sum(int(line) for line in listed or [] if line.isdigit())
+
     def remove(self, path: str, names: Sequence[str], watch: Watch) -> None:
         """Delete exactly these segments of a cloud copy; the only place that deletes anything."""
         said = Said()

@@ -196,9 +196,13 @@ class BorgRepository:
             detail=f"the file list of {name} was not that of the layout",
         )
 
+    def size_bytes(self, archive: str) -> int:
+        """Return the size of the archive's files, from its listing alone."""
+        return sum(self._files(archive).values())
+
     def hashes(self, archive: str, watch: Watch) -> Mapping[str, StoredFile]:
         """Read every file of the archive back and return its size and SHA-256 by path."""
-        total = sum(self._files(archive).values())
+        total = self.size_bytes(archive)
         arguments = [self._borg.target(archive), "-"]
         flags = self._opening.lock_flags()
         with self._borg.reading(Verb.EXPORT_TAR, arguments, flags, watch) as (running, messages):

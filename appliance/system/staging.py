@@ -54,6 +54,16 @@ class FolderStaging:
         self._prepare()
         return max(shutil.disk_usage(self._root).free - self._reserve_bytes, 0)
 
+    def require(self, size_bytes: int) -> None:
+        """Raise DiskFull, naming what is needed and what is free, where that much does not fit."""
+        free = self.free_bytes()
+        if size_bytes > free:
+            raise DiskFull(
+                f"This needs {size(size_bytes)} in {self._root}, but only {size(free)} is free "
+                f"({size(self._reserve_bytes)} are kept in reserve).",
+                hint="Free some room there, or name a larger disk as `staging`; nothing is lost.",
+            )
+
     def _prepare(self) -> None:
         if self._root.is_symlink() or self._root.is_file():
             raise ConfigError([Problem("appliance.staging", "must be a folder, not a link.")])

@@ -45,6 +45,9 @@ class MirrorContract:
         assert sent.size_bytes > 0
         (tmp_path / "scratch").mkdir()
         fetched = mirror.fetch(None, tmp_path / "scratch", Watch())
+        brought = sum(path.stat().st_size for path in fetched.rglob("*") if path.is_file())
+        assert mirror.size_bytes(None, Watch()) > 0
+        assert mirror.size_bytes(repository.id(), Watch()) >= brought - 100, "but for the marker"
         copy = self.opened(fetched, tmp_path)
         assert copy.archives() == (day(0, layout),)
         assert dict(copy.hashes(day(0, layout).name, Watch())) == dict(layout.stored)

@@ -63,6 +63,7 @@ class RepositoryContract:
         out = tmp_path / "out"
         found = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
         assert found == FILES
+        assert repository.size_bytes(day(0, layout).name) == sum(map(len, FILES.values()))
 
     def test_extract_can_be_asked_for_some_paths(
         self, repository: Repository, tmp_path: Path

@@ -445,3 +445,24 @@ def test_an_export_that_cannot_be_laid_out_by_itself_still_fails(box: Box) -> No
     run = box.back_up("two")
     assert run.outcome is Outcome.FAILED
     assert "no such luck" in run.message
+
+
+def test_an_export_that_staging_has_no_room_for_is_refused_before_it_is_unpacked(box: Box) -> None:
+    box.source.files = {"a.csv": b"x" * 600}
+    box.staging.room_bytes = 1000
+    run = box.back_up()
+    assert run.outcome is Outcome.FAILED
+    assert "1200 bytes are needed" in run.message
+    assert box.exports.previous == []
+    assert list(box.staging.root.iterdir()) == []
+
+
+def test_a_backup_before_that_staging_has_no_room_for_is_not_taken_out(box: Box) -> None:
+    box.back_up("x" * 5000)
+    box.next_day()
+    box.staging.room_bytes = 1000
+    box.disk_a.calls.clear()
+    run = box.back_up("new")
+    assert run.outcome is Outcome.WARNING
+    assert "bytes are needed" in run.message
+    assert "extract" not in box.disk_a.calls

@@ -131,3 +131,13 @@ def test_a_root_that_is_no_folder_is_refused(root: Path, tmp_path: Path, kind: s
     staging.wipe()
     with pytest.raises(ConfigError):
         staging.open(1)
+
+
+def test_F5_what_does_not_fit_above_the_reserve_is_refused_with_both_numbers(root: Path) -> None:
+    staging = FolderStaging(root, 1_000_000)
+    staging.require(0)
+    staging.require(1_000_000)
+    with pytest.raises(
+        DiskFull, match=r"needs 1.0 PB in .*, but only .* is free \(1.0 MB are kept"
+    ):
+        staging.require(10**15)
