@@ -91,8 +91,12 @@ class Runner:
                 repository.break_stale_lock()
             except ApplianceError as error:
                 _log.warning("%s: %s", repository.name, error.message)
-        again = {run.source for run in interrupted} | set(self._noted())
-        for job in sorted(again & set(self._jobs)):
+        again = ({run.source for run in interrupted} | set(self._noted())) & set(self._jobs)
+        if again - self._unfinished:
+            # We may be a command that does one job and ends: the daemon begins the others anew.
+            self._unfinished |= again
+            self._note()
+        for job in sorted(again):
             if not self._keeps_dying(job):
                 self.submit(job, Trigger.CATCH_UP)
 

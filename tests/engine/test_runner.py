@@ -312,6 +312,18 @@ def test_F3_what_a_power_cut_interrupted_is_begun_anew_with_locks_and_staging_cl
     assert list(box.staging.root.iterdir()) == []
 
 
+def test_F3_a_command_that_starts_first_does_not_swallow_what_the_daemon_left(box: Box) -> None:
+    box.ledger.begin("crm", Trigger.SCHEDULE, box.clock.now(), "2026-11-21")
+    runner_for(box, crm=nothing).start_up()  # `appliance run`, for another source
+    daemon = runner_for(box, crm=nothing)
+    daemon.start_up()
+    assert [one.job for one in daemon.waiting()] == ["crm"]
+    work_all(daemon)
+    later = runner_for(box, crm=nothing)
+    later.start_up()
+    assert later.waiting() == ()
+
+
 def test_a_disk_that_is_away_at_the_start_does_not_hinder_it(box: Box) -> None:
     box.disk_a.errors["break_stale_lock"] = DiskAbsent("away")
     runner_for(box, crm=nothing).start_up()
