@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -46,7 +46,7 @@ def give_back(
     box: Box, wish: Wish, into: Path, repository: str | None, mirror: str | None, *, quiet: bool
 ) -> Restored:
     """Restore what is wished for, from a repository by name, from a mirror, or from any."""
-    with watched(box, quiet=quiet, lines=False) as watch, ExitStack() as stack:
+    with place_held(box), watched(box, quiet=quiet, lines=False) as watch, ExitStack() as stack:
         repositories: list[Repository]
         if mirror is not None:
             repositories = [stack.enter_context(fetched(box, mirror, watch))]
@@ -56,6 +56,18 @@ def give_back(
             repositories = list(box.repositories.values())
         make_folder(into)
         return restore(box.kit, repositories, wish, into, watch)
+
+
+@contextmanager
+def place_held(box: Box) -> Iterator[None]:
+    """Hold the worker's place if it is free: a worker that starts wipes staging under our feet.
+
+    One that works already has done so, and does not mind a restore beside it.
+    """
+    with ExitStack() as stack:
+        with suppress(WorkerPresent):
+            stack.enter_context(only_worker(box))
+        yield
 
 
 def make_folder(into: Path) -> None:

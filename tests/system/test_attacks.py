@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.box import Box
+from appliance.config import load
+from appliance.foreground import place_held
 from tests import servers
 from tests.system import processes
 from tests.system.office import contacts, put, zipped
@@ -128,6 +131,17 @@ def test_F8_of_two_commands_at_once_one_is_told(office):
     said = ends[codes.index(1)][1]
     assert said.startswith("✗ Another backup program is at work on this box.\n")
     assert len(office.json("archives")) == 1
+
+
+def test_F8_a_restore_is_not_swept_away_by_a_backup_that_begins(office, tmp_path):
+    put(office.inbox(), "a.csv", contacts(300))
+    office.disk()
+    office.ok("run")
+    box = Box(load(office.config))
+    with place_held(box):
+        assert office.call("run").stderr.startswith("✗ Another backup program is at work")
+        office.ok("restore", "by-hand", "--to", tmp_path / "beside it")
+    office.ok("run")
 
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
