@@ -418,7 +418,11 @@ def sheet(office: Office, repository: str, into: Path | None) -> None:
 @main.command()
 @office
 def daemon(office: Office) -> None:
-    """Run the schedules until told to stop: what systemd starts."""
+    """Run the schedules until told to stop: what systemd starts.
+
+    It does one backup at a time and what `appliance run` asks for. A signal to end (Ctrl-C) stops
+    what it is doing in good order; that is begun anew at the next start.
+    """
     from .daemon import serve
 
     serve(office.box)

@@ -380,10 +380,13 @@ def test_output_into_a_pipe_that_closes_is_no_fault(filled):
 def test_ctrl_c_in_the_middle_ends_in_good_order(filled, tmp_path):
     put(filled.folder / "by-hand", "Data.zip", zipped({"a.csv": contacts(60_000)}))
     for words in (["run"], ["restore", "by-hand", "--to", tmp_path / "back"], ["mirror"]):
-        runs = len(filled.json("history"))
+        runs = len(filled.json("history", "--limit", "1000"))
         with filled.started(*words, env=processes.marked(filled.folder)) as process:
             begun = processes.until(
-                lambda runs=runs: len(filled.json("history")) > runs or process.poll() is not None,
+                lambda runs=runs: (
+                    len(filled.json("history", "--limit", "1000")) > runs
+                    or process.poll() is not None
+                ),
                 30,
             )
             assert begun
