@@ -39,7 +39,7 @@ from appliance.core.model import (
 )
 from appliance.core.ports import Layout, Repository, Watch
 from appliance.core.retention import Policy
-from appliance.engine import pipeline
+from appliance.engine import memory, pipeline
 from appliance.engine.kit import Kit
 from appliance.system import process
 
@@ -624,6 +624,18 @@ class Box:
         self.repositories: tuple[FakeRepository, ...] = (self.disk_a, self.disk_b)
         self.mirrors: tuple[FakeMirror, ...] = (self.cloud,)
         self.retention = {"crm": Policy()}
+        self.adopt(*self.repositories)
+
+    def adopt(self, *repositories: FakeRepository) -> None:
+        """Note their ids, as `appliance init` does once."""
+        for repository in repositories:
+            key = memory.key(memory.REPOSITORY_ID, repository.name)
+            self.ledger.note(key, repository.identity)
+
+    def lose_the_ledger(self) -> None:
+        """All that was known is gone; somebody ran `appliance init` again."""
+        self.ledger.__init__(self.power)  # type: ignore[misc] # whoever holds it keeps it
+        self.adopt(*self.repositories)
 
     @property
     def kit(self) -> Kit:

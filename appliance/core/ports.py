@@ -82,8 +82,9 @@ class Source(Protocol):
         """Given an empty folder, bring the newest export into it.
 
         `seen` is what earlier runs archived, newest first. Return None where the server says
-        that it offers nothing else. Raise SourceUnreachable, SourceRefused, ExportNotReady,
-        ExportUnsafe, DiskFull (of staging) or Cancelled.
+        that it offers nothing else: that confirms the newest backup. An Export without files
+        says that nothing was offered, and confirms nothing. Raise SourceUnreachable,
+        SourceRefused, ExportNotReady, ExportUnsafe, DiskFull (of staging) or Cancelled.
         """
 
     def settle(self, export: Export) -> None:

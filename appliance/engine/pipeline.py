@@ -1,6 +1,7 @@
 """The product's story: what happens from a server's export to proved copies on every disk.
 
-pull -> unpack -> inspect -> archive (each reachable repository) -> verify -> prune -> mirror
+pull -> unpack -> inspect -> archive (each reachable repository) -> verify -> catch up -> prune
+-> mirror
 
 Every step is safe to repeat. What is about to be written is noted first, so that a Run after a
 power cut finds it, proves it and goes on from there instead of storing the same export twice.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from ..core.errors import (
     ApplianceError,
+    Cancelled,
     DiskAbsent,
     ExportNotReady,
     ExportUnsafe,
@@ -36,6 +38,7 @@ from ..core.model import (
 from ..core.ports import Layout, Source, Watch
 from ..core.words import size
 from . import memory, mirroring, rotation, upkeep
+from .catching_up import catch_up
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
 from .memory import Pending
@@ -69,9 +72,46 @@ class _Backup:
     folder: Path
 
     def tell(self) -> None:
-        """The whole of it."""
+        """The whole of it: what may be gone tomorrow comes first."""
         places = self._find_places()
+        try:
+            export = self._fetch_and_keep(places)
+        except Cancelled:
+            raise
+        except ApplianceError:
+            self._catch_up(places)  # a vendor that is gone must not leave a new disk empty
+            raise
+        self._catch_up(places)
+        rotation.prove_strangers(self.kit, self.journal, places, self.folder / "borrowed")
+        upkeep.tidy(self.kit, self.journal, places, self._trusts_the_clock(export, places))
+        mirroring.follow(self.kit, self.journal, places)
+
+    def _fetch_and_keep(self, places: list[Place]) -> Export | None:
         export = self._pull("export", self.kit.ledger.seen(self.source.name))
+        if export is not None and not export.files:
+            self._nothing_was_offered()
+        else:
+            self._keep(export, places)
+        return export
+
+    def _catch_up(self, places: list[Place]) -> None:
+        catch_up(self.kit, self.journal, self.source.name, places, self.folder / "borrowed")
+
+    def _find_places(self) -> list[Place]:
+        """Who is here; what a power cut left is proved."""
+        places = rotation.reachable(self.kit, self.journal)
+        borrowed = self.folder / "borrowed"
+        rotation.prove_strangers(self.kit, self.journal, places, borrowed, newest_only=True)
+        self._finish_what_was_begun()
+        return places
+
+    def _nothing_was_offered(self) -> None:
+        """Nobody put anything there: no news, and no word that what we have is the newest."""
+        self.journal.outcome = Outcome.SKIPPED
+        self.journal.message = "There was nothing to fetch."
+
+    def _keep(self, export: Export | None, places: list[Place]) -> None:
+        """Store what came, unless the newest backup, just proved again, is the same."""
         before = self._take_out_the_newest(places)
         if before is not None and self._is_kept(export, before):
             self._confirm(export, before, places)
@@ -79,18 +119,6 @@ class _Backup:
             export = export or self._pull_again(places)
             layout = self._lay_out(export, before)
             self._archive(export, layout, places)
-        rotation.prove_strangers(self.kit, self.journal, places, self.folder / "borrowed")
-        upkeep.tidy(self.kit, self.journal, places, self._trusts_the_clock(export, places))
-        mirroring.follow(self.kit, self.journal, places)
-
-    def _find_places(self) -> list[Place]:
-        """Who is here; what a power cut left is proved, and who was away catches up."""
-        places = rotation.reachable(self.kit, self.journal)
-        borrowed = self.folder / "borrowed"
-        rotation.prove_strangers(self.kit, self.journal, places, borrowed, newest_only=True)
-        self._finish_what_was_begun()
-        rotation.catch_up(self.kit, self.journal, self.source.name, places, borrowed)
-        return places
 
     def _finish_what_was_begun(self) -> None:
         ledger, name = self.kit.ledger, self.source.name
@@ -111,7 +139,7 @@ class _Backup:
             remarks.size_bytes = export.size_bytes if export else 0
             remarks.message = "" if export else "The server has nothing new."
             if export is not None and not export.files:
-                raise ExportUnsafe("What arrived is empty.")
+                remarks.outcome, remarks.message = Outcome.SKIPPED, "There is nothing there."
             return export
 
         return self.journal.step(StepName.PULL, pull)
@@ -119,7 +147,7 @@ class _Backup:
     def _pull_again(self, places: Sequence[Place]) -> Export:
         """Nothing new, but no disk here has the newest backup: bring it once more."""
         export = self._pull("export-again", ())
-        if export is not None:
+        if export is not None and export.files:
             return export
         if any(place.of(self.source.name) for place in places) or self._last_files():
             raise DiskAbsent("The newest backup is on a disk that is not here.")
@@ -139,10 +167,12 @@ class _Backup:
         return export is None or _contents(export.files) == _contents(self._last_files())
 
     def _confirm(self, export: Export | None, before: Reference, places: list[Place]) -> None:
-        """Nothing is stored; that it is whole on the other disks too is proved again."""
+        """No new one; the other disks prove that they have it whole too, or get it now."""
         for place in places:
-            if place is not before.place and not place.failed and place.has(before.archive):
-                verify(self.kit, self.journal, place, before.archive, before.layout)
+            if place is before.place or place.failed:
+                continue
+            prove = verify if place.has(before.archive) else store
+            prove(self.kit, self.journal, place, before.archive, before.layout)
         self.journal.archive = before.archive.name
         self.journal.outcome = Outcome.SKIPPED
         self.journal.message = "Nothing has changed since the newest backup."

@@ -1,7 +1,4 @@
-"""Several disks, some of them away: who is here, who may be written, who has to catch up.
-
-Whatever goes from one place to another, or serves for a difference, is proved on the way.
-"""
+"""Several disks, some of them away: who is here, who may be written, what to compare with."""
 
 from __future__ import annotations
 
@@ -19,11 +16,10 @@ from ..core.errors import (
 )
 from ..core.model import Archive, StepName
 from ..core.ports import Layout, Repository
-from ..core.retention import explain
 from . import memory
 from .journal import Journal, understood
 from .kit import Kit
-from .places import Place, note_damage, proved, store, take_out, wipe
+from .places import Place, note_damage, proved, take_out, wipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +34,8 @@ class Reference:
 def reachable(kit: Kit, journal: Journal, only: str | None = None) -> list[Place]:
     """Return the places that can be written now; raise what keeps us out where there is none.
 
-    An absent one of several is a warning. A repository with another id than the one it had,
-    or with the id of its neighbour (a copy of its disk), is the wrong disk.
+    An absent one of several is a warning. A repository that nobody enrolled, with another id
+    than the one it had, or with the id of its neighbour (a copy of its disk), is the wrong disk.
     """
     places: list[Place] = []
     away: list[tuple[str, ApplianceError]] = []
@@ -85,14 +81,16 @@ def _visited(kit: Kit, repository: Repository, ids: dict[str, str]) -> Place | A
             raise meant from error
         note_damage(kit, repository.name, meant)
         return meant
-    twin = ids.setdefault(identity, repository.name)
-    noted = memory.key(memory.REPOSITORY_ID, repository.name)
-    if (kit.ledger.noted(noted) or identity) != identity:
+    noted = kit.ledger.noted(memory.key(memory.REPOSITORY_ID, repository.name))
+    if not noted:
+        hint = f"`appliance init {repository.name}` adopts it."
+        return WrongDisk(f"{repository.name} was never set up on this box.", hint=hint)
+    if identity in ids:
+        words = f"{repository.name} is a copy of {ids[identity]}; a copy must not be written."
+        return WrongDisk(words)
+    if noted != identity:
         return WrongDisk(f"{repository.name} is not the backup disk it was before.")
-    if twin != repository.name:
-        return WrongDisk(f"{repository.name} is a copy of {twin}; a copy must not be written.")
-    if kit.ledger.noted(noted) is None:
-        kit.ledger.note(noted, identity)
+    ids[identity] = repository.name
     return Place(repository, archives)
 
 
@@ -121,60 +119,11 @@ def prove_strangers(
                 wipe(folder)
 
 
-def catch_up(kit: Kit, journal: Journal, source: str, places: list[Place], folder: Path) -> None:
-    """Bring each place what it lacks of a source, oldest first, from another one.
-
-    A place that cannot take it is set aside for this Run, so that its order stays right.
-    """
-    for place in places:
-        for archive in lacking(kit, place, places, source):
-            if not place.failed:
-                _pass_on(kit, journal, place, archive, places, folder)
-                wipe(folder)
-
-
-def lacking(kit: Kit, place: Place, places: Sequence[Place], source: str) -> list[Archive]:
-    """Return what others have of a source and this place should, oldest first.
-
-    That is everything newer than what it has, and of older ones (disks that took turns) those
-    that retention would keep here: what it let go must not come back.
-    """
-    missing = {
-        archive.name: archive
-        for other in places
-        for archive in other.of(source)
-        if not place.has(archive)
-    }
-    together = [*place.of(source), *missing.values()]
-    policy, newest = kit.retention.get(source), place.highest(source)
-    kept = explain(together, policy, kit.zone, kit.clock.now()) if policy else {}
-    wanted = [one for one in missing.values() if one.sequence > newest or kept.get(one.name, True)]
-    return sorted(wanted, key=lambda archive: archive.sequence)
-
-
-def _pass_on(  # noqa: PLR0917 - who gives what to whom
-    kit: Kit,
-    journal: Journal,
-    place: Place,
-    archive: Archive,
-    places: Sequence[Place],
-    folder: Path,
-) -> None:
-    """Hand one archive over; where no place has it whole, the others follow without it."""
-    for donor in _sound_first(kit, places):
-        if donor is place or donor.failed or not donor.has(archive):
-            continue
-        layout = take_out(kit, journal, donor, archive, folder)
-        if not isinstance(layout, ApplianceError):
-            store(kit, journal, place, archive, layout)
-            return
-
-
 def reference(
     kit: Kit, journal: Journal, source: str, places: Sequence[Place], folder: Path
 ) -> Reference | None:
     """Take out the newest good archive there is; None where there is none or none is whole."""
-    by_place = [(place, _newest_good(kit, place, source)) for place in _sound_first(kit, places)]
+    by_place = [(place, _newest_good(kit, place, source)) for place in sound_first(kit, places)]
     found = [(place, archive) for place, archive in by_place if archive and not place.failed]
     for place, archive in sorted(found, key=lambda each: -each[1].sequence):
         layout = take_out(kit, journal, place, archive, folder)
@@ -190,5 +139,6 @@ def _newest_good(kit: Kit, place: Place, source: str) -> Archive | None:
     return good[-1] if good else None
 
 
-def _sound_first(kit: Kit, places: Sequence[Place]) -> list[Place]:
+def sound_first(kit: Kit, places: Sequence[Place]) -> list[Place]:
+    """Return the places, those in doubt last."""
     return sorted(places, key=lambda place: memory.is_damaged(kit.ledger, place.name))

@@ -40,10 +40,11 @@ class InboxSettings:
 
 def pull(
     settings: InboxSettings, into: Path, pulled_at: datetime, seen: Sequence[SeenFile], watch: Watch
-) -> Export | None:
+) -> Export:
     """Given an empty folder, copy what lies whole and still in the inbox into it.
 
-    Return None where nothing is there. What still grows is left for the next Run. Raise
+    Where nothing is there the Export has no files: an inbox that nobody feeds cannot say that
+    the newest backup is still all there is. What still grows is left for the next Run. Raise
     SourceUnreachable where the folder is missing, ExportNotReady where all of it grows or
     changed meanwhile, ExportUnsafe, DiskFull or Cancelled. `seen` does not matter here: somebody
     who saves the same export twice wants it kept.
@@ -58,7 +59,7 @@ def pull(
             some_will_do=True,
         )
         if not chosen:
-            return None
+            return Export(settings.name, (), pulled_at)
         if not any(entry.size_bytes for entry in chosen):
             raise ExportNotReady("What lies in the inbox is empty.", hint=_PUT_AGAIN)
         landing = Landing(into, settings.max_bytes, settings.reserve_bytes, watch)

@@ -83,7 +83,7 @@ def test_a_damaged_disk_is_not_mirrored_by_a_run_of_its_own_either(box: Box) -> 
 def test_a_mirror_run_proves_what_nobody_proved_first(box: Box) -> None:
     box.mirrors = ()
     run = box.back_up()
-    box.ledger.__init__(box.power)
+    box.lose_the_ledger()
     box.disk_a.rot(run.archive)
     assert push(box).run.outcome is Outcome.FAILED
     assert box.cloud.pushes == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -114,6 +115,7 @@ def test_unchanged_is_not_believed_when_the_disks_were_replaced(box: Box, knows:
     box.back_up()
     box.next_day()
     new = FakeRepository("disk-c", box.power)
+    box.adopt(new)
     box.repositories, box.mirrors = (new,), ()
     run = box.back_up()
     assert run.outcome is Outcome.OK
@@ -125,6 +127,7 @@ def test_an_emptied_inbox_with_the_newest_backup_on_an_absent_disk_waits_for_it(
     box.back_up()
     box.source.files = {}
     box.repositories, box.mirrors = (FakeRepository("disk-c", box.power),), ()
+    box.adopt(*box.repositories)
     run = box.back_up()
     assert run.outcome is Outcome.FAILED
     assert "not here" in run.message
@@ -230,11 +233,49 @@ def test_what_reads_back_differently_is_no_backup(box: Box) -> None:
     assert box.cloud.pushes == 0
 
 
-def test_A17_an_export_of_nothing_is_refused(box: Box) -> None:
-    box.source.files = {}
+def test_A17_an_export_in_which_nothing_is_found_is_refused(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out = box.exports.lay_out
+
+    def nothing(export, previous, work, watch):
+        layout = lay_out(export, previous, work, watch)
+        return replace(layout, stored={"manifest.json": layout.stored["manifest.json"]})
+
+    monkeypatch.setattr(box.exports, "lay_out", nothing)
     run = box.back_up()
     assert run.outcome is Outcome.FAILED
     assert box.disk_a.held == {}
+
+
+def test_where_nothing_is_offered_the_run_is_skipped_and_confirms_nothing(box: Box) -> None:
+    first = box.back_up()
+    box.source.files = {}
+    for _ in range(300):
+        box.next_day()
+        run = box.back_up()
+        assert (run.outcome, run.archive) == (Outcome.SKIPPED, "")
+    assert box.disk_a.archives()[-1].name == first.archive
+    assert len(box.source.settled) == 1
+
+
+def test_an_empty_inbox_does_not_keep_a_disk_from_catching_up(box: Box) -> None:
+    box.disk_b.errors["id"] = DiskAbsent("away")
+    box.back_up()
+    del box.disk_b.errors["id"]
+    box.source.files = {}
+    assert box.back_up().outcome is Outcome.SKIPPED
+    assert box.disk_b.archives() == box.disk_a.archives()
+
+
+def test_a_disk_that_nobody_set_up_is_not_written_and_init_is_named(box: Box) -> None:
+    stranger = FakeRepository("disk-c", box.power)
+    box.repositories = (box.disk_a, stranger)
+    run = box.back_up()
+    assert run.outcome is Outcome.WARNING
+    assert "appliance init disk-c" in run.hint
+    assert stranger.held == {}
+    assert box.ledger.noted("repository-id:disk-c") is None
 
 
 def test_a_note_of_the_layout_is_a_warning(box: Box) -> None:
@@ -273,7 +314,7 @@ def test_backups_go_on_with_a_clock_in_doubt_and_say_so(box: Box) -> None:
 
 def test_a_new_ledger_with_old_disks_goes_on_counting_and_proves_what_it_finds(box: Box) -> None:
     old = box.back_up("one")
-    box.ledger.__init__(box.power)
+    box.lose_the_ledger()
     box.next_day()
     run = box.back_up("two")
     assert run.outcome is Outcome.OK
@@ -403,7 +444,7 @@ def test_with_a_new_ledger_the_backup_comes_before_the_reading_of_years(box: Box
     for day in range(5):
         box.back_up(f"day {day}")
         box.next_day()
-    box.ledger.__init__(box.power)
+    box.lose_the_ledger()
     run = box.back_up("new")
     kinds = [step.name for step in run.steps if step.target in {"", "disk-a"}]
     before = kinds[: kinds.index(StepName.ARCHIVE)]

@@ -109,7 +109,7 @@ def test_A13_everything_is_read_once_a_month(box: Box) -> None:
 
 def test_A13_an_old_disk_with_a_new_ledger_is_read_at_once(box: Box) -> None:
     back_up_for(box, 2)
-    box.ledger.__init__(box.power)
+    box.lose_the_ledger()
     box.disk_a.calls.clear()
     box.back_up("new")
     assert "check" in box.disk_a.calls

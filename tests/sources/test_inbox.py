@@ -60,8 +60,8 @@ def test_everything_whole_is_copied_and_stays_until_it_is_archived(folder, tmp_p
     assert (export.source, export.pulled_at) == ("hand", AT)
 
 
-def test_an_empty_inbox_is_nothing_to_do_and_a_missing_one_a_fault(folder, tmp_path):
-    assert pull(folder, tmp_path) is None
+def test_an_empty_inbox_offers_nothing_and_a_missing_one_is_a_fault(folder, tmp_path):
+    assert pull(folder, tmp_path).files == ()
     with pytest.raises(SourceUnreachable) as missing:
         pull(tmp_path / "none", tmp_path)
     assert "path" in missing.value.hint
@@ -75,7 +75,7 @@ def test_C3_C6_what_is_not_a_finished_file_is_left_alone(folder, tmp_path):
     (folder / "folder.csv").mkdir()
     (folder / "done").mkdir()
     (folder / "done" / "old.csv").write_text("x")
-    assert pull(folder, tmp_path) is None
+    assert pull(folder, tmp_path).files == ()
 
 
 def test_only_what_is_picked(folder, tmp_path):

@@ -1,0 +1,99 @@
+"""A disk that was away, or is new, catches up: it is brought what it lacks from another one.
+
+It comes after the night's own backup and for so long at most, because a server that keeps one day
+waits for nobody. Whatever goes from one place to another is proved on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from ..core.errors import ApplianceError
+from ..core.model import Archive
+from ..core.ports import Ledger
+from ..core.retention import explain
+from ..core.words import plural
+from . import memory
+from .journal import Journal
+from .kit import Kit
+from .places import Place, store, take_out, wipe
+from .rotation import sound_first
+
+WITHIN = timedelta(hours=1)
+"""How long one Run brings older backups; what is left waits for the next."""
+_TO_BRING = "still-to-bring"
+
+
+def catch_up(kit: Kit, journal: Journal, source: str, places: list[Place], folder: Path) -> None:
+    """Bring each place what it lacks of a source, oldest first; note and say what is left.
+
+    A place that fails is left alone until the next Run.
+    """
+    until = kit.clock.monotonic() + WITHIN.total_seconds()
+    for place in places:
+        for archive in lacking(kit, place, places, source):
+            if place.failed or kit.clock.monotonic() >= until:
+                break
+            _pass_on(kit, journal, place, archive, places, folder)
+            wipe(folder)
+        _note_what_is_left(kit, journal, place, places, source)
+
+
+def lacking(kit: Kit, place: Place, places: Sequence[Place], source: str) -> list[Archive]:
+    """Return what others have of a source and this place should, oldest first.
+
+    That is what retention would keep here: what it let go must not come back, and a new disk
+    needs nothing that is about to go.
+    """
+    missing = {
+        archive.name: archive
+        for other in places
+        for archive in other.of(source)
+        if not place.has(archive)
+    }
+    together = [*place.of(source), *missing.values()]
+    policy = kit.retention.get(source)
+    kept = explain(together, policy, kit.zone, kit.clock.now()) if policy else {}
+    wanted = [archive for archive in missing.values() if kept.get(archive.name, True)]
+    return sorted(wanted, key=lambda archive: archive.sequence)
+
+
+def still_to_bring(ledger: Ledger, source: str, place: str) -> int:
+    """Return how many older backups of a source a place lacked when it was last looked at."""
+    return int(ledger.noted(_key(source, place)) or 0)
+
+
+def _note_what_is_left(
+    kit: Kit, journal: Journal, place: Place, places: Sequence[Place], source: str
+) -> None:
+    """What no sound place can give stays on the list: the place is not complete."""
+    count = len(lacking(kit, place, places, source))
+    if count != still_to_bring(kit.ledger, source, place.name):
+        kit.ledger.note(_key(source, place.name), str(count))
+    if count and not place.failed:
+        words = f"{plural(count, 'older backup')} still to bring to {place.name}."
+        journal.message = f"{journal.message} {words}".strip()
+
+
+def _key(source: str, place: str) -> str:
+    return memory.key(_TO_BRING, f"{source}:{place}")
+
+
+def _pass_on(  # noqa: PLR0917 - who gives what to whom
+    kit: Kit,
+    journal: Journal,
+    place: Place,
+    archive: Archive,
+    places: Sequence[Place],
+    folder: Path,
+) -> None:
+    """Hand one archive over; where no place has it whole, the others follow without it."""
+    for donor in sound_first(kit, places):
+        if donor is place or donor.failed or not donor.has(archive):
+            continue
+        layout = take_out(kit, journal, donor, archive, folder)
+        if not isinstance(layout, ApplianceError):
+            store(kit, journal, place, archive, layout)
+            return
