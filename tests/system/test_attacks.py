@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box import Box
-from appliance.config import load
-from appliance.foreground import place_held
 from tests import servers
 from tests.system import processes
 from tests.system.office import contacts, put, zipped
@@ -133,17 +130,6 @@ def test_F8_of_two_commands_at_once_one_is_told(office):
     assert len(office.json("archives")) == 1
 
 
-def test_F8_a_restore_is_not_swept_away_by_a_backup_that_begins(office, tmp_path):
-    put(office.inbox(), "a.csv", contacts(300))
-    office.disk()
-    office.ok("run")
-    box = Box(load(office.config))
-    with place_held(box):
-        assert office.call("run").stderr.startswith("✗ Another backup program is at work")
-        office.ok("restore", "by-hand", "--to", tmp_path / "beside it")
-    office.ok("run")
-
-
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
 @pytest.mark.parametrize("time", ["1970-02-01 00:00:00", "2046-11-21 00:00:00"])
 def test_a_wrong_clock_deletes_nothing_and_is_never_green(office, time):
@@ -237,6 +223,8 @@ def test_an_emptied_disk_is_a_warning_and_never_filled_by_mistake(office, two_di
     assert run["outcome"] == "warning"
     assert "disk-b" in run["message"]
     assert list(disk_b.iterdir()) == []
+    put(office.folder / "by-hand", "a.csv", contacts(300, changed=range(30)))
+    assert office.call("run").stderr == "", "a line on the screen says it, not the log beside it"
     done = office.call("init", "disk-b")
     assert done.returncode == 1
     assert "was made already" in done.stderr

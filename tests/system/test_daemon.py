@@ -5,7 +5,7 @@ import json
 import re
 import signal
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -145,14 +145,44 @@ def test_killed_in_the_middle_of_a_run_it_begins_it_anew(office, inbox):
 def test_F8_there_is_one_worker_on_a_box(office, inbox):
     with serving(office):
         second = office.call("daemon")
-        drill = office.call("drill")
-    assert (second.returncode, drill.returncode) == (1, 1)
+    assert second.returncode == 1
     assert second.stderr.startswith("✗ Another backup program is at work on this box.\n")
-    assert drill.stderr == "✗ The daemon is running.\n  Stop it for the length of a drill.\n"
     with daemon.only_worker(Box(load(office.config))):
         run = office.call("run")
     assert run.returncode == 1
     assert run.stderr.startswith("✗ Another backup program is at work on this box.\n")
+
+
+def test_a_drill_is_asked_of_the_daemon_followed_and_cancelled_like_a_backup(office, inbox):
+    with serving(office):
+        office.ok("run")
+        said = office.ok("drill")
+        (run,) = office.json("drill")
+        idle = office.ok("cancel", "drill:disk-a")
+        unknown = office.call("cancel", "drill:disk-aa")
+    assert "drill:disk-a: queued" in said
+    assert "1 backups restored from disk-a: 1 files equal" in said
+    assert (run["source"], run["outcome"]) == ("drill:disk-a", "ok")
+    assert idle == "There is nothing to cancel for drill:disk-a.\n"
+    assert (unknown.returncode, 'did you mean "disk-a"?' in unknown.stderr) == (2, True)
+
+
+def test_the_first_disk_is_drilled_monthly_and_each_cloud_quarterly(office, inbox):
+    """Asked of the daemon's own engine: what is due at noon, in the office's time."""
+    office.disk("disk-b")
+    cloud = office.folder / "cloud"
+    cloud.mkdir()
+    office.add("[[mirror]]", name="cloud", repository="disk-a", remote=cloud)
+    engine = daemon.start_up(box := Box(load(office.config)))
+    due = {
+        job: slot.due.astimezone(box.zone).strftime("%m-%d %H:%M")
+        for job, schedule in engine.ticker._schedules.items()
+        if job.startswith("drill:")
+        and (slot := schedule.next(box.zone, datetime(2026, 11, 21, tzinfo=UTC)))
+    }
+    assert due == {"drill:disk-a": "12-01 12:00", "drill:cloud": "01-02 12:00"}
+    assert {"drill:disk-a", "drill:disk-b", "drill:cloud"} < set(engine.jobs)
+    box.ledger.close()
 
 
 class SetClock(SystemClock):
