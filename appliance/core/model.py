@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+COPY_MARKER = "THIS-IS-A-CLOUD-COPY"
+"""Lies in a repository that was fetched from a mirror: two written copies of one repository would
+encrypt different data with the same counters, so nothing is ever written to one."""
+
 
 class Trigger(StrEnum):
     """Why a Run started."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..core.errors import RepositoryDamaged, ToolFailed
 from ..core.model import Archive, Progress, StepName, StoredFile
 from ..core.ports import Layout, Watch
 from .facts import archive_from, by_sequence, comment_for, source_of
+from .faults import Target
 from .folder import RepositoryFolder
 from .opening import MOVED, Opening
 from .program import BorgProgram, Messages, escaped
@@ -24,6 +26,10 @@ _NAMES_A_CALL = 100
 
 COMPRESSION = "auto,zstd,19"
 """`auto` tries LZ4 first and leaves alone what is compressed already (the patches)."""
+
+CHUNKER = "fixed,8388608"
+"""Differences are ours, so chunks need not find any: large ones compress 5 % better (measured on
+15 MB of CSV: 3.01 MB in chunks of 2 MiB, 2.87 MB in 8 MiB)."""
 
 _PLAIN_FILES = (
     "--numeric-ids",
@@ -39,8 +45,9 @@ _PLAIN_FILES = (
 class BorgRepository:
     """A `core.ports.Repository` kept by Borg, in a folder or behind `ssh://`.
 
-    `expected_id` is the id noted when the repository was made or adopted. `state` holds Borg's
-    memory of the repository (never lose it: see `_refuse_strangers`) and its chunk cache.
+    `expected_id` is the id noted when the repository was made or adopted, or gives it when asked
+    (it may be noted while we run). `state` holds Borg's memory of the repository (never lose it:
+    see `Opening.writable`) and its chunk cache.
     `read_only` is for a fetched cloud copy, opened with a throw-away `state`.
     """
 
@@ -52,7 +59,7 @@ class BorgRepository:
         state: Path,
         host_id: str,
         *,
-        expected_id: str | None = None,
+        expected_id: str | Callable[[], str | None] | None = None,
         ssh_command: str | None = None,
         remote_borg: str | None = None,
         segment_bytes: int = SEGMENT_BYTES,
@@ -72,7 +79,8 @@ class BorgRepository:
             extra=MOVED if read_only else {},
         )
         self._room = Room(self._borg, self._folder, segment_bytes, reserve_bytes, ballast_bytes)
-        self._opening = Opening(self._borg, self._folder, self._room, expected_id, read_only)
+        noted_id = expected_id if callable(expected_id) else partial(_given, expected_id)
+        self._opening = Opening(self._borg, self._folder, self._room, noted_id, read_only)
         self._read_only = read_only
 
     @property
@@ -170,6 +178,7 @@ class BorgRepository:
             f"--timestamp={archive.time:%Y-%m-%dT%H:%M:%S}",
             f"--comment={escaped(comment_for(archive))}",
             f"--compression={COMPRESSION}",
+            f"--chunker-params={CHUNKER}",
             "--files-cache=disabled",
             "--checkpoint-interval=0",
             *_PLAIN_FILES,
@@ -192,7 +201,7 @@ class BorgRepository:
         """Remove the archive of this very call: the staged files changed under it."""
         self._borg.run(Verb.DELETE, [self._borg.target(name)])
         raise ToolFailed(
-            "The staged files changed while they were being archived; nothing was kept of them.",
+            "The export changed while it was being stored; nothing of it was kept.",
             detail=f"the file list of {name} was not that of the layout",
         )
 
@@ -202,9 +211,13 @@ class BorgRepository:
 
     def hashes(self, archive: str, watch: Watch) -> Mapping[str, StoredFile]:
         """Read every file of the archive back and return its size and SHA-256 by path."""
+        flags, faults = self._opening.lock_flags(), self._opening.faults
+        with faults.proved(flags, watch), faults.explained():
+            return self._read_back(archive, flags, watch)
+
+    def _read_back(self, archive: str, flags: list[str], watch: Watch) -> Mapping[str, StoredFile]:
         total = self.size_bytes(archive)
         arguments = [self._borg.target(archive), "-"]
-        flags = self._opening.lock_flags()
         with self._borg.reading(Verb.EXPORT_TAR, arguments, flags, watch) as (running, messages):
 
             def on_bytes(done: int) -> None:
@@ -218,26 +231,36 @@ class BorgRepository:
                 torn = str(error)
             self._borg.judge(Verb.EXPORT_TAR, running.result().code, messages)
         if torn:
-            raise self._borg.failure(RepositoryDamaged, torn)
+            raise self._borg.failure(ToolFailed, torn)
         return found
 
     def extract(self, archive: str, into: Path, watch: Watch, paths: Sequence[str] = ()) -> None:
-        """Write the archive's files (or those under `paths`) into an empty folder."""
+        """Write the archive's files (or those under `paths`) into an empty folder.
+
+        Raise DiskFull where that folder has no room for them.
+        """
         if any(into.iterdir()):
             raise ToolFailed("A restore needs an empty folder.", detail=str(into))
-        wanted = sizes_under(self._files(archive), paths)
-        arguments = [self._borg.target(archive), *(f"pp:{path}" for path in paths)]
+        flags, faults = self._opening.lock_flags(), self._opening.faults
+        with faults.proved(flags, watch):
+            wanted = sizes_under(self._files(archive), paths)
+            with faults.explained(Target(into, sum(wanted.values()))):
+                self._extract(archive, into, flags, watch, paths)
+        for path, size in wanted.items():
+            if not (into / path).is_file() or (into / path).stat().st_size != size:
+                raise self._borg.failure(RepositoryDamaged, f"{path} came back with another size")
+
+    def _extract(
+        self, archive: str, into: Path, flags: list[str], watch: Watch, paths: Sequence[str]
+    ) -> None:
         self._borg.run(
             Verb.EXTRACT,
-            arguments,
+            [self._borg.target(archive), *(f"pp:{path}" for path in paths)],
             watch,
-            flags=["--progress", *self._opening.lock_flags()],
+            flags=["--progress", *flags],
             cwd=into,
             messages=Messages(lambda said: _report_percent(said, StepName.UNPACK, "bytes", watch)),
         )
-        for path, size in wanted.items():
-            if (into / path).stat().st_size != size:
-                raise self._borg.failure(RepositoryDamaged, f"{path} came back with another size")
 
     # -- taking away -------------------------------------------------------------------------
 
@@ -275,14 +298,17 @@ class BorgRepository:
 
     def check(self, watch: Watch) -> None:
         """Read and decrypt everything there is; raise RepositoryDamaged if anything is off."""
-        self._opening.present()
-        self._borg.run(
-            Verb.CHECK,
-            ["--verify-data", self._borg.target()],
-            watch,
-            flags=["--progress", *self._opening.lock_flags()],
-            messages=Messages(lambda said: _report_percent(said, StepName.VERIFY, "parts", watch)),
-        )
+        flags = self._opening.lock_flags()
+        with self._opening.faults.explained():
+            self._borg.run(
+                Verb.CHECK,
+                ["--verify-data", self._borg.target()],
+                watch,
+                flags=["--progress", *flags],
+                messages=Messages(
+                    lambda said: _report_percent(said, StepName.VERIFY, "parts", watch)
+                ),
+            )
 
     def with_lock(
         self, argv: Sequence[str], watch: Watch, on_line: Callable[[str], None] | None = None
@@ -323,6 +349,10 @@ class BorgRepository:
     def _cache_lock_hosts(self, repository_id: str) -> frozenset[str]:
         cache = self._borg.state / "cache" / repository_id
         return RepositoryFolder(self._borg.name, cache).lock_hosts()
+
+
+def _given(noted_id: str | None) -> str | None:
+    return noted_id
 
 
 def _sizes(layout: Layout) -> dict[str, int]:

@@ -16,10 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core.errors import DiskAbsent, DiskReadOnly, RepositoryDamaged, WrongDisk
-
-COPY_MARKER = "THIS-IS-A-CLOUD-COPY"
-"""Lies in a repository that was fetched from a mirror: two written copies of one repository would
-encrypt different data with the same counters, so nothing is ever written to one."""
+from ..core.model import COPY_MARKER
+from ..system.files import sync_folder, write_durably
 
 _ROOM_FOR_LOCKS_BYTES = 1 << 20
 
@@ -80,20 +78,14 @@ class RepositoryFolder:
 
         A full disk passes: it is alive. Raise DiskReadOnly for anything else.
         """
-        path = self.path / f"appliance.probe.{secrets.token_hex(4)}"
-        said = secrets.token_bytes(32)
         try:
-            _write_synced(path, said)
-            if path.read_bytes() != said:
+            if not prove_writable(self.path):
                 raise DiskReadOnly(f"“{self.name}” does not keep what is written to it.")
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise DiskReadOnly(
                     f"“{self.name}” cannot be written to.", detail=str(error)
                 ) from error
-        finally:
-            with suppress(OSError):
-                path.unlink()
 
     def is_read_only(self) -> bool:
         """Return whether the filesystem refuses all writing."""
@@ -105,8 +97,7 @@ class RepositoryFolder:
 
     def free_bytes(self) -> int:
         """Return the room that we may use."""
-        stat = os.statvfs(self.path)
-        return stat.f_bavail * stat.f_frsize
+        return free_bytes(self.path)
 
     def total_bytes(self) -> int:
         """Return the size of the filesystem."""
@@ -163,7 +154,7 @@ class ConfigKeeper:
         """Remember the config as it is."""
         self._kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         stat = self._folder.config.stat()
-        _write_synced(self._kept, self._folder.config.read_bytes())
+        write_durably(self._kept, self._folder.config.read_bytes())
         os.utime(self._kept, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
     def bring_back(self) -> None:
@@ -173,24 +164,33 @@ class ConfigKeeper:
         kept, stat = self._kept.read_bytes(), self._kept.stat()
         if _ID.search(kept):  # else the power went while it was being kept: nothing was changed yet
             fresh = self._folder.config.with_name("config.appliance")
-            _write_synced(fresh, kept)
+            write_durably(fresh, kept)
             os.utime(fresh, ns=(stat.st_atime_ns, stat.st_mtime_ns))
             fresh.replace(self._folder.config)
-            _sync_folder(self._folder.path)
+            sync_folder(self._folder.path)
         self._kept.unlink()
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(path.parent)
+def prove_writable(folder: Path) -> bool:
+    """Write a file, sync it, read it back, remove it; return whether it was the same.
 
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    Raise OSError where one of these fails.
+    """
+    path = folder / f"appliance.probe.{secrets.token_hex(4)}"
+    said = secrets.token_bytes(32)
     try:
-        os.fsync(handle)
+        with path.open("xb") as file:
+            file.write(said)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(folder)
+        return path.read_bytes() == said
     finally:
-        os.close(handle)
+        with suppress(OSError):
+            path.unlink()
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the room that we may use where a folder lies."""
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..core.errors import WrongDisk
+from ..core.errors import DiskAbsent, WrongDisk
+from .faults import Faults
 from .folder import ConfigKeeper, RepositoryFolder
 from .program import BorgProgram, Ended
 from .room import Room
@@ -17,15 +18,21 @@ MOVED = {"BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes"}
 _ALREADY_EXISTS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opening:
-    """One repository's identity. `expected_id` is the id noted when it was made or adopted."""
+    """One repository's identity. `noted_id` gives the id noted when it was made or adopted."""
 
     borg: BorgProgram
     folder: RepositoryFolder | None
     room: Room
-    expected_id: str | None
+    noted_id: Callable[[], str | None]
     read_only: bool
+    _made: str | None = None
+
+    @property
+    def expected_id(self) -> str | None:
+        """The id it must have; None where nobody ever made or adopted it on this box."""
+        return self.noted_id() or self._made
 
     def id(self) -> str:
         """Return the repository's id, proving that it opens and is writable as configured."""
@@ -41,29 +48,38 @@ class Opening:
     def present(self) -> None:
         """Raise DiskAbsent where it is not there, WrongDisk where another one is."""
         if self.folder:
-            self._expect(self.folder.id())
+            self._expect(self._lying_in(self.folder))
 
     def writable(self) -> None:
         """Raise WrongDisk where writing could reuse encryption counters.
 
-        That is so for a copy of a repository, and where Borg's memory of one we know is gone:
-        Borg itself would say nothing (traps A1, A2).
+        That is so for a copy of a repository, for one that was never made or adopted here (the
+        state folder is new), and where Borg's memory of one we know is gone: Borg itself would
+        say nothing (traps A1, A2).
         """
         self._refuse_read_only()
         self.present()
         if self.folder:
             self.folder.refuse_copies()
-        if self.expected_id and not self._remembers(self.expected_id):
+        if self.expected_id is None:
+            raise self._never_noted()
+        if not self._remembers(self.expected_id):
             raise WrongDisk(
-                f"This box has lost its memory of “{self.borg.name}”.",
-                hint=f"If no other box writes to it, `appliance init {self.borg.name}` adopts it.",
+                f"This box has lost its memory of “{self.borg.name}”.", hint=self._adopting()
             )
 
     def read(
         self, verb: Verb, arguments: list[str], *, env: Mapping[str, str] | None = None
     ) -> Ended:
         """Run a reading verb."""
-        return self.borg.run(verb, arguments, flags=self.lock_flags(), env=env)
+        flags = self.lock_flags()
+        with self.faults.explained():
+            return self.borg.run(verb, arguments, flags=flags, env=env)
+
+    @property
+    def faults(self) -> Faults:
+        """Who finds out why a read failed."""
+        return Faults(self.borg, self.folder, not self.read_only)
 
     def lock_flags(self) -> list[str]:
         """Return the flag for reading without a lock, where the filesystem cannot hold one.
@@ -76,10 +92,19 @@ class Opening:
     def make(self) -> str:
         """Make the repository, or adopt the one that is there; return its id."""
         self._refuse_read_only()
+        self._made = self._made_or_adopted()
+        return self._made
+
+    def _made_or_adopted(self) -> str:
         if self.folder is None:
             return self._make_behind_ssh()
         if self.folder.exists():
             return self._adopt(self.folder)
+        if self.expected_id:
+            raise DiskAbsent(
+                f"“{self.borg.name}” was made already, but is not in its folder now.",
+                hint="Plug the disk in. A new disk gets a name of its own in the configuration.",
+            )
         self.borg.run(Verb.INIT, ["--encryption", "repokey", self.borg.target()])
         self.room.settle(self.folder)
         return self._opened()
@@ -110,11 +135,35 @@ class Opening:
         arguments = ["--json", "--last", "1", self.borg.target()]
         return str(self.read(Verb.LIST, arguments, env=env).json()["repository"]["id"])
 
+    def _lying_in(self, folder: RepositoryFolder) -> str:
+        try:
+            return folder.id()
+        except DiskAbsent as error:
+            if self.expected_id or self.read_only:
+                raise
+            raise self._not_made(error.detail) from error
+
+    def _never_noted(self) -> WrongDisk | DiskAbsent:
+        if self.folder is None:
+            return self._not_made()
+        return WrongDisk(
+            f"This box does not know the copy that lies where “{self.borg.name}” should be.",
+            hint=self._adopting(),
+        )
+
+    def _not_made(self, detail: str = "") -> DiskAbsent:
+        hint = f"Run `appliance init {self.borg.name}`."
+        return DiskAbsent(f"“{self.borg.name}” was not made yet.", hint=hint, detail=detail)
+
+    def _adopting(self) -> str:
+        return f"If no other box writes to it, `appliance init {self.borg.name}` adopts it."
+
     def _expect(self, found: str) -> None:
-        if self.expected_id not in (None, found):
+        expected = self.expected_id
+        if expected not in (None, found):
             raise WrongDisk(
                 f"Another repository lies where “{self.borg.name}” should be.",
-                detail=f"expected {self.expected_id}, found {found}",
+                detail=f"expected {expected}, found {found}",
             )
 
     def _remembers(self, repository_id: str) -> bool:

@@ -31,7 +31,7 @@ def hashes_in(stream: IO[bytes], on_bytes: Callable[[int], None]) -> Mapping[str
             elif member.islnk() and member.linkname in found:
                 found[member.name] = found[member.linkname]
             elif not member.isdir():
-                raise RepositoryDamaged("An archive holds something that is not a file.")
+                raise RepositoryDamaged("A backup holds something that is not a file.")
     return found
 
 
@@ -57,7 +57,7 @@ def sizes_of(items: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         path = str(item["path"])
         if not is_safe(path) or item["type"] not in {"-", "d"}:
             raise RepositoryDamaged(
-                "An archive holds a path that no backup of ours can have.", detail=repr(path)
+                "A backup holds a path that no backup of ours can have.", detail=repr(path)
             )
         if item["type"] == "-":
             sizes[path] = sizes.get(str(item["source"]), 0) if item["source"] else item["size"]
@@ -73,12 +73,12 @@ def is_safe(path: str) -> bool:
 def check_staged(layout: Layout) -> None:
     """Raise ToolFailed unless every file of the layout is staged as it says (A17)."""
     if not layout.stored:
-        raise ToolFailed("There is nothing to archive.")
+        raise ToolFailed("There is nothing to back up.")
     for name, stored in layout.stored.items():
         path = layout.root / name
         fits = is_safe(name) and path.is_file() and not path.is_symlink()
         if not fits or path.stat().st_size != stored.size_bytes:
-            raise ToolFailed("A staged file is not as it was laid out.", detail=name)
+            raise ToolFailed("A file changed before it was stored.", detail=name)
 
 
 def sizes_under(files: Mapping[str, int], paths: Sequence[str]) -> dict[str, int]:

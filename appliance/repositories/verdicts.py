@@ -1,8 +1,8 @@
 """The only place that says what an exit code or a message id of Borg means.
 
 The codes are Borg 1.4's modern ones (`borg/helpers/errors.py` and the `exit_mcode` of each
-exception); they are read per verb from a closed table. What is not listed is a failure: of the
-kept data where the verb reads it, of the program otherwise. Text is never looked at.
+exception); they are read per verb from a closed table. What is not listed is a failure, and never
+damage: a full working folder or a loose plug must not condemn a disk. Text is never looked at.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Verb(StrEnum):
     BREAK_LOCK = "break-lock"
 
 
-READING = frozenset({Verb.LIST, Verb.EXTRACT, Verb.EXPORT_TAR, Verb.CHECK})
-"""Verbs that fail in an unforeseen way only where stored data cannot be read."""
+_FOUND_BY_CHECK = 1
+"""What `check` ends with where it found something off (it has no code of its own for that)."""
 
 BROKEN_OFF = frozenset({129, 130, 137, 143})
 """128 + HUP, INT, KILL, TERM: nothing is lost, the next call cleans up."""
@@ -125,7 +125,7 @@ SENTENCES: Mapping[type[ApplianceError], str] = {
     WrongDisk: "“{name}” is not the copy it should be.",
     RepositoryDamaged: "Kept data on “{name}” cannot be read back as it was written.",
     Interrupted: "The work on “{name}” was broken off.",
-    ToolFailed: "Borg could not finish its work on “{name}”.",
+    ToolFailed: "The work on “{name}” could not be finished.",
 }
 
 
@@ -142,6 +142,6 @@ def verdict(
     named = [_BY_ID[message_id] for message_id in message_ids if message_id in _BY_ID]
     if named:
         return named[-1]
-    if code in _BY_CODE:
-        return _BY_CODE[code]
-    return RepositoryDamaged if verb in READING else ToolFailed
+    if verb is Verb.CHECK and code == _FOUND_BY_CHECK:
+        return RepositoryDamaged
+    return _BY_CODE.get(code, ToolFailed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -189,11 +190,21 @@ class RepositoryContract:
 
 
 def borg_at(folder: Path, state: Path, **options: Any) -> BorgRepository:
-    """A repository for tests: no reserve, so that any machine has room for it."""
+    """A repository for tests: no reserve, so that any machine has room for it.
+
+    Unless told otherwise it is the one whose id was noted, as after `appliance init`.
+    """
     secret: Callable[[], str] = options.pop("passphrase", lambda: "correct horse")
     options.setdefault("reserve_bytes", 0)
+    options.setdefault("expected_id", lambda: _id_in(folder))
     location = options.pop("location", str(folder))
     return BorgRepository("disk-a", location, secret, state, "test-host", **options)
+
+
+def _id_in(folder: Path) -> str | None:
+    config = folder / "config"
+    found = re.search(r"(?m)^id = ([0-9a-f]{64})", config.read_text()) if config.is_file() else None
+    return found[1] if found else None
 
 
 class TestFakeRepository(RepositoryContract):

@@ -199,6 +199,50 @@ def test_A2_a_known_repository_is_not_written_when_the_memory_of_it_is_gone(
     _store(knowing, tmp_path, 0)
 
 
+def test_A2_an_id_that_was_never_noted_is_not_written_until_it_is_adopted(
+    repository: BorgRepository, tmp_path: Path
+) -> None:
+    identity = repository.id()
+    stranger = borg_at(tmp_path / "repository", tmp_path / "new-card", expected_id=None)
+    layout = lay(tmp_path / "stage", {"manifest.json": b"{}"})
+    for call in (
+        stranger.id,
+        lambda: stranger.create(day(0, layout), layout, Watch()),
+        lambda: stranger.compact(Watch()),
+        lambda: stranger.with_lock(["true"], Watch()),
+    ):
+        with pytest.raises(WrongDisk) as caught:
+            call()
+        assert "`appliance init disk-a` adopts it" in caught.value.hint
+    assert stranger.archives() == ()
+    assert stranger.create_repository() == identity
+    assert stranger.id() == identity
+
+
+def test_a_forgotten_init_is_answered_with_init(tmp_path: Path) -> None:
+    with pytest.raises(DiskAbsent, match="was not made yet") as caught:
+        borg_at(tmp_path / "repository", tmp_path / "state", expected_id=None).id()
+    assert caught.value.hint == "Run `appliance init disk-a`."
+    far = borg_at(tmp_path, tmp_path / "state", location="ssh://x@127.0.0.1:1/r", expected_id=None)
+    with pytest.raises(DiskAbsent, match="was not made yet"):
+        far.id()
+
+
+def test_an_id_noted_while_the_box_runs_counts_at_once(
+    repository: BorgRepository, tmp_path: Path
+) -> None:
+    noted: list[str] = []
+    running = borg_at(
+        tmp_path / "repository",
+        tmp_path / "state",
+        expected_id=lambda: noted[0] if noted else None,
+    )
+    with pytest.raises(WrongDisk):
+        running.id()
+    noted.append(repository.id())
+    assert running.id() == noted[0]
+
+
 def test_A7_the_probe_is_written_and_leaves_nothing(repository: BorgRepository) -> None:
     assert repository.path
     before = {path.name for path in repository.path.iterdir()}
@@ -333,6 +377,74 @@ def test_A13_a_new_archive_that_leans_on_a_rotten_chunk_is_found_by_reading_it_b
     _store(repository, tmp_path, 1, data)
     with pytest.raises(RepositoryDamaged):
         repository.hashes(repository.archives()[1].name, Watch())
+
+
+@pytest.mark.skipif(not ROOT, reason="a small working space of one's own needs root")
+def test_a_full_working_space_is_full_and_says_nothing_of_the_disk(
+    repository: BorgRepository, tmp_path: Path
+) -> None:
+    _store(repository, tmp_path, 0, os.urandom(3 << 20))
+    (archive,) = repository.archives()
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    _run("mount", "-t", "tmpfs", "-o", "size=1m", "none", str(staging))
+    try:
+        with pytest.raises(DiskFull) as caught:
+            repository.extract(archive.name, staging, Watch())
+    finally:
+        _run("umount", str(staging))
+    assert str(staging) in caught.value.message
+    repository.hashes(archive.name, Watch())
+
+
+@pytest.mark.skipif(not ROOT, reason="mounting needs root")
+def test_a_working_space_that_went_read_only_says_nothing_of_the_disk(
+    repository: BorgRepository, tmp_path: Path
+) -> None:
+    _store(repository, tmp_path, 0)
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    _run("mount", "-t", "tmpfs", "-o", "size=1m,ro", "none", str(staging))
+    try:
+        with pytest.raises(DiskReadOnly, match="working space"):
+            repository.extract(repository.archives()[0].name, staging, Watch())
+    finally:
+        _run("umount", str(staging))
+
+
+def test_a_read_that_fails_for_no_known_reason_is_no_damage(
+    repository: BorgRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tarred EIO: Borg itself is replaced by one that ends with 2 on extract alone."""
+    _store(repository, tmp_path, 0)
+    (archive,) = repository.archives()
+    fake = tmp_path / "borg"
+    fake.write_text(
+        f'#!/bin/sh\ncase "$*" in *" extract "*|*" export-tar "*) exit 2;; esac\nexec {BORG} "$@"\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setattr("appliance.system.process.find", lambda name: str(fake))
+    with pytest.raises(ToolFailed):
+        repository.hashes(archive.name, Watch())
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ToolFailed):
+        repository.extract(archive.name, tmp_path / "out", Watch())
+
+
+def test_a_disk_that_goes_while_it_is_read_is_absent_and_not_damaged(
+    repository: BorgRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _store(repository, tmp_path, 0)
+    (archive,) = repository.archives()
+    fake = tmp_path / "borg"
+    fake.write_text(
+        f'#!/bin/sh\ncase "$*" in *" export-tar "*) mv {repository.path} {tmp_path}/gone;; esac\n'
+        f'exec {BORG} "$@"\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setattr("appliance.system.process.find", lambda name: str(fake))
+    with pytest.raises(DiskAbsent):
+        repository.hashes(archive.name, Watch())
 
 
 def test_M10_a_lost_segment_is_damage(repository: BorgRepository, tmp_path: Path) -> None:

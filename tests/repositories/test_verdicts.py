@@ -44,10 +44,15 @@ def test_A16_what_needs_a_person_is_neither_retried_nor_taken_for_a_full_disk(ve
         assert kind in {RepositoryDamaged, WrongDisk, PassphraseWrong}
 
 
-@pytest.mark.parametrize("code", [1, 2, 100, 102, 106, 107, 110, 200, 255])
-def test_A14_anything_unlisted_is_damage_for_what_reads(code: int) -> None:
-    for verb in (Verb.CHECK, Verb.EXTRACT, Verb.EXPORT_TAR, Verb.LIST):
-        assert verdict(verb, code) is RepositoryDamaged
+@pytest.mark.parametrize("code", [2, *range(100, 111), 200, 255])
+def test_anything_unlisted_is_a_failure_and_never_damage(code: int) -> None:
+    for verb in Verb:
+        assert verdict(verb, code) is ToolFailed
+
+
+def test_A14_a_check_that_ends_with_a_warning_has_found_damage() -> None:
+    assert verdict(Verb.CHECK, 1) is RepositoryDamaged
+    assert {verdict(verb, 1) for verb in Verb if verb is not Verb.CHECK} == {ToolFailed}
 
 
 @pytest.mark.parametrize("code", [1, 2, *range(100, 111), 200, 255])
