@@ -350,6 +350,7 @@ class FakeMirror:
         self.held: dict[str, tuple[Archive, dict[str, bytes]]] = {}
         self.error: Exception | None = None
         self.pushes = 0
+        self.compared = 0
         self.expires_after: timedelta | None = None
         self.expiries: list[Mapping[str, datetime]] = []
 
@@ -372,6 +373,14 @@ class FakeMirror:
         self.pushes += 1
         self.power.written()
         return Transfer(len(new), sum(len(d) for _, f in new.values() for d in f.values()))
+
+    def compare(self, repository: Repository, watch: Watch) -> None:
+        self.power.flows()
+        watch.check()
+        assert isinstance(repository, FakeRepository)
+        self.compared += 1
+        if any(self.held.get(name) != each for name, each in repository.held.items()):
+            raise MirrorRefused(f"{self._name} differs from {self._repository}.")
 
     def expire(
         self,

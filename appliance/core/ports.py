@@ -211,6 +211,12 @@ class Mirror(Protocol):
         Raise MirrorUnreachable, MirrorRefused or Cancelled.
         """
 
+    def compare(self, repository: Repository, watch: Watch) -> None:
+        """Compare all that was pushed, byte for byte or by hashes, changing nothing.
+
+        Raise MirrorRefused where the cloud has something else, MirrorUnreachable or Cancelled.
+        """
+
     @property
     def expires_after(self) -> timedelta | None:
         """How long the mirror keeps what its repository no longer has; None: for ever."""

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from ..core.errors import ApplianceError, RepositoryDamaged
-from ..core.model import Copy, Run, StepName, Trigger
+from ..core.errors import ApplianceError, MirrorRefused, RepositoryDamaged
+from ..core.model import Copy, Outcome, Run, StepName, Trigger
 from ..core.ports import Mirror, Watch
 from ..core.words import plural
 from . import memory, rotation
@@ -20,6 +20,8 @@ from .kit import Ended, Kit
 from .places import Place, proved, trusts_the_clock
 
 EXPIRE_EVERY = timedelta(days=7)
+COMPARE_EVERY = timedelta(days=30)
+_COMPARED_AT = "compared-at"
 
 
 def job_name(mirror: str) -> str:
@@ -42,8 +44,7 @@ def bring_up_to_date(
         rotation.prove_strangers(kit, journal, [place], folder / "borrowed")
         _require_sound(kit, place)
         journal.step(StepName.MIRROR, lambda remarks: _push(mirror, place, journal, remarks))
-        _record_copies(kit, mirror, place)
-        _expire(kit, journal, mirror, place)
+        _settle(kit, journal, mirror, place)
 
     return record(kit, job_name(mirror.name), trigger, watch, story, slot)
 
@@ -53,8 +54,16 @@ def follow(kit: Kit, journal: Journal, places: Sequence[Place]) -> None:
     by_name = {place.name: place for place in places}
     for mirror in kit.mirrors:
         place = by_name.get(mirror.repository)
-        if place is not None:
+        if place is not None and _is_wanted(kit, journal, mirror, place):
             _follow(kit, journal, mirror, place)
+
+
+def _is_wanted(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool:
+    """Whether there is anything to do: a day without news does not call the cloud."""
+    if journal.outcome is not Outcome.SKIPPED:
+        return True
+    there, here = proved(kit, mirror.name), {archive.name for archive in place.archives}
+    return there != here or _compares(kit, mirror) or _expires(kit, mirror)
 
 
 def _follow(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
@@ -64,10 +73,49 @@ def _follow(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
 
     failure = journal.attempt(StepName.MIRROR, push, mirror.name)
     if not isinstance(failure, ApplianceError):
-        _record_copies(kit, mirror, place)
-        _expire(kit, journal, mirror, place)
+        _settle(kit, journal, mirror, place)
     elif failure.retry:
         journal.unmirrored.append(mirror.name)
+
+
+def _settle(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
+    """What was pushed counts as a copy, unless the monthly comparison says otherwise."""
+    if _compares(kit, mirror) and not _compared(kit, journal, mirror, place):
+        return
+    _record_copies(kit, mirror, place)
+    _expire(kit, journal, mirror, place)
+
+
+def _compared(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool:
+    """Compare the whole copy; one that differs is no copy any more, until it compares again."""
+
+    def compare(remarks: Remarks) -> None:
+        mirror.compare(place.repository, journal.watch)
+        remarks.message = f"All of {mirror.name} was compared with {place.name}."
+
+    failure = journal.attempt(StepName.VERIFY, compare, mirror.name)
+    if not isinstance(failure, ApplianceError):
+        memory.note_time(kit.ledger, _COMPARED_AT, mirror.name, kit.clock.now())
+        return True
+    words = f"The cloud copy {mirror.name} does not count until it was compared again."
+    journal.warn(ApplianceError(words))
+    if isinstance(failure, MirrorRefused):
+        kit.ledger.drop_copies(mirror.name, sorted(proved(kit, mirror.name)))
+    return False
+
+
+def _compares(kit: Kit, mirror: Mirror) -> bool:
+    return _is_due(kit, _COMPARED_AT, mirror, COMPARE_EVERY)
+
+
+def _expires(kit: Kit, mirror: Mirror) -> bool:
+    due = _is_due(kit, memory.EXPIRED_AT, mirror, EXPIRE_EVERY)
+    return mirror.expires_after is not None and due
+
+
+def _is_due(kit: Kit, kind: str, mirror: Mirror, every: timedelta) -> bool:
+    last = memory.noted_time(kit.ledger, kind, mirror.name)
+    return last is None or abs(kit.clock.now() - last) >= every
 
 
 def _push(mirror: Mirror, place: Place, journal: Journal, remarks: Remarks) -> None:
@@ -79,10 +127,7 @@ def _push(mirror: Mirror, place: Place, journal: Journal, remarks: Remarks) -> N
 def _expire(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
     """Once a week, on a trusted clock: let go of what the repository has long not had."""
     now = kit.clock.now()
-    last = memory.noted_time(kit.ledger, memory.EXPIRED_AT, mirror.name)
-    if mirror.expires_after is None or (last is not None and abs(now - last) < EXPIRE_EVERY):
-        return
-    if not trusts_the_clock(kit, [place]):
+    if not _expires(kit, mirror) or not trusts_the_clock(kit, [place]):
         return
 
     def expire(remarks: Remarks) -> None:
