@@ -78,4 +78,7 @@ class Manifest:
     members: tuple[Kept, ...] = ()
     stored: Mapping[str, StoredFile] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    """Worth a warning."""
+    remarks: tuple[str, ...] = ()
+    """Harmless: recorded here and nowhere else."""
     tables: tuple[Mapping[str, Any], ...] = ()

@@ -1,4 +1,11 @@
-"""The only home of lay-out: an export goes in, a folder that can restore itself comes out."""
+"""The only home of lay-out: an export goes in, a folder that can restore itself comes out.
+
+What is odd becomes one of two things. A *note* makes the Run a warning: only where a person must
+look, as something may be missing or an older backup is not whole (an empty ZIP, a predecessor that
+does not rebuild). A *remark* is only recorded in the manifest: every byte is kept, and it would be
+said again each day until nobody reads warnings any more (a name that is there twice, links, a ZIP
+of another kind, `original = "drop"`, another zlib).
+"""
 
 from __future__ import annotations
 
@@ -8,16 +15,24 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Literal
 
+from ..core.errors import RepositoryDamaged
 from ..core.model import Archive, Export, SeenFile, StepName, StoredFile
 from ..core.ports import Layout, Watch
 from . import how_to_restore, manifest, restore
 from .contents import Box, Kept, Manifest
-from .keeping import Keeper
+from .keeping import Draft, Keeper
 from .likeness import pair
+from .original import NotReproduced
 from .parts import PART_BYTES
 from .restore import Extracted, disk_full_of
 from .tree import Tree
-from .unpack import Container, Limits, Unpacked, unpack
+from .unpack import Container, Limits, Member, unpack
+
+
+@dataclass(frozen=True, slots=True)
+class _Odd:
+    notes: list[str]
+    remarks: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +50,8 @@ class ExportFolder:
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """Given an export and the extracted archive before it, make the folder to archive.
 
-        Raise RepositoryDamaged where that archive does not rebuild; else see `core.ports.Exports`.
+        What does not rebuild from that archive is stored whole, with a note. See
+        `core.ports.Exports`.
         """
         with disk_full_of("the working space"):
             scratch = work / "scratch"
@@ -43,11 +59,12 @@ class ExportFolder:
             members = work / "members"
             members.mkdir()
             unpacked = unpack(export, members, self.limits, watch)
+            odd = _Odd(list(unpacked.notes), list(unpacked.remarks))
             before = Extracted.at(previous, scratch) if previous else None
             keeper = Keeper(scratch, self.limits, watch, self.part_bytes)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
-            kept = _keep_all(unpacked, before, keeper, tree)
-            layout = self._finish(export, unpacked, kept, tree)
+            kept = _keep_all(unpacked.members, before, keeper, tree, odd)
+            layout = self._finish(export, unpacked.containers, kept, tree, odd)
             rmtree(scratch)
             return layout
 
@@ -69,10 +86,14 @@ class ExportFolder:
         return restore.restore(archive_root, into, watch, only=only, original=original)
 
     def _finish(
-        self, export: Export, unpacked: Unpacked, kept: tuple[Kept, ...], tree: Tree
+        self,
+        export: Export,
+        containers: Sequence[Container],
+        kept: tuple[Kept, ...],
+        tree: Tree,
+        odd: _Odd,
     ) -> Layout:
-        notes = list(unpacked.notes)
-        boxes = tuple(self._box(container, tree, notes) for container in unpacked.containers)
+        boxes = tuple(self._box(container, tree, odd) for container in containers)
         archive = Archive.name_for(export.source, export.pulled_at)
         tree.write(how_to_restore.NAME, how_to_restore.text(archive).encode())
         content = Manifest(
@@ -85,12 +106,13 @@ class ExportFolder:
             containers=boxes,
             members=kept,
             stored=dict(tree.stored),
-            notes=tuple(notes),
+            notes=tuple(odd.notes),
+            remarks=tuple(odd.remarks),
         )
         itself = tree.write(manifest.NAME, manifest.encode(content))
         return _layout(tree.root, content, itself, tree.new_bytes)
 
-    def _box(self, container: Container, tree: Tree, notes: list[str]) -> Box:
+    def _box(self, container: Container, tree: Tree, odd: _Odd) -> Box:
         """Store a container's own bytes where nothing else gives them back."""
         original = ""
         if container.recipe is None and not container.inside:
@@ -99,7 +121,7 @@ class ExportFolder:
                 stored = StoredFile(container.size_bytes, container.sha256)
                 tree.put(original, container.file, stored)
             else:
-                notes.append(
+                odd.remarks.append(
                     f"Of {container.path} only what is inside was kept: the file itself cannot "
                     'be made again from that, and original = "drop" is set.'
                 )
@@ -115,21 +137,36 @@ class ExportFolder:
 
 
 def _keep_all(
-    unpacked: Unpacked, before: Extracted | None, keeper: Keeper, tree: Tree
+    members: Sequence[Member], before: Extracted | None, keeper: Keeper, tree: Tree, odd: _Odd
 ) -> tuple[Kept, ...]:
     """Store every member, one at a time, each with its own predecessor."""
-    members = unpacked.members
     earlier = before.manifest.members if before else ()
     pairs = pair(members, earlier, keeper.look)
     total, done, kept = sum(member.size_bytes for member in members), 0, []
     for member in members:
         keeper.watch.report(StepName.INSPECT, done, total, note=member.path)
-        draft = keeper.draft(member, before, pairs.get(member.path))
-        kept.append(tree.keep(draft))
+        kept.append(tree.keep(_draft(member, before, pairs.get(member.path), keeper, odd)))
         keeper.clear()
         done += member.size_bytes
     keeper.watch.report(StepName.INSPECT, total, total)
     return tuple(kept)
+
+
+def _draft(
+    member: Member, before: Extracted | None, old: Kept | None, keeper: Keeper, odd: _Odd
+) -> Draft:
+    """Decide how to store a member; whole where its predecessor is not what it should be."""
+    try:
+        return keeper.draft(member, before, old)
+    except NotReproduced:
+        odd.remarks.append(f"{member.path} is stored whole: its packing cannot be made again here.")
+    except RepositoryDamaged as error:
+        odd.notes.append(
+            f"{member.path} is stored whole: its version in the backup before cannot be read back "
+            f"({error.detail or error.message})."
+        )
+    keeper.clear()
+    return keeper.draft(member, None, None)
 
 
 def _layout(root: Path, content: Manifest, itself: StoredFile, new_bytes: int) -> Layout:

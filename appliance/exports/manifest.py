@@ -6,7 +6,8 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
     format      1. A reader refuses a higher number and ignores keys that it does not know.
     source      name of the source
     pulled_at   start of the pull
-    notes       sentences for a person
+    notes       sentences for a person, each of which made the run a warning
+    remarks     sentences about what is odd but harmless; left out where there are none
     files       what the vendor delivered: name, size, sha256, modified
     containers  each ZIP, gzip or tar that became a folder: path, size, sha256, modified, inside
                 (the container it lies in), then one of: recipe (see `original`), original (the
@@ -47,6 +48,7 @@ def encode(manifest: Manifest) -> bytes:
         "source": manifest.source,
         "pulled_at": _moment(manifest.pulled_at),
         "notes": list(manifest.notes),
+        **({"remarks": list(manifest.remarks)} if manifest.remarks else {}),
         "files": [_file_json(file) for file in manifest.files],
         "containers": [_box_json(box) for box in manifest.containers],
         "members": [_kept_json(kept) for kept in manifest.members],
@@ -165,6 +167,7 @@ def _from_json(value: Mapping[str, Any]) -> Manifest:
         members=tuple(_kept(entry) for entry in value["members"]),
         stored={path: StoredFile(_size(f["size"]), _text(f["sha256"])) for path, f in stored},
         notes=tuple(_text(note) for note in value["notes"]),
+        remarks=tuple(_text(remark) for remark in value.get("remarks", ())),
         tables=tuple(value.get("tables", ())),
     )
 

@@ -48,3 +48,6 @@ class Unpacked:
     members: tuple[Member, ...]
     containers: tuple[Container, ...]
     notes: tuple[str, ...] = ()
+    """What a person must look at: something may be missing."""
+    remarks: tuple[str, ...] = ()
+    """What is only recorded: every byte is kept, and tomorrow it will be the same."""

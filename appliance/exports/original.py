@@ -23,6 +23,12 @@ MAX_SKELETON_BYTES = 16 << 20
 """Beyond this a recipe would weigh more than it saves."""
 
 
+class NotReproduced(ToolFailed):
+    """Raised when a recipe gives other bytes than the vendor's: this zlib deflates otherwise."""
+
+    hint = "Restore without the original: the files that were in it are all there."
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What zlib's deflateInit2 was told; window and strategy are always its defaults."""
@@ -106,8 +112,8 @@ def rebuild(
 ) -> None:
     """Write the vendor's exact bytes to `out`.
 
-    `members` opens a member by its path: it is read once, forwards, and closed. Raise ToolFailed
-    where the result is not what it was (a zlib that deflates unlike the one of the recipe).
+    `members` opens a member by its path: it is read once, forwards, and closed. Raise
+    NotReproduced where the result is not what it was (another zlib than the recipe's).
     """
     digest = hashlib.sha256()
     with closing(_made(recipe, members)) as chunks:
@@ -116,9 +122,8 @@ def rebuild(
             digest.update(chunk)
             out.write(chunk)
     if digest.hexdigest() != recipe.sha256:
-        raise ToolFailed(
+        raise NotReproduced(
             "The vendor's original could not be put together again byte for byte.",
-            hint="Restore without the original: the files that were in it are all there.",
             detail=f"zlib {zlib.ZLIB_RUNTIME_VERSION}: {digest.hexdigest()}, not {recipe.sha256}",
         )
 

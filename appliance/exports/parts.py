@@ -6,6 +6,7 @@ place can be found. Correctness never depends on a cut, only the size of the pat
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -48,6 +49,14 @@ class Stretch:
         with self.file.open("rb", buffering=0) as stream:
             stream.seek(self.start)
             return stream.read(self.size_bytes)
+
+
+def sha256_of(file: Path) -> str:
+    """Given a file, read it and return its SHA-256 in hex."""
+    hasher = hashlib.sha256()
+    for block in Stretch(file, 0, file.stat().st_size).blocks():
+        hasher.update(block)
+    return hasher.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from ..core.errors import ApplianceError, DiskFull, RepositoryDamaged
+from ..core.errors import ApplianceError, Cancelled, DiskFull, RepositoryDamaged
 from ..core.model import StepName
 from ..core.ports import Watch
 from . import differences
+from .choosing import matches, some_of
 from .contents import Box, Kept, Manifest
 from .manifest import load
-from .original import Recipe, rebuild
-from .parts import BLOCK_BYTES, Stretch
+from .original import NotReproduced, Recipe, rebuild
+from .parts import Stretch, sha256_of
+from .remaking import Remaking
 
 _FULL = (28, 122)  # ENOSPC, EDQUOT
-_NAMES_SHOWN = 12
+_ANEW = (
+    "%s was packed anew: all that is in it is as archived and proved, but the file is not byte "
+    "for byte the vendor's."
+)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,8 @@ class _Wanted:
     sha256: str
     modified: datetime | None
     write: Callable[[BinaryIO], None]
+    anew: Remaking | None = None
+    """What else will do where these bytes cannot be made again."""
 
 
 def restore(
@@ -134,24 +142,20 @@ def restore(
     """Given an extracted archive, rebuild its files into `into`; see `core.ports.Exports`.
 
     A file that is there already is left alone if it is the same, and refused if it is not; all
-    that can be restored is, before a damaged one is reported.
+    that can be restored is, before what cannot is reported in one error. A spreadsheet whose
+    bytes this zlib does not make comes with its proved contents packed anew, and a warning.
     """
     archive = Extracted.at(archive_root, into)
     wanted = _originals(archive, only, watch) if original else _members(archive, only, watch)
     if not wanted:
         raise ApplianceError(
-            f"This backup holds no file called {', '.join(only) or 'anything'}.",
-            hint=f"It holds {_some_of(archive.manifest)}. Without a name all of it comes back.",
+            f"This backup holds no file called {', '.join(only) or 'anything'}. "
+            f"It holds {some_of(kept.path for kept in archive.manifest.members)}.",
+            hint="Without a name all of it comes back.",
         )
     with disk_full_of(f"the folder {into}"):
         into.mkdir(parents=True, exist_ok=True)
         return _bring(wanted, into, watch)
-
-
-def _some_of(manifest: Manifest) -> str:
-    names = sorted(kept.path for kept in manifest.members)
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return (", ".join(names[:_NAMES_SHOWN]) or "nothing") + more
 
 
 @contextmanager
@@ -165,31 +169,16 @@ def disk_full_of(place: str) -> Iterator[None]:
         raise DiskFull(f"There is no room left in {place}.", detail=str(error)) from error
 
 
-def matches(path: str, patterns: Sequence[str]) -> bool:
-    """Given a member's path, return whether a pattern means it.
+def _members(
+    archive: Extracted, only: Sequence[str], watch: Watch, *, exactly: bool = False
+) -> list[_Wanted]:
+    def write(kept: Kept, out: BinaryIO) -> None:
+        archive.write(kept, out, watch)
 
-    A pattern is a glob over the path or its last part, or the name of a table: `Contacts` means
-    `Data_001.zip/Contacts_001.csv` too. No patterns mean everything.
-    """
-    pure = PurePosixPath(path)
-    table = re.sub(r"[-_ ]*\d+$", "", pure.stem)
-    return not patterns or any(
-        fnmatchcase(path, each)
-        or fnmatchcase(pure.name, each)
-        or each.casefold() in {pure.stem.casefold(), table.casefold()}
-        for each in patterns
-    )
-
-
-def _members(archive: Extracted, only: Sequence[str], watch: Watch) -> list[_Wanted]:
     def wanted(kept: Kept) -> _Wanted:
-        return _Wanted(
-            kept.path,
-            kept.size_bytes,
-            kept.sha256,
-            kept.modified,
-            lambda out: archive.write(kept, out, watch),
-        )
+        anew = Remaking(kept, write) if kept.recipe and not exactly else None
+        size_bytes, sha256 = kept.size_bytes, kept.sha256
+        return _Wanted(kept.path, size_bytes, sha256, kept.modified, partial(write, kept), anew)
 
     return [wanted(kept) for kept in archive.manifest.members if matches(kept.path, only)]
 
@@ -202,42 +191,35 @@ def _originals(archive: Extracted, only: Sequence[str], watch: Watch) -> list[_W
         for kept in archive.manifest.members
         if not any(kept.path.startswith(f"{box.path}/") for box in boxes)
     ]
-    wanted = [each for each in _members(archive, only, watch) if each.path in set(plain)]
+    exact = _members(archive, only, watch, exactly=True)
+    wanted = [each for each in exact if each.path in set(plain)]
     for box in boxes:
         inside = (k.path for k in archive.manifest.members if k.path.startswith(f"{box.path}/"))
         if matches(box.path, only) or any(matches(path, only) for path in inside):
-            wanted.append(_original(archive, box, watch))
+            write = partial(_write_original, archive, box, watch)
+            wanted.append(_Wanted(box.path, box.size_bytes, box.sha256, box.modified, write))
     return wanted
 
 
-def _original(archive: Extracted, box: Box, watch: Watch) -> _Wanted:
-    recipe = box.recipe
-    if recipe:
-        members = archive.manifest.members
-
-        def write(out: BinaryIO) -> None:
-            archive.make(recipe, members, out, watch)
-
+def _write_original(archive: Extracted, box: Box, watch: Watch, out: BinaryIO) -> None:
+    if box.recipe:
+        archive.make(box.recipe, archive.manifest.members, out, watch)
     elif box.original:
         stored = archive.file(box.original)
-
-        def write(out: BinaryIO) -> None:
-            for block in Stretch(stored, 0, stored.stat().st_size).blocks():
-                watch.check()
-                out.write(block)
-
+        for block in Stretch(stored, 0, stored.stat().st_size).blocks():
+            watch.check()
+            out.write(block)
     else:
         raise ApplianceError(
             f"The vendor's own file {box.path} was not kept, only what was inside it.",
             hint='Restore without --original; original = "keep" keeps such files from now on.',
         )
-    return _Wanted(box.path, box.size_bytes, box.sha256, box.modified, write)
 
 
 def _bring(wanted: Sequence[_Wanted], into: Path, watch: Watch) -> tuple[Path, ...]:
     todo = [(each, _target(into, each.path)) for each in wanted]
     there = {target: _is_there(each, target) for each, target in todo}
-    total, done, damaged = sum(each.size_bytes for each in wanted), 0, list[RepositoryDamaged]()
+    total, done, failed = sum(each.size_bytes for each in wanted), 0, dict[str, ApplianceError]()
     brought = []
     for each, target in todo:
         watch.report(StepName.UNPACK, done, total, note=each.path)
@@ -245,17 +227,39 @@ def _bring(wanted: Sequence[_Wanted], into: Path, watch: Watch) -> tuple[Path, .
             if not there[target]:
                 _write(each, target)
             brought.append(target)
-        except RepositoryDamaged as error:
-            damaged.append(error)
+        except (Cancelled, DiskFull):
+            raise
+        except ApplianceError as error:
+            failed[each.path] = error
+        except OSError as error:
+            failed[each.path] = _not_written(error)
         done += each.size_bytes
     watch.report(StepName.UNPACK, total, total)
-    if damaged:
-        raise RepositoryDamaged(
-            f"{len(damaged)} of {len(wanted)} files of this backup are damaged and were not "
-            "restored; the others are there.",
-            detail="\n".join(f"{error.message} {error.detail}" for error in damaged[:20]),
-        )
+    if failed:
+        raise _summary(failed, len(wanted))
     return tuple(brought)
+
+
+def _not_written(error: OSError) -> ApplianceError:
+    """Turn the target's refusal of one name into an error; no room for any is not of one."""
+    if error.errno in _FULL:
+        raise error
+    message = f"It cannot be written there: {error.strerror or error}."
+    return ApplianceError(message, hint="Restore into a folder on an ordinary Linux disk.")
+
+
+def _summary(failed: Mapping[str, ApplianceError], count: int) -> ApplianceError:
+    """Return one error for all: that of damage, if any is."""
+    errors = list(failed.values())
+    if count == 1:
+        return errors[0]
+    first = next((each for each in errors if isinstance(each, RepositoryDamaged)), errors[0])
+    return type(first)(
+        f"{len(failed)} of {count} files of this backup could not be restored, the others are "
+        f"there: {some_of(failed)}. {first.message}",
+        hint=first.hint,
+        detail="\n".join(f"{path}: {e.message} {e.detail}" for path, e in failed.items())[:4000],
+    )
 
 
 def _target(into: Path, path: str) -> Path:
@@ -268,9 +272,14 @@ def _target(into: Path, path: str) -> Path:
 def _is_there(wanted: _Wanted, target: Path) -> bool:
     if not target.exists() and not target.is_symlink():
         return False
-    is_file = target.is_file() and target.stat().st_size == wanted.size_bytes
-    if is_file and _sha256(target) == wanted.sha256:
+    is_file = target.is_file()
+    is_same_size = is_file and target.stat().st_size == wanted.size_bytes
+    if is_same_size and sha256_of(target) == wanted.sha256:
         return True
+    if is_file and wanted.anew:
+        with target.open("rb") as file:
+            if wanted.anew.is_in(file):
+                return True
     raise ApplianceError(
         f"There is already something else called {target}.",
         hint="Restore into an empty folder; nothing was overwritten.",
@@ -283,14 +292,7 @@ def _write(wanted: _Wanted, target: Path) -> None:
     unproved = target.parent / f".restoring-{wanted.sha256[:16]}"
     unproved.unlink(missing_ok=True)
     try:
-        with unproved.open("xb") as out:
-            wanted.write(out)
-            out.flush()
-            os.fsync(out.fileno())
-        if _sha256(unproved) != wanted.sha256:
-            raise RepositoryDamaged(
-                "A restored file is not what was archived.", detail=f"{wanted.path}: SHA-256"
-            )
+        _make(wanted, unproved)
         if wanted.modified:
             seconds = wanted.modified.timestamp()
             os.utime(unproved, (seconds, seconds))
@@ -299,9 +301,32 @@ def _write(wanted: _Wanted, target: Path) -> None:
         unproved.unlink(missing_ok=True)
 
 
-def _sha256(file: Path) -> str:
-    hasher = hashlib.sha256()
-    with file.open("rb", buffering=0) as stream:
-        while block := stream.read(BLOCK_BYTES):
-            hasher.update(block)
-    return hasher.hexdigest()
+def _make(wanted: _Wanted, file: Path) -> None:
+    """Write and compare; where the bytes cannot be made again, their contents packed anew."""
+    try:
+        _write_through(wanted.write, file)
+        is_right = sha256_of(file) == wanted.sha256
+    except NotReproduced:
+        if wanted.anew is None:
+            raise
+        file.unlink()
+        is_right = _is_made_anew(wanted.anew, file)
+        _log.warning(_ANEW, wanted.path)
+    if not is_right:
+        raise RepositoryDamaged(
+            "A restored file is not what was archived.", detail=f"{wanted.path}: SHA-256"
+        )
+
+
+def _is_made_anew(anew: Remaking, file: Path) -> bool:
+    """Write a spreadsheet from its parts; return whether each reads back by its SHA-256."""
+    _write_through(anew.into, file)
+    with file.open("rb") as made:
+        return anew.is_in(made)
+
+
+def _write_through(write: Callable[[BinaryIO], None], file: Path) -> None:
+    with file.open("xb") as out:
+        write(out)
+        out.flush()
+        os.fsync(out.fileno())

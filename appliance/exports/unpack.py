@@ -44,10 +44,12 @@ def unpack(export: Export, into: Path, limits: Limits, watch: Watch) -> Unpacked
         member = Member(path, file.path, file.size_bytes, file.sha256, file.modified)
         opened = _opened(member, 1, budget) or Unpacked((member,), ())
         if path != clean(file.name):
-            opened = replace(opened, notes=(_renamed(clean(file.name), path), *opened.notes))
+            remark = _renamed(clean(file.name), path)
+            opened = replace(opened, remarks=(remark, *opened.remarks))
         several.append(opened)
     unpacked = _joined(several)
-    return replace(unpacked, notes=_shortened(unpacked.notes))
+    notes, remarks = _shortened(unpacked.notes), _shortened(unpacked.remarks)
+    return replace(unpacked, notes=notes, remarks=remarks)
 
 
 def open_spreadsheet(
@@ -79,7 +81,7 @@ class _Box:
     """What they lie in: the container itself, or the tar inside a gzip."""
     taken: tuple[Taken, ...]
     """Their names are paths in the container, unique."""
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     tarball: Taken | None = None
 
 
@@ -90,8 +92,8 @@ def _opened(member: Member, depth: int, budget: Budget) -> Unpacked | None:
     try:
         box = _read(member, budget)
     except KeepWhole as reason:
-        note = f"{member.path} is kept as it came: {reason}."
-        return Unpacked((member,), (), (note,)) if depth == 1 else None
+        remark = f"{member.path} is kept as it came: {reason}."
+        return Unpacked((member,), (), remarks=(remark,)) if depth == 1 else None
     except TooMuch:
         raise
     except ExportUnsafe:
@@ -142,18 +144,18 @@ def _boxed(
     names = Names()
     paths = [names.claim(clean(entry.name)) for entry in entries]
     shown = source.path.rstrip("/")
-    notes = [
+    remarks = [
         _renamed(f"{shown}/{clean(entry.name)}", f"{shown}/{path}")
         for entry, path in zip(entries, paths, strict=True)
         if path != clean(entry.name)
     ]
     if links:
-        notes.append(f"{links} links or devices in {shown} are left out: they are no files.")
+        remarks.append(f"{links} links or devices in {shown} are left out: they are no files.")
     taken = tuple(
         replace(take(file, entry, budget), name=path)
         for entry, path in zip(entries, paths, strict=True)
     )
-    return _Box(source, taken, tuple(notes))
+    return _Box(source, taken, tuple(remarks))
 
 
 def _folder(member: Member, box: _Box, depth: int, budget: Budget) -> Unpacked:
@@ -169,9 +171,9 @@ def _folder(member: Member, box: _Box, depth: int, budget: Budget) -> Unpacked:
         made = {path: _recipe_of(opened) for path, opened in inner.items()}
         recipe = _with_inner(recipe, member, box, {path: one for path, one in made.items() if one})
         inner = {path: opened if made[path] else None for path, opened in inner.items()}
-    notes = box.notes if files else (*box.notes, f"{member.path} is empty.")
+    notes = () if files else (f"{member.path} is empty.",)
     below = [inner[file.path] or Unpacked((file,), ()) for file in files]
-    itself = Unpacked((), (_container(member, files, recipe),), notes)
+    itself = Unpacked((), (_container(member, files, recipe),), notes, box.remarks)
     return _joined([itself, *(_lying_in(member, opened) for opened in below)])
 
 
@@ -260,6 +262,7 @@ def _joined(several: Sequence[Unpacked]) -> Unpacked:
         tuple(chain.from_iterable(one.members for one in several)),
         tuple(chain.from_iterable(one.containers for one in several)),
         tuple(chain.from_iterable(one.notes for one in several)),
+        tuple(chain.from_iterable(one.remarks for one in several)),
     )
 
 

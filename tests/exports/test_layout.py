@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from appliance.core.errors import ApplianceError, Cancelled, RepositoryDamaged
+from appliance.core.errors import ApplianceError, Cancelled, RepositoryDamaged, ToolFailed
 from appliance.core.model import StepName
 from appliance.core.ports import Exports, Progress, Watch
 from appliance.exports.layout import ExportFolder
+from appliance.exports.manifest import load
 
 from .days import MODIFIED, Days, changed, csv, export_of, read, table
 
@@ -139,26 +140,37 @@ def test_the_same_export_is_laid_out_the_same_twice(tmp_path):
 
 @pytest.mark.parametrize("victim", ["history/c.csv/00", "history/c.csv/01.zst"])
 @pytest.mark.parametrize("same_again", [True, False])
-def test_a_previous_archive_that_does_not_rebuild_stops_the_run(days, victim, same_again):
+def test_what_does_not_rebuild_from_the_backup_before_is_stored_whole_with_a_note(
+    days, victim, same_again
+):
     lines = table(2000)
-    days.add({"c.csv": csv(lines)})
-    days.add({"c.csv": csv(changed(lines, 2))})
+    other = table(2000, seed=2)
+    days.add({"c.csv": csv(lines), "d.csv": csv(other)})
+    days.add({"c.csv": csv(changed(lines, 2)), "d.csv": csv(changed(other, 2))})
     path = days.archive / victim
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.unlink()
     path.write_bytes(content)
-    with pytest.raises(RepositoryDamaged):
-        days.add({"c.csv": csv(changed(lines, 2 if same_again else 3))})
+    today = {
+        "c.csv": csv(changed(lines, 2 if same_again else 3)),
+        "d.csv": csv(changed(other, 3)),
+    }
+    layout = days.add(today)
+    assert [note for note in layout.notes if "c.csv" in note] == list(layout.notes) != []
+    assert {path for path in layout.stored if "c.csv" in path} == {"export/c.csv"}
+    assert "history/d.csv/02.zst" in layout.stored
+    assert days.restored() == today
 
 
-def test_a_previous_archive_with_a_missing_file_stops_the_run(days):
+def test_a_missing_file_of_the_backup_before_does_not_stop_tonights(days):
     lines = table(2000)
     days.add({"c.csv": csv(lines)})
     days.add({"c.csv": csv(changed(lines, 2))})
     (days.archive / "history/c.csv/01.zst").unlink()
-    with pytest.raises(RepositoryDamaged):
-        days.add({"c.csv": csv(changed(lines, 3))})
+    layout = days.add({"c.csv": csv(changed(lines, 3))})
+    assert len(layout.notes) == 1
+    assert days.restored() == {"c.csv": csv(changed(lines, 3))}
 
 
 def test_the_previous_archive_is_left_as_it_was(days):
@@ -357,7 +369,9 @@ def test_a_zip_that_zlib_cannot_repeat_is_kept_beside_or_dropped_with_a_note(
     original = zipped({"Contacts.csv": csv(table(500))})
     layout = days.add({"Data.zip": original})
     assert ("original/Data.zip" in layout.stored) == (setting == "keep")
-    assert any("Data.zip" in note for note in layout.notes) == (setting == "drop")
+    remarks = load(layout.root)[0].remarks
+    assert any("Data.zip" in remark for remark in remarks) == (setting == "drop")
+    assert layout.notes == ()
     assert days.restored() == {"Data.zip/Contacts.csv": csv(table(500))}
     if setting == "keep":
         assert days.restored(original=True) == {"Data.zip": original}
@@ -485,3 +499,122 @@ def test_ten_thousand_small_files_are_quick(tmp_path):
     second = exports.lay_out(two, first.root, tmp_path / "w2", Watch())
     assert time.process_time() - started < 10
     assert len(second.stored) == 10_002
+
+
+def deflating_otherwise(monkeypatch) -> None:
+    """Have this machine's zlib give other bytes than the one before: an upgrade, another box."""
+    usual = zlib.compressobj
+
+    def other(level=-1, method=zlib.DEFLATED, bits=15, memory=8, *_):
+        return usual(level, method, bits, memory, zlib.Z_HUFFMAN_ONLY)
+
+    monkeypatch.setattr("appliance.exports.original.zlib.compressobj", other)
+
+
+def parts_of(spreadsheet: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(spreadsheet)) as box:
+        assert box.testzip() is None
+        return {name: box.read(name) for name in box.namelist()}
+
+
+@pytest.fixture
+def opened_days(days) -> tuple[Days, dict[str, bytes]]:
+    """Days whose newest archive holds a spreadsheet as parts and a recipe."""
+    lines, rows = table(2000), table(900, seed=2)
+    days.add({"a.xlsx": workbook(lines), "z.csv": csv(rows)})
+    lines[700] = lines[700].replace("a", "e")
+    files = {"a.xlsx": workbook(lines), "z.csv": csv(changed(rows, 2))}
+    days.add(files)
+    assert load(days.archive)[0].members[0].recipe
+    return days, files
+
+
+def test_with_another_zlib_a_spreadsheet_comes_back_packed_anew_and_is_said_so(
+    opened_days, monkeypatch, caplog
+):
+    days, files = opened_days
+    deflating_otherwise(monkeypatch)
+    found = days.restored()
+    assert found["z.csv"] == files["z.csv"]
+    assert found["a.xlsx"] != files["a.xlsx"]
+    assert parts_of(found["a.xlsx"]) == parts_of(files["a.xlsx"])
+    assert [record.args for record in caplog.records] == [("a.xlsx",)]
+
+
+def test_a_second_restore_takes_what_was_packed_anew_and_refuses_another(
+    opened_days, tmp_path, monkeypatch
+):
+    days, _ = opened_days
+    deflating_otherwise(monkeypatch)
+    out = tmp_path / "again"
+    first = days.exports.restore(days.archive, out, Watch())
+    times = [path.stat().st_ino for path in first]
+    assert days.exports.restore(days.archive, out, Watch()) == first
+    assert [path.stat().st_ino for path in first] == times
+    (out / "a.xlsx").write_bytes(workbook(table(10)))
+    with pytest.raises(ApplianceError, match="already something else"):
+        days.exports.restore(days.archive, out, Watch())
+
+
+def test_with_another_zlib_a_damaged_part_of_a_spreadsheet_is_still_damage(
+    opened_days, monkeypatch
+):
+    days, _ = opened_days
+    deflating_otherwise(monkeypatch)
+    victim = next(days.archive.glob("**/workbook.xml"))
+    content = victim.read_bytes()
+    victim.unlink()
+    victim.write_bytes(content.replace(b"Contacts", b"Kontakte"))
+    with pytest.raises(RepositoryDamaged, match=r"1 of 2 .*a\.xlsx"):
+        days.restored()
+
+
+def test_with_another_zlib_the_original_is_refused_in_clear_words_and_the_rest_comes(
+    opened_days, tmp_path, monkeypatch
+):
+    days, files = opened_days
+    deflating_otherwise(monkeypatch)
+    out = tmp_path / "originals"
+    with pytest.raises(ToolFailed, match=r"1 of 2 .*a\.xlsx.*byte for byte") as caught:
+        days.exports.restore(days.archive, out, Watch(), original=True)
+    assert "without the original" in caught.value.hint
+    assert read(out) == {"z.csv": files["z.csv"]}
+
+
+def test_with_another_zlib_the_members_of_a_zip_come_back_though_the_zip_does_not(
+    days, tmp_path, monkeypatch
+):
+    rows = csv(table(900))
+    days.add({"all.zip": zipped({"Contacts.csv": rows})})
+    deflating_otherwise(monkeypatch)
+    with pytest.raises(ToolFailed, match="byte for byte"):
+        days.exports.restore(days.archive, tmp_path / "zip", Watch(), original=True)
+    assert days.restored() == {"all.zip/Contacts.csv": rows}
+
+
+def test_with_another_zlib_the_next_night_is_backed_up_all_the_same_and_without_alarm(
+    opened_days, monkeypatch
+):
+    days, _ = opened_days
+    lines = table(2000)
+    lines[800] = lines[800].replace("a", "e")
+    today = {"a.xlsx": workbook(lines), "z.csv": csv(table(900, seed=2))}
+    deflating_otherwise(monkeypatch)
+    layout = days.add(today)
+    assert "export/a.xlsx" in layout.stored
+    assert layout.notes == ()
+    assert days.restored() == today
+    assert "a.xlsx" in load(layout.root)[0].remarks[0]
+
+
+def test_F14_oddities_that_come_every_day_are_recorded_and_alarm_nobody(days):
+    twice = zipped({"name.csv": csv(table(20)), "Name.csv": csv(table(30))})
+    layout = days.add({"Data.zip": twice})
+    assert layout.notes == ()
+    assert "Name~2.csv" in load(layout.root)[0].remarks[0]
+    assert days.exports.read(layout.root).notes == ()
+
+
+def test_F14_an_empty_zip_is_worth_a_warning(days):
+    layout = days.add({"Data.zip": zipped({}), "c.csv": csv(table(20))})
+    assert layout.notes == ("Data.zip is empty.",)

@@ -8,8 +8,9 @@ import pytest
 
 from appliance.core.errors import ApplianceError, Cancelled, DiskFull, RepositoryDamaged
 from appliance.core.ports import Progress, Watch
+from appliance.exports.choosing import matches
 from appliance.exports.layout import ExportFolder
-from appliance.exports.restore import disk_full_of, matches, restore
+from appliance.exports.restore import disk_full_of, restore
 
 from .days import MODIFIED, Days, changed, csv, read, table
 
@@ -59,6 +60,69 @@ def test_everything_comes_back_with_its_time(tmp_path, archive, files):
 )
 def test_a_pattern_is_a_path_a_name_or_a_table(tmp_path, archive, pattern, count):
     assert len(restore(archive, tmp_path / "out", Watch(), only=[pattern])) == count
+
+
+CONTACTS = (
+    "Contacts-2026-11-21.csv",
+    "hubspot-contacts-2026-11-21.csv",
+    "Contacts_001.csv",
+    "contacts.csv",
+    "Data_001.zip/Contacts_2026-11-21_03-00-00.csv",
+    "all.zip/contacts20261121.csv",
+    "Contacts2.CSV",
+    "CONTACTS (3).xlsx",
+)
+
+
+@pytest.mark.parametrize("path", CONTACTS)
+@pytest.mark.parametrize("table_name", ["Contacts", "contacts", "CONTACTS"])
+def test_a_table_is_found_whatever_date_and_number_the_vendor_puts_into_its_name(path, table_name):
+    assert matches(path, [table_name])
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("ContactsHistory.csv", "Contacts"),
+        ("contacts.zip/leads.csv", "Contacts"),
+        ("deals.csv", "Contacts"),
+        ("contact-lists.csv", "list"),
+        ("Contacts_001.csv", "Contacts_002"),
+        ("lists-of-contacts.csv", "contact lists"),
+        ("a.csv", ""),
+        ("a.csv", "#"),
+    ],
+)
+def test_a_table_is_whole_words_of_a_name(path, pattern):
+    assert not matches(path, [pattern])
+
+
+def test_globs_and_names_go_by_any_letter_case_and_names_with_signs_are_names():
+    assert matches("Data/Contacts.csv", ["data/*"])
+    assert matches("Data/* ? [a].csv", ["* ? [a].csv"])
+    assert matches("contact_lists-2026-11-21.csv", ["Contact Lists"])
+
+
+def test_where_nothing_matches_the_error_names_what_is_there_to_choose_from(tmp_path, archive):
+    with pytest.raises(ApplianceError, match=r"Data/Leads\.csv, note\.txt"):
+        restore(archive, tmp_path / "out", Watch(), only=["Invoices"])
+
+
+def test_of_very_many_files_the_error_names_twenty(tmp_path):
+    days = Days(tmp_path)
+    days.add({f"file-{number:02d}.txt": b"x" for number in range(30)})
+    with pytest.raises(ApplianceError, match=r"file-19\.txt and 10 more") as caught:
+        restore(days.archive, tmp_path / "out", Watch(), only=["Invoices"])
+    assert "file-20" not in caught.value.message
+
+
+def test_a_name_that_the_target_cannot_have_does_not_keep_the_others_back(tmp_path, archive, files):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "Data").write_bytes(b"a file where a folder has to be")
+    with pytest.raises(ApplianceError, match=r"3 of 4 .*Data/Leads\.csv"):
+        restore(archive, out, Watch())
+    assert (out / "note.txt").read_bytes() == files["note.txt"]
 
 
 def test_matching_is_by_glob_or_table():

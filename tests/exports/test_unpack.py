@@ -154,7 +154,7 @@ def test_a_zip_of_an_unknown_method_stays_whole_and_is_told(tmp_path):
     unpacked = opened(tmp_path, {"a.zip": data})
 
     assert contents(unpacked) == {"a.zip": data}
-    assert "method 14" in unpacked.notes[0]
+    assert "method 14" in unpacked.remarks[0]
 
 
 def test_xz_and_bzip2_stay_as_they_came(tmp_path):
@@ -238,7 +238,7 @@ def test_two_of_one_name_are_both_kept_and_told(tmp_path):
         "x.zip/a~2~2.csv": b"5",
         "X~2.zip": KEYS,
     }
-    assert len(unpacked.notes) == 5
+    assert len(unpacked.remarks) == 5
     assert made_again(unpacked.containers[0], unpacked) == data
 
 
@@ -265,8 +265,8 @@ def test_a_thousand_notes_are_not_a_thousand_lines(tmp_path):
     unpacked = opened(tmp_path, {f"{'./' * n}a.csv": KEYS for n in range(1000)})
 
     assert len({member.path for member in unpacked.members}) == 1000
-    assert len(unpacked.notes) == 21
-    assert "979 more" in unpacked.notes[-1]
+    assert len(unpacked.remarks) == 21
+    assert "979 more" in unpacked.remarks[-1]
 
 
 def test_cleaning_twice_changes_nothing():
@@ -283,7 +283,7 @@ def test_C6_links_in_a_zip_are_left_out_and_told_and_still_made_again(tmp_path):
     unpacked = opened(tmp_path, {"a.zip": data})
 
     assert contents(unpacked) == {"a.zip/a.csv": KEYS}
-    assert unpacked.notes == ("2 links or devices in a.zip are left out: they are no files.",)
+    assert unpacked.remarks == ("2 links or devices in a.zip are left out: they are no files.",)
     assert made_again(unpacked.containers[0], unpacked) == data
 
 
@@ -300,7 +300,7 @@ def test_C6_links_and_devices_in_a_tar_are_left_out_and_told(tmp_path):
     unpacked = opened(tmp_path, {"a.tar": box.getvalue()})
 
     assert contents(unpacked) == {"a.tar/a.csv": KEYS}
-    assert unpacked.notes == ("4 links or devices in a.tar are left out: they are no files.",)
+    assert unpacked.remarks == ("4 links or devices in a.tar are left out: they are no files.",)
     assert made_again(unpacked.containers[0], unpacked) == box.getvalue()
     assert not any(path.is_symlink() for path in inside(tmp_path))
 
@@ -399,7 +399,7 @@ def test_a_sparse_tar_stays_whole_and_is_told(tmp_path):
     unpacked = opened(tmp_path, {"a.tar": data, "a.tar.gz": gzip.compress(data)})
 
     assert contents(unpacked) == {"a.tar": data, "a.tar.gz/a.tar": data}
-    assert unpacked.notes == ("a.tar is kept as it came: it holds sparse files.",)
+    assert unpacked.remarks == ("a.tar is kept as it came: it holds sparse files.",)
 
 
 def test_what_follows_an_end_is_never_lost(tmp_path):
@@ -408,7 +408,7 @@ def test_what_follows_an_end_is_never_lost(tmp_path):
     unpacked = opened(tmp_path, {"two.tar": two, "more.gz": more})
 
     assert contents(unpacked) == {"two.tar": two, "more.gz": more}
-    assert len(unpacked.notes) == 2
+    assert len(unpacked.remarks) == 2
 
 
 # --- C8: bombs ---------------------------------------------------------------------------------
