@@ -13,7 +13,7 @@ import click
 
 from . import __version__, config
 from .core import moment, words
-from .core.errors import ApplianceError, Cancelled, ConfigError, DiskAbsent
+from .core.errors import ApplianceError, Cancelled, ConfigError, DiskAbsent, RepositoryBusy
 from .core.model import Archive, Run, Trigger
 from .screen import (
     complain,
@@ -206,10 +206,28 @@ def _run(office: Office, jobs: list[str], *, as_json: bool) -> None:
 @source_argument
 @office
 def cancel(office: Office, source: str) -> None:
-    """Cancel a source's waiting or running backup; every copy stays as it was."""
-    name = office.settings.source_named(source).name
-    there = Client(office.box.socket).cancel(name)
-    say("It is being stopped." if there else f"There is nothing to cancel for {name}.")
+    """Cancel what waits or runs of a source, or of mirror:NAME or drill:NAME.
+
+    Every copy stays as it was.
+    """
+    job = _job_named(office.settings, source)
+    there = Client(office.settings.socket).cancel(job)
+    say("It is being stopped." if there else f"There is nothing to cancel for {job}.")
+
+
+def _job_named(settings: config.Settings, job: str) -> str:
+    """Given a job as a person types it, return it; raise ConfigError naming the nearest ones."""
+    kind, _, name = job.rpartition(":")
+    match kind:
+        case "mirror":
+            settings.mirror_named(name)
+        case "drill" if name not in {each.name for each in settings.mirror}:
+            settings.repository_named(name)
+        case "drill":
+            pass
+        case _:
+            settings.source_named(job)
+    return job
 
 
 @main.command()
@@ -294,12 +312,15 @@ def _show_run(run: Run | None, as_json: bool) -> None:
 @office
 def archives(office: Office, source: str | None, repository: str | None, as_json: bool) -> None:
     """List the backups that can be restored, newest first, and where each one lies."""
+    from .daemon import reading
+
     box = office.box
     if source is not None:
         office.settings.source_named(source)
     if repository is not None:
         office.settings.repository_named(repository)
-    found = _archives(box, source, repository)
+    with reading(box):
+        found = _archives(box, source, repository)
     if as_json:
         say_json([{"archive": one, "places": places} for one, places in found])
     elif not found:
@@ -312,14 +333,16 @@ def archives(office: Office, source: str | None, repository: str | None, as_json
 def _archives(
     box: Box, source: str | None, repository: str | None
 ) -> list[tuple[Archive, list[str]]]:
-    """Return each archive, newest first, with the places that have it; those away are skipped."""
+    """Return each archive, newest first, with the places that have it; those away or in use are
+    skipped with a note.
+    """
     places: dict[str, tuple[Archive, list[str]]] = {}
     names = [repository] if repository else list(box.repositories)
     for name in names:
         try:
             for archive in box.repositories[name].archives(source):
                 places.setdefault(archive.name, (archive, []))[1].append(name)
-        except DiskAbsent as error:
+        except (DiskAbsent, RepositoryBusy) as error:
             if repository:
                 raise
             complain(error)

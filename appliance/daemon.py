@@ -13,14 +13,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 from .box import Box
 from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, RunStarted, StepFinished
 from .core.model import Trigger
-from .core.ports import Mirror, Source
+from .core.ports import Mirror, Repository, Source
 from .core.schedule import Schedule, parse
-from .engine import mirroring, pipeline
+from .engine import drill, mirroring, pipeline
+from .engine.restore import CloudCopy
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
 from .status import health_of
@@ -29,6 +31,7 @@ from .system.socket import Server
 log = logging.getLogger("appliance")
 
 _LOOK_EVERY_SECONDS = 5.0
+_READERS = "readers.lock"
 
 
 class WorkerPresent(ApplianceError):
@@ -52,6 +55,32 @@ def only_worker(box: Box) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def reading(box: Box) -> Iterator[None]:
+    """Use staging and Borg beside a worker for the length of the block.
+
+    Whoever becomes the worker meanwhile clears nothing away: see `start_up`.
+    """
+    box.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (box.state / _READERS).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def _while_nobody_reads(box: Box) -> Iterator[bool]:
+    """Whether nobody is `reading`; whoever wants to begin waits for the end of the block."""
+    box.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (box.state / _READERS).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("restoring=under-way what a sudden end left waits for the next start")
+            yield False
+        else:
+            yield True
+
+
 class Engine:
     """The engine in this process, as a `core.ports.Appliance`."""
 
@@ -64,9 +93,10 @@ class Engine:
     def status(self) -> Mapping[str, object]:
         """Return how things stand, and what runs and waits."""
         box, current = self._box, self.runner.current()
-        queue = self.runner.waiting()
+        queue, parked = self.runner.waiting(), self.runner.parked()
         waiting = [each.job for each in queue]
-        retrying = [each.job for each in queue if each.attempt > 1]
+        # What lacks a disk is tried again too, but it is a person who has to plug it in.
+        retrying = [each.job for each in queue if each.attempt > 1 and each.job not in parked]
         facts = health_of(
             box.settings,
             box.ledger,
@@ -121,10 +151,15 @@ def serve(box: Box) -> None:
 
 
 def start_up(box: Box) -> Engine:
-    """Given the box of the only worker, clear what a crash left and return the engine."""
-    box.staging.wipe()
-    engine = Engine(box)
-    engine.runner.start_up()
+    """Given the box of the only worker, clear what a crash left and return the engine.
+
+    Where somebody restores, what looks left over may be theirs: it stays until the next start.
+    """
+    with _while_nobody_reads(box) as alone:
+        if alone:
+            box.staging.wipe()  # first of all: a disk that is full cannot open a ledger
+        engine = Engine(box)
+        engine.runner.start_up(alone=alone)
     return engine
 
 
@@ -150,7 +185,9 @@ def _started(engine: Engine, stop: threading.Event) -> list[threading.Thread]:
 
 
 def _jobs(box: Box) -> dict[str, Work]:
-    """What can be asked for: each source by its name, each mirror as `mirror:NAME`."""
+    """What can be asked for: each source by its name, each mirror as `mirror:NAME`, and the
+    test restore from each place as `drill:NAME`.
+    """
 
     def back_up(source: Source) -> Work:
         return lambda trigger, watch, slot: pipeline.back_up(source, trigger, box.kit, watch, slot)
@@ -161,13 +198,41 @@ def _jobs(box: Box) -> dict[str, Work]:
         )
 
     jobs = {name: back_up(source) for name, source in box.sources.items()}
-    return jobs | {mirroring.job_name(name): push(each) for name, each in box.mirrors.items()}
+    jobs |= {mirroring.job_name(name): push(each) for name, each in box.mirrors.items()}
+    return jobs | _drills(box)
+
+
+def _drills(box: Box) -> dict[str, Work]:
+    def from_repository(name: str) -> Work:
+        return lambda trigger, watch, slot: drill.drill(name, trigger, box.kit, watch, slot)
+
+    def from_mirror(name: str) -> Work:
+        return lambda trigger, watch, slot: drill.drill_mirror(
+            cloud_copy(box, name), trigger, box.kit, watch, slot
+        )
+
+    drills = {drill.job_name(name): from_repository(name) for name in box.repositories}
+    return drills | {drill.job_name(name): from_mirror(name) for name in box.mirrors}
+
+
+def cloud_copy(box: Box, mirror: str) -> CloudCopy:
+    """Given a mirror's name, return it with how it is opened once it is fetched."""
+    section = box.settings.mirror_named(mirror)
+
+    def opened(place: Path) -> Repository:
+        return box.read_only(section, place, place.with_name("borg"))
+
+    return CloudCopy(box.mirrors[section.name], opened)
 
 
 def _schedules(box: Box) -> dict[str, Schedule]:
     sources = {each.name: parse(each.schedule) for each in box.settings.source}
     mirrors = {mirroring.job_name(each.name): parse(each.schedule) for each in box.settings.mirror}
-    return sources | mirrors
+    first = [drill.job_name(each.name) for each in box.settings.repository[:1]]
+    clouds = [drill.job_name(each.name) for each in box.settings.mirror]
+    monthly, quarterly = parse(drill.OF_THE_FIRST_REPOSITORY), parse(drill.OF_EACH_MIRROR)
+    drills = dict.fromkeys(first, monthly) | dict.fromkeys(clouds, quarterly)
+    return sources | mirrors | drills
 
 
 def _log(event: Event) -> None:

@@ -5,12 +5,12 @@ Part of the rim. Where the daemon runs it is asked and followed; else the same e
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -19,18 +19,19 @@ from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, StepFinished
 from .core.model import Progress, Run, StepName, Trigger
 from .core.ports import Repository, Watch
-from .daemon import WorkerPresent, only_worker, start_up
-from .engine import drill as drills
-from .engine import memory
-from .engine.restore import Restored, Wish, restore
+from .daemon import cloud_copy, only_worker, reading, start_up
+from .engine.drill import job_name
+from .engine.restore import CloudCopy, Restored, Wish, restore
 from .screen import Ticker, run_lines, say, step_line, ticker
 from .system.socket import Client
 
 _LOOK_EVERY_SECONDS = 0.25
+# The log is the daemon's. Here each step's line says it, and the ledger keeps the detail.
+logging.getLogger("appliance").addHandler(logging.NullHandler())
 
 
 def run_now(box: Box, jobs: Sequence[str], trigger: Trigger, *, quiet: bool) -> list[Run]:
-    """Given jobs (`SOURCE` or `mirror:NAME`), run them one after the other; return their Runs.
+    """Given jobs (`SOURCE`, `mirror:NAME`, `drill:NAME`), run one after the other; return the Runs.
 
     Raise WorkerPresent where another command, not a daemon, is at work.
     """
@@ -46,28 +47,18 @@ def give_back(
     box: Box, wish: Wish, into: Path, repository: str | None, mirror: str | None, *, quiet: bool
 ) -> Restored:
     """Restore what is wished for, from a repository by name, from a mirror, or from any."""
-    with place_held(box), watched(box, quiet=quiet, lines=False) as watch, ExitStack() as stack:
-        repositories: list[Repository]
-        if mirror is not None:
-            repositories = [stack.enter_context(fetched(box, mirror, watch))]
-        elif repository is not None:
-            repositories = [box.repositories[box.settings.repository_named(repository).name]]
-        else:
-            repositories = list(box.repositories.values())
-        make_folder(into)
-        return restore(box.kit, repositories, wish, into, watch)
+    places = _places(box, repository, mirror)
+    make_folder(into)
+    with reading(box), watched(box, quiet=quiet, lines=False) as watch:
+        return restore(box.kit, places, wish, into, watch)
 
 
-@contextmanager
-def place_held(box: Box) -> Iterator[None]:
-    """Hold the worker's place if it is free: a worker that starts wipes staging under our feet.
-
-    One that works already has done so, and does not mind a restore beside it.
-    """
-    with ExitStack() as stack:
-        with suppress(WorkerPresent):
-            stack.enter_context(only_worker(box))
-        yield
+def _places(box: Box, repository: str | None, mirror: str | None) -> list[Repository] | CloudCopy:
+    if mirror is not None:
+        return cloud_copy(box, mirror)
+    if repository is not None:
+        return [box.repositories[box.settings.repository_named(repository).name]]
+    return list(box.repositories.values())
 
 
 def make_folder(into: Path) -> None:
@@ -83,34 +74,8 @@ def make_folder(into: Path) -> None:
 
 def drill_now(box: Box, mirror: str | None, *, quiet: bool) -> list[Run]:
     """Test-restore from each repository, or from a mirror; return the Runs that say so."""
-    with _alone(box), watched(box, quiet=quiet) as watch:
-        if mirror is None:
-            names = list(box.repositories)
-            return [drills.drill(name, Trigger.COMMAND, box.kit, watch).run for name in names]
-        section = box.settings.mirror_named(mirror)
-        with tempfile.TemporaryDirectory(prefix="appliance-borg-") as state:
-
-            def open_copy(folder: Path) -> Repository:
-                return box.read_only(section, folder, Path(state))
-
-            ended = drills.drill_mirror(
-                box.mirrors[mirror], open_copy, Trigger.COMMAND, box.kit, watch
-            )
-        return [ended.run]
-
-
-@contextmanager
-def fetched(box: Box, mirror: str, watch: Watch) -> Iterator[Repository]:
-    """Bring a mirror back into staging for the length of the block, opened for reading alone."""
-    section = box.settings.mirror_named(mirror)
-    identity = box.ledger.noted(memory.key(memory.REPOSITORY_ID, section.repository)) or None
-    root = box.settings.appliance.staging or box.state / "staging"
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mirror-", dir=root) as folder:
-        into, state = Path(folder, "copy"), Path(folder, "borg")
-        into.mkdir()
-        place = box.mirrors[mirror].fetch(identity, into, watch)
-        yield box.read_only(section, place, state)
+    names = list(box.repositories) if mirror is None else [box.settings.mirror_named(mirror).name]
+    return run_now(box, [job_name(name) for name in names], Trigger.COMMAND, quiet=quiet)
 
 
 @contextmanager
@@ -120,7 +85,7 @@ def watched(box: Box, *, quiet: bool, lines: bool = True) -> Iterator[Watch]:
     `lines` are those about finished steps and Runs; `quiet` shows neither them nor bars.
     """
     with ticker(quiet=quiet) as sight:
-        watch = Watch(sight.show)
+        watch = Watch(sight.show if quiet else _saying_why_it_waits(sight))
         unsubscribe = box.bulletin.subscribe(
             (lambda event: _show(sight, event)) if lines and not quiet else _ignore
         )
@@ -129,15 +94,6 @@ def watched(box: Box, *, quiet: bool, lines: bool = True) -> Iterator[Watch]:
                 yield watch
         finally:
             unsubscribe()
-
-
-@contextmanager
-def _alone(box: Box) -> Iterator[None]:
-    """Be the only worker; say what to do where a daemon is."""
-    if Client(box.socket).is_there():
-        raise WorkerPresent("The daemon is running.", hint="Stop it for the length of a drill.")
-    with only_worker(box):
-        yield
 
 
 @contextmanager
@@ -154,6 +110,20 @@ def _cancelled_by_signals(watch: Watch) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _saying_why_it_waits(sight: Ticker) -> Callable[[Progress], None]:
+    """What is counted in seconds is a wait: its note is a line, written once."""
+    said: set[str] = set()
+
+    def show(progress: Progress) -> None:
+        if progress.unit != "seconds":
+            sight.show(progress)
+        elif progress.note not in said:
+            said.add(progress.note)
+            sight.line(progress.note)
+
+    return show
 
 
 def _ignore(_: Event) -> None:

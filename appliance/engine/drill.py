@@ -13,13 +13,18 @@ from pathlib import Path
 
 from ..core.errors import ApplianceError, MirrorRefused
 from ..core.model import Archive, Run, StepName, Trigger
-from ..core.ports import Mirror, Repository, Watch
-from . import memory, rotation
+from ..core.ports import Watch
+from . import rotation
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
 from .places import Place, take_out, wipe
+from .restore import CloudCopy, fetched
 
 Choose = Callable[[list[Archive]], Archive]
+
+OF_THE_FIRST_REPOSITORY = "monthly on 1 at 12:00"
+OF_EACH_MIRROR = "0 12 2 1,4,7,10 *"
+"""Each quarter: it brings the whole cloud copy down. At noon, far from the night's backups."""
 
 
 def job_name(place: str) -> str:
@@ -45,9 +50,8 @@ def drill(
     return record(kit, job_name(repository), trigger, watch, story, slot)
 
 
-def drill_mirror(  # noqa: PLR0917 - shaped as `drill`, and how to open
-    mirror: Mirror,
-    open_copy: Callable[[Path], Repository],
+def drill_mirror(
+    copy: CloudCopy,
     trigger: Trigger,
     kit: Kit,
     watch: Watch,
@@ -55,22 +59,14 @@ def drill_mirror(  # noqa: PLR0917 - shaped as `drill`, and how to open
     *,
     choose: Choose = random.choice,
 ) -> Ended:
-    """Bring a whole mirror back, open it read-only with `open_copy`, restore and compare."""
+    """Bring a whole mirror back, restore from it and compare; return the finished Run."""
 
     def story(journal: Journal, folder: Path) -> None:
-        into = folder / "fetched"
-        into.mkdir()
-        identity = kit.ledger.noted(memory.key(memory.REPOSITORY_ID, mirror.repository))
-
-        def fetch(remarks: Remarks) -> Place:
-            copy = open_copy(mirror.fetch(identity, into, journal.watch))
-            remarks.message = "The cloud copy was brought back."
-            return Place(copy, list(copy.archives()), known_as=mirror.name)
-
-        place = journal.step(StepName.PULL, fetch, mirror.name)
+        repository = fetched(kit, journal, copy, folder / "fetched")
+        place = Place(repository, list(repository.archives()), known_as=copy.mirror.name)
         _restore_some(kit, journal, place, folder, choose)
 
-    return record(kit, job_name(mirror.name), trigger, watch, story, slot)
+    return record(kit, job_name(copy.mirror.name), trigger, watch, story, slot)
 
 
 def run_drill(repository: str, trigger: Trigger, kit: Kit, watch: Watch, slot: str = "") -> Run:
@@ -106,6 +102,7 @@ def _restore(kit: Kit, journal: Journal, place: Place, archive: Archive, folder:
     def rebuild(remarks: Remarks) -> int:
         into = folder / "restored"
         into.mkdir()
+        kit.staging.require(taken.export_bytes)
         paths = kit.exports.restore(taken.root, into, journal.watch)
         remarks.size_bytes = sum(path.stat().st_size for path in paths)
         remarks.message = f"{archive.name}: {len(paths)} files rebuilt and equal"

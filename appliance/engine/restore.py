@@ -1,21 +1,29 @@
 """The way back: choose an archive, take it out, rebuild its files where a person wants them.
 
 It only reads. It goes through the repositories in their order until one gives the archive back
-whole, and is written down as a Run of its own.
+whole, waits for those that somebody else uses, and is written down as a Run of its own. A cloud
+copy is brought back first, into the Run's own staging folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from ..core.errors import ApplianceError, Cancelled
+from ..core.errors import ApplianceError, Cancelled, RepositoryBusy
 from ..core.model import Archive, StepName, Trigger
-from ..core.ports import Repository, Watch
+from ..core.ports import Mirror, Repository, Watch
+from . import memory
 from .journal import Journal, Remarks, record, understood
 from .kit import Kit
+from .places import wipe
+
+PATIENCE = timedelta(minutes=2)
+"""How long a restore waits for a repository that somebody else uses."""
+_LOOK_AGAIN_SECONDS = 1.0
+_RESTORE = "restore:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,33 @@ class Restored:
     paths: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CloudCopy:
+    """A mirror, and how what it brings back is opened: for reading alone."""
+
+    mirror: Mirror
+    opened: Callable[[Path], Repository]
+
+
+def fetched(kit: Kit, journal: Journal, copy: CloudCopy, folder: Path) -> Repository:
+    """Bring a whole cloud copy into `folder` as a step of the Run, and open it there.
+
+    Raise DiskFull, bringing nothing, where staging has no room for it.
+    """
+    mirror = copy.mirror
+    identity = kit.ledger.noted(memory.key(memory.REPOSITORY_ID, mirror.repository)) or None
+
+    def fetch(remarks: Remarks) -> Repository:
+        size_bytes = mirror.size_bytes(identity, journal.watch)
+        kit.staging.require(size_bytes)
+        folder.mkdir()
+        place = mirror.fetch(identity, folder, journal.watch)
+        remarks.size_bytes, remarks.message = size_bytes, "The cloud copy was brought back."
+        return copy.opened(place)
+
+    return journal.step(StepName.PULL, fetch, mirror.name)
+
+
 def choose(archives: Sequence[Archive], at: datetime | None) -> Archive | None:
     """Given a source's archives, return the newest good one at or before a time.
 
@@ -52,21 +87,25 @@ def choose(archives: Sequence[Archive], at: datetime | None) -> Archive | None:
 
 
 def restore(
-    kit: Kit, repositories: Sequence[Repository], wish: Wish, into: Path, watch: Watch
+    kit: Kit, places: Sequence[Repository] | CloudCopy, wish: Wish, into: Path, watch: Watch
 ) -> Restored:
     """Rebuild what is wished for into a folder; every file compared before it gets its name.
 
-    Raise what the last repository raised, or ApplianceError where none has such an archive.
+    Raise what the first repository raised, or ApplianceError where none has such an archive.
     """
     found: list[Restored] = []
 
     def story(journal: Journal, folder: Path) -> None:
         restoring = _Restoring(kit, journal, wish, folder, into)
-        found.append(restoring.first_whole(repositories))
+        if isinstance(places, CloudCopy):
+            here: Sequence[Repository] = [fetched(kit, journal, places, folder / "fetched")]
+        else:
+            here = places
+        found.append(restoring.first_whole(here))
         journal.archive = found[0].archive.name
         journal.message = f"{len(found[0].paths)} files given back into {into}."
 
-    ended = record(kit, f"restore:{wish.source}", Trigger.COMMAND, watch, story)
+    ended = record(kit, f"{_RESTORE}{wish.source}", Trigger.COMMAND, watch, story)
     if ended.error is not None:
         raise ended.error
     return found[0]
@@ -81,32 +120,71 @@ class _Restoring:
     into: Path
 
     def first_whole(self, repositories: Sequence[Repository]) -> Restored:
-        """Go from copy to copy until one is whole; raise what the first one raised."""
-        failures: list[ApplianceError] = []
-        for number, repository in enumerate(repositories):
-            try:
-                return self._from(repository, self.folder / str(number))
-            except Cancelled:
-                raise
-            except Exception as error:  # noqa: BLE001 - the next copy may be whole
-                failures.append(understood(error))
-        none = ApplianceError("There is no repository to restore from.")
-        raise failures[0] if failures else none
+        """Go from copy to copy until one is whole, then wait for those in use.
 
-    def _from(self, repository: Repository, folder: Path) -> Restored:
+        Raise what the first one raised.
+        """
+        failures: dict[str, ApplianceError] = {}
+        for patience in (timedelta(), PATIENCE):
+            for repository in repositories:
+                if patience and not isinstance(failures[repository.name], RepositoryBusy):
+                    continue
+                try:
+                    return self._from(repository, patience)
+                except Cancelled:
+                    raise
+                except Exception as error:  # noqa: BLE001 - the next copy may be whole
+                    failures[repository.name] = understood(error)
+        none = ApplianceError("There is no repository to restore from.")
+        raise next(iter(failures.values()), none)
+
+    def _from(self, repository: Repository, patience: timedelta) -> Restored:
         def bring_back(remarks: Remarks) -> Restored:
-            archive = self._chosen(repository)
-            folder.mkdir()
-            watch, wish = self.journal.watch, self.wish
-            repository.extract(archive.name, folder, watch)
+            archive = self._once_free(repository, patience, lambda: self._taken_out(repository))
             self.into.mkdir(parents=True, exist_ok=True)
+            watch, wish = self.journal.watch, self.wish
             paths = self.kit.exports.restore(
-                folder, self.into, watch, only=wish.only, original=wish.original
+                self._archive, self.into, watch, only=wish.only, original=wish.original
             )
             remarks.size_bytes, remarks.message = sum(p.stat().st_size for p in paths), archive.name
             return Restored(archive, repository.name, paths)
 
         return self.journal.step(StepName.VERIFY, bring_back, repository.name)
+
+    @property
+    def _archive(self) -> Path:
+        return self.folder / "archive"
+
+    def _taken_out(self, repository: Repository) -> Archive:
+        archive = self._chosen(repository)
+        wipe(self._archive)
+        self._archive.mkdir()
+        self.kit.staging.require(repository.size_bytes(archive.name))
+        repository.extract(archive.name, self._archive, self.journal.watch)
+        return archive
+
+    def _once_free(
+        self, repository: Repository, patience: timedelta, take: Callable[[], Archive]
+    ) -> Archive:
+        """Take an archive out; where the repository is in use, try again for so long."""
+        clock, watch, note = self.kit.clock, self.journal.watch, f"{repository.name} is in use."
+        begun, longest = clock.monotonic(), patience.total_seconds()
+        while True:
+            try:
+                return take()
+            except RepositoryBusy as busy:
+                waited = clock.monotonic() - begun
+                if waited >= longest:
+                    raise RepositoryBusy(note, hint=self._way_out(), detail=busy.detail) from busy
+                watch.report(StepName.VERIFY, int(waited), int(longest), "seconds", _waits(note))
+                watch.cancel.wait(_LOOK_AGAIN_SECONDS)
+
+    def _way_out(self) -> str:
+        """What to do about whoever uses a repository: the Run under way, if it is one of ours."""
+        under_way = [run.source for run in self.kit.ledger.runs() if run.outcome is None]
+        users = [name for name in under_way if not name.startswith(_RESTORE)]
+        wait = "Try again when it has ended"
+        return f"{wait}, or cancel it with `appliance cancel {users[0]}`." if users else f"{wait}."
 
     def _chosen(self, repository: Repository) -> Archive:
         archive = choose(repository.archives(self.wish.source), self.wish.at)
@@ -116,3 +194,7 @@ class _Restoring:
                 hint="`appliance archives` lists what there is.",
             )
         return archive
+
+
+def _waits(why: str) -> str:
+    return f"{why} Waiting for it, {int(PATIENCE.total_seconds() // 60)} minutes at most."

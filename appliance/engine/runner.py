@@ -18,7 +18,7 @@ from typing import Literal
 
 from ..core.errors import ApplianceError, Cancelled, DiskAbsent, SourceUnreachable
 from ..core.events import RunQueued
-from ..core.model import Outcome, Progress, Trigger
+from ..core.model import Outcome, Progress, Run, Trigger
 from ..core.ports import Watch
 from .kit import Ended, Kit
 from .mirroring import job_name
@@ -78,19 +78,14 @@ class Runner:
         self._stopping = False
         self._changed = Condition()
 
-    def start_up(self) -> None:
+    def start_up(self, *, alone: bool = True) -> None:
         """Before the first job, with no other worker alive: tidy up after a sudden end.
 
         Unfinished Runs become *interrupted* and are begun anew; left-over locks and staged
-        customer data go.
+        customer data go. Not `alone` (somebody restores), all of that waits for the next start:
+        a Run, a lock and a folder that look left over may be theirs.
         """
-        self._kit.staging.wipe()
-        interrupted = self._kit.ledger.interrupt_unfinished(self._kit.clock.now())
-        for repository in self._kit.repositories:
-            try:
-                repository.break_stale_lock()
-            except ApplianceError as error:
-                _log.warning("%s: %s", repository.name, error.message)
+        interrupted = self._cleared() if alone else ()
         again = ({run.source for run in interrupted} | set(self._noted())) & set(self._jobs)
         if again - self._unfinished:
             # We may be a command that does one job and ends: the daemon begins the others anew.
@@ -99,6 +94,17 @@ class Runner:
         for job in sorted(again):
             if not self._keeps_dying(job):
                 self.submit(job, Trigger.CATCH_UP)
+
+    def _cleared(self) -> tuple[Run, ...]:
+        """Clear what a sudden end left; return the Runs that it cut off."""
+        self._kit.staging.wipe()
+        interrupted = self._kit.ledger.interrupt_unfinished(self._kit.clock.now())
+        for repository in self._kit.repositories:
+            try:
+                repository.break_stale_lock()
+            except ApplianceError as error:
+                _log.warning("%s: %s", repository.name, error.message)
+        return interrupted
 
     def submit(self, job: str, trigger: Trigger, slot: str = "") -> Answer:
         """Ask for a Run; raise KeyError where there is no such job.
@@ -111,7 +117,7 @@ class Runner:
             if self._running is not None and self._running[0].job == job:
                 return "already running"
             if (waiting := self._find(job)) is not None:
-                self._queue[self._queue.index(waiting)] = _merged(waiting, slot)
+                self._queue[self._queue.index(waiting)] = _merged(waiting, trigger, slot)
                 self._changed.notify_all()
                 return "already waiting"
             self._parked.discard(job)
@@ -157,7 +163,7 @@ class Runner:
             return tuple(sorted(self._queue, key=lambda one: one.not_before))
 
     def parked(self) -> frozenset[str]:
-        """Return the jobs that lack a disk and run when one arrives."""
+        """Return the jobs that lack a disk: they run when one arrives."""
         with self._changed:
             return frozenset(self._parked)
 
@@ -223,18 +229,18 @@ class Runner:
             return
         with self._changed:
             self._forget(taken.job)
-            if any(isinstance(one, DiskAbsent) for one in (ended.error, *ended.troubles)):
+            if any(_lacks_disk(one) for one in (ended.error, *ended.troubles)):
                 self._parked.add(taken.job)
             else:
                 self._parked.discard(taken.job)
-            if ended.error is not None and ended.error.retry:
+            if ended.error is not None and (ended.error.retry or _lacks_disk(ended.error)):
                 self._try_again(taken, ended.error)
             for mirror in ended.unmirrored:
                 self._mirror_later(mirror)
             self._changed.notify_all()
 
     def _try_again(self, taken: Waiting, error: ApplianceError) -> None:
-        if taken.attempt >= MOST_ATTEMPTS:
+        if taken.attempt >= MOST_ATTEMPTS and not _lacks_disk(error):
             return
         pause = PAUSES[min(taken.attempt, len(PAUSES)) - 1].total_seconds()
         pause *= self._spread(1 - _JITTER, 1 + _JITTER)
@@ -291,7 +297,17 @@ class Runner:
         return jobs
 
 
-def _merged(waiting: Waiting, slot: str) -> Waiting:
-    """A second wish for a waiting job: now, and as many attempts again if the slot is new."""
+def _lacks_disk(error: ApplianceError | None) -> bool:
+    """Such a Run is tried until the disk is here: it bothers no server, and nothing else does."""
+    return isinstance(error, DiskAbsent)
+
+
+def _merged(waiting: Waiting, trigger: Trigger, slot: str) -> Waiting:
+    """A second wish for a waiting job: now, and as many attempts again if the slot is new.
+
+    It says why it runs: as first asked for, or what made it run once more.
+    """
     attempt = 1 if slot and slot != waiting.slot else waiting.attempt
-    return replace(waiting, slot=slot or waiting.slot, attempt=attempt, not_before=0.0)
+    why = trigger if waiting.attempt > 1 else waiting.trigger
+    slot = slot or waiting.slot
+    return replace(waiting, trigger=why, slot=slot, attempt=attempt, not_before=0.0)

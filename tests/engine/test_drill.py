@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from appliance.core.errors import MirrorUnreachable
+import pytest
+
+from appliance.core.errors import DiskFull, MirrorUnreachable
 from appliance.core.model import Outcome, Trigger
 from appliance.core.ports import Watch
 from appliance.engine.drill import drill, drill_mirror
+from appliance.engine.restore import CloudCopy
 from tests.fakes import Box
 
 
@@ -11,6 +14,10 @@ def three_days(box: Box) -> None:
     for content in ("one", "two", "three"):
         box.back_up(content)
         box.next_day()
+
+
+def cloud(box: Box) -> CloudCopy:
+    return CloudCopy(box.cloud, box.cloud.opened)
 
 
 def oldest(archives):
@@ -44,7 +51,7 @@ def test_a_drill_of_an_empty_disk_proves_nothing_and_says_so(box: Box) -> None:
 def test_B6_the_cloud_copy_alone_is_restored(box: Box) -> None:
     three_days(box)
     box.disk_a.held.clear()
-    ended = drill_mirror(box.cloud, box.cloud.opened, Trigger.SCHEDULE, box.kit, Watch())
+    ended = drill_mirror(cloud(box), Trigger.SCHEDULE, box.kit, Watch())
     assert ended.run.outcome is Outcome.OK
     assert ended.run.source == "drill:cloud"
 
@@ -53,12 +60,31 @@ def test_B6_an_altered_cloud_copy_fails_the_drill(box: Box) -> None:
     three_days(box)
     for _, files in box.cloud.held.values():
         files["export/a.csv"] = b"altered"
-    ended = drill_mirror(box.cloud, box.cloud.opened, Trigger.SCHEDULE, box.kit, Watch())
+    ended = drill_mirror(cloud(box), Trigger.SCHEDULE, box.kit, Watch())
     assert ended.run.outcome is Outcome.FAILED
 
 
 def test_a_cloud_that_does_not_answer_fails_the_drill_for_now(box: Box) -> None:
     box.cloud.error = MirrorUnreachable("no answer")
-    ended = drill_mirror(box.cloud, box.cloud.opened, Trigger.SCHEDULE, box.kit, Watch())
+    ended = drill_mirror(cloud(box), Trigger.SCHEDULE, box.kit, Watch())
     assert ended.error is not None
     assert ended.error.retry
+
+
+def test_a_cloud_copy_that_staging_has_no_room_for_is_not_brought_back(box: Box) -> None:
+    three_days(box)
+    box.staging.room_bytes = 10
+    box.cloud.fetch = lambda *_: pytest.fail("it was fetched all the same")  # type: ignore[method-assign]
+    ended = drill_mirror(cloud(box), Trigger.SCHEDULE, box.kit, Watch())
+    assert isinstance(ended.error, DiskFull)
+    assert "are needed" in ended.run.message
+
+
+def test_room_is_asked_for_before_an_archive_is_taken_out_and_before_it_is_rebuilt(
+    box: Box,
+) -> None:
+    box.back_up("x" * 100)
+    box.staging.required.clear()
+    drill("disk-a", Trigger.COMMAND, box.kit, Watch())
+    taken_out, rebuilt = box.staging.required
+    assert taken_out > rebuilt == 100

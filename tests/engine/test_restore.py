@@ -4,10 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from appliance.core.errors import ApplianceError, Cancelled, DiskAbsent
-from appliance.core.model import Archive, Outcome
+from appliance.core.errors import (
+    ApplianceError,
+    Cancelled,
+    DiskAbsent,
+    DiskFull,
+    RepositoryBusy,
+)
+from appliance.core.model import Archive, Outcome, StepName, Trigger
 from appliance.core.ports import Watch
-from appliance.engine.restore import Wish, choose, restore
+from appliance.engine.restore import CloudCopy, Wish, choose, restore
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 
@@ -118,3 +124,97 @@ def test_staging_is_empty_afterwards(box, tmp_path):
     restored(box, tmp_path / "back")
 
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+class InUse:
+    """Somebody else holds a repository until a moment on the box's clock."""
+
+    def __init__(self, box, disk, until=None):
+        self.box, self.disk, self.notes = box, disk, []
+        self.until = until
+        disk.errors["archives"] = RepositoryBusy(f"{disk.name} is locked.")
+
+    def watch(self):
+        return Watch(self.heard)
+
+    def heard(self, progress):
+        if progress.unit == "seconds":
+            self.notes.append(progress.note)
+            self.box.clock.forward(timedelta(seconds=40))
+        if self.until is not None and len(self.notes) >= self.until:
+            self.disk.errors.clear()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("appliance.engine.restore._LOOK_AGAIN_SECONDS", 0.001)
+
+
+def test_another_copy_is_taken_before_anybody_waits_for_one_in_use(box, tmp_path):
+    box.back_up("one")
+    used = InUse(box, box.disk_a)
+
+    assert restored(box, tmp_path / "back", watch=used.watch()).place == "disk-b"
+    assert used.notes == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_only_copy_is_waited_for_while_it_is_in_use_and_it_says_so(box, tmp_path):
+    box.back_up("one")
+    box.repositories = (box.disk_a,)
+    used = InUse(box, box.disk_a, until=2)
+
+    assert restored(box, tmp_path / "back", watch=used.watch()).place == "disk-a"
+    assert set(used.notes) == {"disk-a is in use. Waiting for it, 2 minutes at most."}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_waiting_ends_after_two_minutes_with_what_to_cancel(box, tmp_path):
+    box.back_up("one")
+    box.repositories = (box.disk_a,)
+    used = InUse(box, box.disk_a)
+    box.ledger.begin("mirror:cloud", Trigger.COMMAND, box.clock.now())
+
+    with pytest.raises(RepositoryBusy, match="disk-a is in use") as raised:
+        restored(box, tmp_path / "back", watch=used.watch())
+
+    assert "`appliance cancel mirror:cloud`" in raised.value.hint
+    assert len(used.notes) == 3
+
+
+def test_waiting_can_be_cancelled(box, tmp_path):
+    box.back_up("one")
+    box.repositories = (box.disk_a,)
+    box.disk_a.errors["archives"] = RepositoryBusy("locked")
+    watch = Watch(lambda progress: watch.cancel.set())
+
+    with pytest.raises(Cancelled):
+        restored(box, tmp_path / "back", watch=watch)
+
+
+def test_B6_a_cloud_copy_is_fetched_into_the_runs_own_folder_as_a_step_of_it(box, tmp_path):
+    box.back_up("one")
+    box.disk_a.held.clear()
+    places = []
+
+    def opened(place):
+        places.append(place)
+        return box.cloud.opened(place)
+
+    restore(box.kit, CloudCopy(box.cloud, opened), wish(), tmp_path / "back", Watch())
+
+    run = box.ledger.runs("restore:crm")[0]
+    assert (tmp_path / "back" / "a.csv").read_text() == "one"
+    assert [step.name for step in run.steps] == [StepName.PULL, StepName.VERIFY]
+    assert places[0].is_relative_to(tmp_path / "staging" / f"run-{run.id}")
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_what_staging_has_no_room_for_is_not_taken_out(box, tmp_path):
+    box.back_up("x" * 500)
+    box.staging.room_bytes = 100
+
+    with pytest.raises(DiskFull, match="are needed"):
+        restored(box, tmp_path / "back")
+
+    assert "extract" not in box.disk_a.calls

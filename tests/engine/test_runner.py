@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -195,15 +196,60 @@ def test_a_new_slot_gives_a_waiting_job_its_attempts_back(box: Box) -> None:
     assert box.ledger.slots("crm") == {"2026-11-21", "2026-11-22"}
 
 
-def test_F9_what_lacks_a_disk_waits_for_it_and_not_for_the_clock(box: Box) -> None:
+def test_F9_what_lacks_a_disk_runs_when_it_comes(box: Box) -> None:
     runner = runner_for(box, crm=raising(DiskAbsent("away")), site=nothing)
     for name in ("crm", "site"):
         runner.submit(name, Trigger.SCHEDULE, "2026-11-21")
     work_all(runner)
-    assert runner.waiting() == ()
     assert runner.parked() == {"crm"}
+    assert not runner.work_one()
     runner.disk_arrived("disk-a")
     assert [(one.job, one.trigger) for one in runner.waiting()] == [("crm", Trigger.DISK)]
+
+
+def test_F9_a_disk_that_nobody_announces_is_looked_for_again_and_again_until_it_is_here(
+    box: Box,
+) -> None:
+    looked = []
+
+    def look(watch: Watch) -> None:
+        looked.append(box.clock.monotonic())
+        if len(looked) < 10:
+            raise DiskAbsent("away")
+
+    runner = runner_for(box, crm=look)
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    while runner.work_one() and runner.waiting():
+        (waiting,) = runner.waiting()
+        box.clock.forward(timedelta(seconds=waiting.not_before - box.clock.monotonic()))
+    pauses = [after - before for before, after in pairwise(looked)]
+    assert pauses == [300, 900, *[3600] * 7]
+    assert runner.parked() == frozenset()
+    assert box.ledger.runs()[0].outcome is Outcome.OK
+
+
+def test_F9_a_newer_slot_takes_the_place_of_the_one_that_waits_for_a_disk(box: Box) -> None:
+    runner = runner_for(box, crm=raising(DiskAbsent("away")))
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    runner.work_one()
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-22")
+    (waiting,) = runner.waiting()
+    assert (waiting.slot, waiting.attempt) == ("2026-11-22", 1)
+    assert box.ledger.slots("crm") == {"2026-11-21"}
+
+
+def test_a_backup_that_went_without_one_of_several_disks_does_not_bother_the_server_again(
+    box: Box,
+) -> None:
+    def back_up(trigger: Trigger, watch: Watch, slot: str) -> Ended:
+        return pipeline.back_up(box.source, trigger, box.kit, watch, slot)
+
+    runner = Runner(box.kit, {"crm": back_up})
+    box.disk_b.errors["id"] = DiskAbsent("disk-b is away.")
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    work_all(runner)
+    assert runner.waiting() == ()
+    assert runner.parked() == {"crm"}
 
 
 def test_F9_a_backup_that_went_without_one_disk_catches_up_when_it_comes(box: Box) -> None:
@@ -322,6 +368,23 @@ def test_F3_a_command_that_starts_first_does_not_swallow_what_the_daemon_left(bo
     later = runner_for(box, crm=nothing)
     later.start_up()
     assert later.waiting() == ()
+
+
+def test_F3_at_a_start_while_somebody_restores_nothing_of_theirs_is_touched(box: Box) -> None:
+    restoring = box.ledger.begin("restore:crm", Trigger.COMMAND, box.clock.now())
+    customers = box.staging.open(restoring.id) / "customers.csv"
+    customers.write_text("Ada")
+    runner = runner_for(box, crm=raising(SourceUnreachable("no answer")))
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    runner.work_one()
+    again = runner_for(box, crm=nothing)
+    again.start_up(alone=False)
+    run = box.ledger.run(restoring.id)
+    assert run is not None
+    assert run.outcome is None
+    assert customers.read_text() == "Ada"
+    assert box.disk_a.locks_broken == 0
+    assert [one.job for one in again.waiting()] == ["crm"], "what is known to be due is done"
 
 
 def test_a_disk_that_is_away_at_the_start_does_not_hinder_it(box: Box) -> None:
