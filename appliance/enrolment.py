@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 from .box import Box
 from .config import SftpSource
 from .core.errors import ApplianceError
-from .engine import memory
+from .core.model import Run
+from .core.ports import Watch
+from .engine import examination, memory
 from .repositories import sheet as emergency_sheet
 from .sources.hostkeys import HostKey, pin, pinned
 from .system.files import write_durably
@@ -77,6 +79,16 @@ def sheet(box: Box, name: str) -> str:
             made=box.clock.now().astimezone(box.zone),
         )
     )
+
+
+def examine(box: Box, name: str, watch: Watch | None = None) -> Run:
+    """Given a repository's name, read everything on it; where all is whole, clear its damage mark.
+
+    Return the finished Run, which the ledger has; it failed where anything is off. The caller
+    holds the worker's lock. Raise ConfigError where there is no such repository.
+    """
+    section = box.settings.repository_named(name)
+    return examination.examine(section.name, box.kit, watch or Watch()).run
 
 
 def offered_key(box: Box, name: str) -> Offer:

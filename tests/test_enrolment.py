@@ -6,6 +6,8 @@ from appliance import enrolment
 from appliance.box import Box
 from appliance.config import load
 from appliance.core.errors import ApplianceError, ConfigError, DiskAbsent, PassphraseWrong
+from appliance.core.model import Outcome
+from appliance.engine import memory
 from tests.system.office import Office
 
 
@@ -66,6 +68,17 @@ def test_another_passphrase_does_not_open_what_is_there(box, office):
     box.secrets.put("disk-a", "not this one")
     with pytest.raises(PassphraseWrong):
         enrolment.init_repository(box_of(office), "disk-a")
+
+
+@pytest.mark.slow
+def test_the_mark_of_damage_comes_off_when_everything_was_read_and_is_whole(box):
+    enrolment.init_repository(box, "disk-a")
+    memory.mark_damaged(box.ledger, "disk-a", "it was full")
+    run = enrolment.examine(box, "disk-a")
+    assert run.outcome is Outcome.OK
+    assert not memory.is_damaged(box.ledger, "disk-a")
+    with pytest.raises(ConfigError):
+        enrolment.examine(box, "disk-z")
 
 
 def test_names_that_are_not_configured_are_refused(box):

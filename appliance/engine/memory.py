@@ -55,8 +55,13 @@ def mark_damaged(ledger: Ledger, repository: str, why: str) -> None:
         ledger.note(key(DAMAGED, repository), why or "damaged")
 
 
+def clear_damage(ledger: Ledger, repository: str) -> None:
+    """Take the mark off: everything in the repository was read and is whole."""
+    ledger.note(key(DAMAGED, repository), "")
+
+
 def is_damaged(ledger: Ledger, repository: str) -> bool:
-    """Return whether a repository ever failed to give back what it was given."""
+    """Return whether a repository failed to give back what it was given, and is not cleared."""
     return bool(ledger.noted(key(DAMAGED, repository)))
 
 

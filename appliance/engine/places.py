@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ..core.errors import ApplianceError, RepositoryDamaged
+from ..core.errors import ApplianceError, RepositoryDamaged, ToolFailed
 from ..core.model import Archive, Copy, StepName, StoredFile
 from ..core.ports import Layout, Repository
 from ..core.retention import clock_is_trusted
@@ -82,7 +82,7 @@ def take_out(
         place.repository.extract(archive.name, folder, journal.watch)
         layout = kit.exports.read(folder)
         if layout.manifest_sha256 != archive.manifest_sha256 or hashes(folder) != layout.stored:
-            raise RepositoryDamaged(f"{archive.name} on {place.name} is not what was stored there.")
+            raise _differing(place, archive, layout, journal)
         remarks.size_bytes, remarks.message = layout.stored_bytes, f"{archive.name} read back"
         return layout
 
@@ -92,6 +92,17 @@ def take_out(
     else:
         kit.ledger.add_copy(_copy(kit, archive, place.name))
     return result
+
+
+def _differing(place: Place, archive: Archive, layout: Layout, journal: Journal) -> ApplianceError:
+    """What it means that an extracted archive is not its manifest: read it past the staging area."""
+    same_manifest = layout.manifest_sha256 == archive.manifest_sha256
+    if same_manifest and place.repository.hashes(archive.name, journal.watch) == layout.stored:
+        return ToolFailed(
+            "The working space does not give back what is written to it.",
+            hint="The disk or card that the box itself runs from may be failing.",
+        )
+    return RepositoryDamaged(f"{archive.name} on {place.name} is not what was stored there.")
 
 
 def store(
