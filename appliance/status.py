@@ -13,9 +13,9 @@ from .config import Settings
 from .core import health
 from .core.health import Expectation
 from .core.ports import Clock, Ledger
-from .core.retention import clock_is_trusted
 from .core.schedule import Schedule, parse
-from .engine import memory
+from .engine.catching_up import still_to_bring
+from .engine.trust import trusts
 
 _RUNS_PER_SOURCE = 50
 _NONE = timedelta()
@@ -32,24 +32,20 @@ def health_of(
 ) -> dict[str, object]:
     """Given what is configured and what the ledger knows, return Health as plain JSON values."""
     now, copies = clock.now(), ledger.copies()
-    # One copy made on a clock far ahead must not keep the right time in doubt for years.
-    times = [copy.time for copy in copies if copy.time <= now]
-    noted = memory.noted_time(ledger, memory.CLOCK_TRUSTED_AT, memory.BOX)
-    newest = max([*times, *([noted] if noted else [])], default=None)
     found = health.assess(
-        expectations(settings, now),
+        expectations(settings, now, ledger),
         copies,
         [run for each in settings.source for run in ledger.runs(each.name, _RUNS_PER_SOURCE)],
         now,
         running,
         waiting,
-        clock_trusted=clock_is_trusted(now, clock.is_synchronised(), newest, None),
+        clock_trusted=trusts(ledger, clock),
         retrying=retrying,
     )
     return health.as_json(found)
 
 
-def expectations(settings: Settings, now: datetime) -> tuple[Expectation, ...]:
+def expectations(settings: Settings, now: datetime, ledger: Ledger) -> tuple[Expectation, ...]:
     """Return what the office may rely on, for each source."""
     places = tuple(each.name for each in settings.repository)
     mirrors = tuple(each.name for each in settings.mirror)
@@ -63,6 +59,7 @@ def expectations(settings: Settings, now: datetime) -> tuple[Expectation, ...]:
             places,
             mirrors,
             cloud_grace=each.grace + wait,
+            to_bring={place: still_to_bring(ledger, each.name, place) for place in places},
         )
         for each in settings.source
     )

@@ -7,14 +7,14 @@ in the cloud, not that the last job ended.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from .model import Copy, Outcome, Run
 from .schedule import Schedule
-from .words import age, listed, when
+from .words import age, listed, plural, when
 
 
 class State(StrEnum):
@@ -36,6 +36,15 @@ _WORST_FIRST = (
     State.GETTING_OLD,
     State.SAFE,
 )
+_CONFIRMS = (Outcome.SKIPPED, Outcome.WARNING)
+"""A warning is of another thing (a disk that is away): its archive was proved all the same."""
+_QUIET_DAYS = timedelta(days=30)
+_QUIET_PERIODS = 10
+"""So long nothing may change, whichever is longer, before somebody asks whether the server still
+makes its export: a file that nobody writes any more is unchanged for ever."""
+_DAY = timedelta(days=1)
+_QUIET_TODO = "Look in the CRM whether it still makes its export."
+_NOBODY_FEEDS_TODO = "Put a new export there, or look why nobody does."
 _HELD_HINT = "Look at it on the page, then accept or reject it."
 _CLOCK_HINT = "Connect the box to the internet so that it can set its clock."
 
@@ -55,6 +64,8 @@ class Expectation:
     cloud_grace: timedelta | None = None
     """How long the cloud may lack a copy that is here; None: as long as `grace`. A mirror that
     follows its own schedule needs that schedule's period on top."""
+    to_bring: Mapping[str, int] = field(default_factory=dict)
+    """By Repository: how many older backups it should have and does not have yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +77,18 @@ class SourceHealth:
     sentence: str
     todo: str
     here: datetime | None
-    """Time of the newest proved copy in any Repository."""
+    """When the newest proved copy in any Repository was made, or last found unchanged."""
     cloud: datetime | None
-    """Time of the newest proved copy in any Mirror."""
+    """The same in any Mirror."""
+    content: datetime | None
+    """Time of the newest proved copy itself: nothing has changed since."""
     here_age: timedelta | None
     cloud_age: timedelta | None
     has_cloud: bool
     places: Mapping[str, datetime | None]
     """The same for each Repository and Mirror by name."""
+    to_bring: Mapping[str, int]
+    """See `Expectation`; only those that lack something."""
     last_outcome: Outcome | None
     last_message: str
     last_run: int | None
@@ -156,6 +171,10 @@ class _Case:
         self.places = {place: self._fresh((place,)) for place in self._all_places()}
         self.here = self._fresh(expected.places)
         self.cloud = self._fresh(expected.mirrors)
+        self.content = max(
+            (copy.time for copy in self._copies if copy.place in expected.places), default=None
+        )
+        self.to_bring = {place: count for place, count in expected.to_bring.items() if count}
 
     def assessed(self, *, running: bool, waiting: bool, retrying: bool) -> SourceHealth:
         """Return the judgement."""
@@ -173,10 +192,12 @@ class _Case:
             todo=todo,
             here=self.here,
             cloud=self.cloud,
+            content=self.content,
             here_age=self._age(self.here),
             cloud_age=self._age(self.cloud),
             has_cloud=bool(self._expected.mirrors),
             places=self.places,
+            to_bring=self.to_bring,
             last_outcome=last.outcome if last else None,
             last_message=last.message if last else "",
             last_run=last.id if last else None,
@@ -185,9 +206,9 @@ class _Case:
 
     def _judged(self, retrying: bool) -> tuple[State, str, str]:
         last = self._last()
-        if last and self._waits_for_a_person(last):
-            reason = last.message or "The last export looks suspicious."
-            return State.HELD, reason, last.hint or _HELD_HINT
+        if (about := self._last(with_content=True)) and self._waits_for_a_person(about):
+            reason = about.message or "The last export looks suspicious."
+            return State.HELD, reason, about.hint or _HELD_HINT
         if last and last.outcome is Outcome.FAILED and not retrying:
             return State.LOOK, last.message or "The last backup failed.", last.hint
         if self.here is None:
@@ -196,25 +217,32 @@ class _Case:
         if not self._clock_trusted:
             words = f"The clock is not set yet; the last good copy is of {self._when(self.here)}."
             return State.WAITING, words, _CLOCK_HINT
-        if reasons := tuple(self._old()):
-            return State.GETTING_OLD, reasons[0], (last.hint if last else "") or _todo_for_old(last)
+        for sentence, todo in self._old():
+            hint = last.hint if last else ""
+            return State.GETTING_OLD, sentence, todo or hint or _todo_for_old(last)
         todo = last.hint if last and last.outcome is Outcome.WARNING else ""
-        return State.SAFE, f"Last good copy {self._ages()}.", todo
+        return State.SAFE, f"Last good copy {self._ages()}{self._but()}.", todo
 
-    def _old(self) -> Iterator[str]:
-        """Say what is older than it may be, worst first."""
+    def _old(self) -> Iterator[tuple[str, str]]:
+        """Say what is older than it may be, worst first, and what to do where that is known."""
         expected, here = self._expected, self.here
         slot = expected.schedule.latest(expected.zone, self._now - expected.grace)
         if here and slot and here < slot.due:
-            yield f"The last good copy is {age(self._now - here)}; a newer one should be there."
+            yield f"The last good copy is {age(self._now - here)}; a newer one should be there.", ""
+        if self.content and self._now - self.content > self._longest_quiet():
+            yield f"Nothing has changed since {self._date(self.content)}.", _QUIET_TODO
         cloud_grace = expected.grace if expected.cloud_grace is None else expected.cloud_grace
         if expected.mirrors and self._behind(self.cloud, cloud_grace):
             since = f"{age(self._now - self.cloud)}" if self.cloud else "missing"
-            yield f"The copy in the cloud is {'from ' if self.cloud else ''}{since}."
+            yield f"The copy in the cloud is {'from ' if self.cloud else ''}{since}.", ""
         if behind := [
             place for place in expected.places if self._behind(self.places[place], expected.grace)
         ]:
-            yield f"The newest copies are missing on {listed(behind)}."
+            yield f"The newest copies are missing on {listed(behind)}.", ""
+
+    def _longest_quiet(self) -> timedelta:
+        periods = self._expected.schedule.span(self._expected.zone, self._now, _QUIET_PERIODS)
+        return max(_QUIET_DAYS, periods)
 
     def _behind(self, fresh: datetime | None, grace: timedelta) -> bool:
         """Whether a place has lacked a copy that is proved here for longer than `grace`."""
@@ -233,7 +261,7 @@ class _Case:
         unchanged = [
             run.started
             for run in self._runs
-            if run.outcome is Outcome.SKIPPED and run.archive in times and self._is_past(run)
+            if run.outcome in _CONFIRMS and run.archive in times and self._is_past(run)
         ]
         return max((*times.values(), *unchanged), default=None)
 
@@ -244,10 +272,14 @@ class _Case:
         """Whether the last run's export is held, or is the held one unchanged."""
         return last.archive in self._held if last.archive else last.outcome is Outcome.HELD
 
-    def _last(self) -> Run | None:
-        """The last Run that says something: over, and not stopped on request."""
+    def _last(self, *, with_content: bool = False) -> Run | None:
+        """The last Run that says something: over, and not stopped on request.
+
+        `with_content` passes over those to which nothing was offered.
+        """
         passed_over = (None, Outcome.CANCELLED, Outcome.INTERRUPTED)
-        return next((run for run in self._runs if run.outcome not in passed_over), None)
+        said = (run for run in self._runs if run.outcome not in passed_over)
+        return next((run for run in said if not (with_content and _was_empty(run))), None)
 
     def _all_places(self) -> tuple[str, ...]:
         return (*self._expected.places, *self._expected.mirrors)
@@ -257,6 +289,18 @@ class _Case:
 
     def _when(self, fresh: datetime) -> str:
         return when(fresh, self._expected.zone, self._now)
+
+    def _date(self, moment: datetime) -> str:
+        return self._when(moment).rpartition(" ")[0]
+
+    def _but(self) -> str:
+        """What makes the good news less than whole: old content, a disk that is being filled."""
+        words = ""
+        if self.content and self.here and self.here - self.content > _DAY:
+            words = f" (unchanged since {self._date(self.content)})"
+        for place, count in self.to_bring.items():
+            words += f"; {plural(count, 'older backup')} still to bring to {place}"
+        return words
 
     def _ages(self) -> str:
         here = age(self._now - self.here) if self.here else "never"
@@ -270,9 +314,16 @@ class _Case:
         return f"{here} here, {cloud} in the cloud"
 
 
+def _was_empty(run: Run) -> bool:
+    """Whether nothing was offered to this Run: it says nothing about what is backed up."""
+    return run.outcome is Outcome.SKIPPED and not run.archive
+
+
 def _todo_for_old(last: Run | None) -> str:
     if last is None:
         return "Check that the box is connected and switched on at the time of the backup."
+    if _was_empty(last):
+        return _NOBODY_FEEDS_TODO
     return "It is tried again by itself; look again tomorrow."
 
 
@@ -301,10 +352,12 @@ def _source_as_json(source: SourceHealth) -> dict[str, object]:
         "todo": source.todo,
         "here": _iso(source.here),
         "cloud": _iso(source.cloud),
+        "unchanged_since": _iso(source.content),
         "here_age_seconds": _seconds(source.here_age),
         "cloud_age_seconds": _seconds(source.cloud_age),
         "has_cloud": source.has_cloud,
         "places": {place: _iso(fresh) for place, fresh in source.places.items()},
+        "to_bring": dict(source.to_bring),
         "last_outcome": str(source.last_outcome) if source.last_outcome else None,
         "last_message": source.last_message,
         "last_run": source.last_run,

@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 from .errors import ClockNotTrusted
 from .model import Archive
 
-FAR_AHEAD = timedelta(days=30)
-"""From here on a clock ahead of the newest archive needs a second opinion."""
+FAR_AHEAD = timedelta(days=60)
+"""From here on a clock ahead of the newest archive needs a second opinion. Longer than a month
+that a box is off, or that lies between two monthly backups."""
 AGREEMENT = timedelta(minutes=10)
 """How closely that second opinion must agree."""
 SHARE_PER_CALL = 5
@@ -54,7 +55,7 @@ def clock_is_trusted(
 
     It must come from a clock synchronised since boot and not lie behind `newest`, the newest
     trusted archive's time; if it lies more than FAR_AHEAD of that, `second_opinion`, the time
-    a server told us over TLS just now, must agree.
+    a server told us over TLS just now, must agree. (`engine.trust` has the other way back.)
     """
     if not synchronised or (newest is not None and now < newest):
         return False

@@ -168,6 +168,11 @@ class Schedule:
         """Return the first slot due after `now`; None where there is none by the clock."""
         return next(self.slots(zone, now, now + _LOOK_AHEAD), None)
 
+    def span(self, zone: ZoneInfo, now: datetime, count: int) -> timedelta:
+        """Return how long the next `count` slots take from `now`; nothing where there are none."""
+        due = [slot.due for slot in islice(self.slots(zone, now, now + _LOOK_AHEAD), count)]
+        return due[-1] - now if due else timedelta()
+
     def newest_first(self, zone: ZoneInfo, since: datetime, now: datetime) -> Iterator[Slot]:
         """Yield the slots due after `since` up to `now`, newest first, no work beyond those asked
         for.

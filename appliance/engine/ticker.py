@@ -13,6 +13,7 @@ from ..core.ports import Clock, Ledger
 from ..core.schedule import Schedule, due
 from . import memory
 from .kit import Kit
+from .trust import TrustKeeper
 
 Submit = Callable[[str, Trigger, str], object]
 
@@ -34,12 +35,14 @@ class Ticker:
         self._submit = submit
         self._begun = kit.clock.monotonic()
         self._seen: dict[str, datetime] = {}
+        self._trust = TrustKeeper(kit.ledger, kit.clock)
 
     def tick(self, now: datetime) -> None:
         """Submit what is due at `now`; record what went by while the box was off.
 
         In the first minutes it waits for a synchronised clock: a Pi wakes up in the past.
         """
+        self._trust.look()
         if not self._clock.is_synchronised() and self._is_early():
             return
         for job, schedule in self._schedules.items():

@@ -105,6 +105,84 @@ def test_an_unchanged_export_counts_as_fresh_where_its_archive_was_proved() -> N
     assert stand(old, [run(1, DUE, Outcome.SKIPPED)]).state is State.GETTING_OLD
 
 
+def unchanged_for(days: int, expected: Expectation = CRM) -> Health:
+    """The only copy is so old, and every night the server said that nothing is new."""
+    old = DUE - days * DAY
+    copies = [copy(old, place, name="crm-old") for place in ("disk-a", "cloud")]
+    return stand(copies, [run(1, DUE, Outcome.SKIPPED, "crm-old")], expected=expected)
+
+
+def test_an_unchanged_export_shows_both_ages() -> None:
+    health = unchanged_for(18)
+    assert health.state is State.SAFE
+    assert health.sentence == (
+        "Safe. Last good copy 6 hours ago, here and in the cloud (unchanged since Tue 3 Nov)."
+    )
+    (source,) = health.sources
+    assert (source.here, source.content) == (DUE, DUE - 18 * DAY)
+    assert as_json(health)["sources"][0]["unchanged_since"] == "2026-11-03T02:00:00+00:00"
+
+
+def test_a_server_that_offers_the_same_file_for_months_is_not_green() -> None:
+    assert unchanged_for(29).state is State.SAFE
+    health = unchanged_for(300)
+    assert health.state is State.GETTING_OLD
+    assert health.sentence == "Getting old. Nothing has changed since Sun 25 Jan."
+    assert health.todo == "Look in the CRM whether it still makes its export."
+
+
+@pytest.mark.parametrize(
+    ("schedule", "days", "state"),
+    [
+        ("weekly on sat at 03:00", 60, State.SAFE),
+        ("weekly on sat at 03:00", 75, State.GETTING_OLD),
+        ("monthly on 21 at 03:00", 290, State.SAFE),
+        ("monthly on 21 at 03:00", 320, State.GETTING_OLD),
+        ("every 6 h", 29, State.SAFE),
+        ("every 6 h", 31, State.GETTING_OLD),
+    ],
+)
+def test_nothing_may_change_for_ten_periods_and_at_least_thirty_days(
+    schedule: str, days: int, state: State
+) -> None:
+    assert unchanged_for(days, replace(CRM, schedule=parse(schedule))).state is state
+
+
+def test_a_run_to_which_nothing_was_offered_confirms_nothing() -> None:
+    """The only copy is ten months old and nobody feeds the inbox: that is not fresh."""
+    nothing = run(2, NOW, Outcome.SKIPPED, message="There was nothing to fetch.")
+    health = stand([copy(DUE - 300 * DAY)], [nothing], expected=LOCAL)
+    assert health.state is State.GETTING_OLD
+    assert health.sentence == (
+        "Getting old. The last good copy is 300 days ago; a newer one should be there."
+    )
+    assert health.todo == "Put a new export there, or look why nobody does."
+
+
+def test_a_run_to_which_nothing_was_offered_hides_no_held_export() -> None:
+    held = run(1, DUE - DAY, Outcome.HELD, "crm-held")
+    copies = [copy(DUE - 2 * DAY), copy(DUE - DAY, name="crm-held")]
+    assert stand(copies, [run(2, DUE, Outcome.SKIPPED), held]).state is State.HELD
+
+
+def test_an_unchanged_day_without_one_of_the_disks_is_a_confirmation_too() -> None:
+    two = replace(LOCAL, places=("disk-a", "disk-b"))
+    copies = [copy(DUE - 3 * DAY, place, name="crm-old") for place in ("disk-a", "disk-b")]
+    away = run(1, DUE, Outcome.WARNING, "crm-old", hint="Plug disk-b in.")
+    health = stand(copies, [away], expected=two)
+    assert (health.state, health.todo) == (State.SAFE, "Plug disk-b in.")
+
+
+def test_a_disk_that_is_still_being_filled_is_not_called_complete() -> None:
+    filling = replace(CRM, to_bring={"disk-a": 0, "disk-b": 1200})
+    health = stand(BOTH, expected=filling)
+    assert health.sentence == (
+        "Safe. Last good copy 6 hours ago, here and in the cloud; "
+        "1,200 older backups still to bring to disk-b."
+    )
+    assert as_json(health)["sources"][0]["to_bring"] == {"disk-b": 1200}
+
+
 def test_a_failure_that_a_person_must_mend_is_a_look_with_its_hint() -> None:
     failed = run(2, DUE + DAY, Outcome.FAILED, message="Login refused.", hint="Check the password.")
     health = stand(BOTH, [failed, run(1, DUE, Outcome.OK)], DUE + DAY + timedelta(hours=1))
@@ -265,6 +343,8 @@ def test_safe_means_a_proved_copy_that_is_young_enough(
         names = {one.archive for one in held if one.place == "disk-a"}
         fresh = [one.time for one in held if one.place == "disk-a"]
         fresh += [
-            one.started for one in done if one.outcome is Outcome.SKIPPED and one.archive in names
+            one.started
+            for one in done
+            if one.outcome in (Outcome.SKIPPED, Outcome.WARNING) and one.archive in names
         ]
         assert max(fresh) >= oldest

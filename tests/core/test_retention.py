@@ -119,7 +119,9 @@ def test_held_archives_are_never_counted_and_never_go() -> None:
         (NOW, True, None, True),
         (NOW - timedelta(hours=2), True, None, True),  # a DST error, still behind nothing
         (NOW.replace(hour=3) - timedelta(hours=2), True, None, False),  # behind the newest
-        (NOW + timedelta(days=29), True, None, True),
+        (NOW + timedelta(days=31), True, None, True),  # between two monthly backups
+        (NOW + timedelta(days=59), True, None, True),
+        (NOW + timedelta(days=61), True, None, False),
     ],
 )
 def test_A10_D6_a_clock_is_trusted_only_with_reason(

@@ -313,3 +313,16 @@ def test_the_first_moment_is_the_first_by_trying_every_minute(
     while (local := moment.astimezone(zone)).date() < day or local.replace(tzinfo=None) < wanted:
         moment += timedelta(minutes=1)
     assert first_moment(day, at, zone) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [("daily at 03:00", 10), ("weekly on mon at 03:00", 70), ("weekdays at 03:00", 14)],
+)
+def test_the_span_of_the_next_ten_slots(text: str, days: int) -> None:
+    monday = datetime(2026, 6, 1, 3, tzinfo=UTC)
+    assert parse(text).span(ZoneInfo("UTC"), monday, 10) == timedelta(days=days)
+
+
+def test_without_slots_there_is_no_span() -> None:
+    assert parse("after backup").span(ZoneInfo("UTC"), datetime.now(UTC), 10) == timedelta()
