@@ -412,7 +412,10 @@ def mirror(office: Office, name: str | None, as_json: bool) -> None:
 @json_option
 @office
 def drill(office: Office, mirror: str | None, as_json: bool) -> None:
-    """Restore the newest and one older backup to nowhere, and record whether they were whole."""
+    """Restore the newest and one older backup to nowhere, and record whether they were whole.
+
+    The daemon does so by itself each month from the first disk, each quarter from the cloud.
+    """
     from .foreground import drill_now
 
     runs = drill_now(office.box, mirror, quiet=as_json)

@@ -229,3 +229,26 @@ def test_a_signal_before_it_is_ready_ends_it(office, inbox):
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert "Traceback" not in out + err
+
+
+def test_F9_a_disk_that_is_away_is_looked_for_again_and_still_asked_for(office, inbox):
+    (office.folder / "disk-a").rename(office.folder / "away")
+    engine = daemon.start_up(box := Box(load(office.config)))
+    engine.runner.submit("by-hand", Trigger.SCHEDULE)
+    engine.runner.work_one()
+    status = engine.status()
+    assert status["waiting"] == ["by-hand"]
+    assert status["state"] == "look"
+    assert "Plug the disk in" in str(status["todo"])
+    box.ledger.close()
+
+
+def test_what_is_cancelled_is_named_as_it_is_shown(office, inbox):
+    (cloud := office.folder / "cloud").mkdir()
+    office.add("[[mirror]]", name="cloud", repository="disk-a", remote=cloud)
+    for job in ("by-hand", "mirror:cloud", "drill:cloud", "drill:disk-a"):
+        asked = office.call("cancel", job)
+        assert (asked.returncode, "The worker is not running." in asked.stderr) == (1, True), job
+    for job in ("mirror:clout", "drill:disk-b", "restore:by-hand", ":", "mirror:"):
+        asked = office.call("cancel", job)
+        assert (asked.returncode, "Traceback" in asked.stderr) == (2, False), (job, asked)
