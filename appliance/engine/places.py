@@ -95,7 +95,7 @@ def take_out(
 
 
 def _differing(place: Place, archive: Archive, layout: Layout, journal: Journal) -> ApplianceError:
-    """What it means that an extracted archive is not its manifest: read it past the staging area."""
+    """What it means that an extracted archive is not its manifest: read it once more, directly."""
     same_manifest = layout.manifest_sha256 == archive.manifest_sha256
     if same_manifest and place.repository.hashes(archive.name, journal.watch) == layout.stored:
         return ToolFailed(
