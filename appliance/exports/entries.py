@@ -23,8 +23,8 @@ class KeepWhole(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Where in a container a stretch of an entry's bytes lies."""
+class Span:
+    """Some of an entry's bytes, as they lie in the container."""
 
     offset: int
     packed_bytes: int
@@ -41,7 +41,7 @@ class Entry:
 
     name: str
     """As the vendor wrote it."""
-    stretch: Stretch
+    span: Span
     modified: datetime | None = None
     crc: int | None = None
 
@@ -55,7 +55,7 @@ class Taken:
     size_bytes: int
     sha256: str
     modified: datetime | None
-    stretches: tuple[Stretch, ...]
+    spans: tuple[Span, ...]
 
 
 def damaged(detail: str) -> ExportUnsafe:
@@ -68,30 +68,30 @@ def take(file: BinaryIO, entry: Entry, budget: Budget) -> Taken:
 
     Raise ExportUnsafe where size or CRC-32 is not what the directory says, DiskFull or Cancelled.
     """
-    stretch = entry.stretch
+    span = entry.span
     with budget.file() as out:
-        for chunk in inflated(file, stretch) if stretch.is_deflated else stored(file, stretch):
+        for chunk in inflated(file, span) if span.is_deflated else stored(file, span):
             out.write(chunk)
-            if out.size_bytes > stretch.size_bytes:
+            if out.size_bytes > span.size_bytes:
                 break
-        if out.size_bytes != stretch.size_bytes or entry.crc not in (None, out.crc):
+        if out.size_bytes != span.size_bytes or entry.crc not in (None, out.crc):
             raise damaged(f"{entry.name!a}: size or CRC-32 differs")
-    return Taken(entry.name, out.path, out.size_bytes, out.sha256, entry.modified, (entry.stretch,))
+    return Taken(entry.name, out.path, out.size_bytes, out.sha256, entry.modified, (entry.span,))
 
 
-def stored(file: BinaryIO, stretch: Stretch) -> Iterator[bytes]:
-    """Yield the bytes of a stretch as they are; fewer where the file ends."""
-    file.seek(stretch.offset)
-    left = stretch.packed_bytes
+def stored(file: BinaryIO, span: Span) -> Iterator[bytes]:
+    """Yield the bytes of a span as they are; fewer where the file ends."""
+    file.seek(span.offset)
+    left = span.packed_bytes
     while left and (chunk := file.read(min(left, CHUNK_BYTES))):
         left -= len(chunk)
         yield chunk
 
 
-def inflated(file: BinaryIO, stretch: Stretch) -> Iterator[bytes]:
-    """Yield a stretch inflated, at most 1 MiB at once; raise ExportUnsafe where it is damaged."""
+def inflated(file: BinaryIO, span: Span) -> Iterator[bytes]:
+    """Yield a span inflated, at most 1 MiB at once; raise ExportUnsafe where it is damaged."""
     inflate = Inflate()
-    for chunk in stored(file, stretch):
+    for chunk in stored(file, span):
         yield from inflate.feed(chunk)
     if not inflate.is_finished:
         raise damaged("a deflate stream has no end")

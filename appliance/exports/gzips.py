@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from .budget import Budget, Written
-from .entries import Inflate, KeepWhole, Stretch, Taken, damaged
+from .entries import Inflate, KeepWhole, Span, Taken, damaged
 from .original import CHUNK_BYTES
 
 MAGIC = b"\x1f\x8b\x08"
@@ -39,16 +39,16 @@ def take(file: BinaryIO, budget: Budget) -> Taken:
     wrong, KeepWhole where something else follows its end, DiskFull or Cancelled.
     """
     first: _Header | None = None
-    stretches: list[Stretch] = []
+    spans: list[Span] = []
     with budget.file() as out:
         while (header := _header(file, is_first=first is None)) is not None:
             first = first or header
-            stretches.append(_stream(file, out, header.likely_level))
-            if len(stretches) > budget.limits.max_members:
+            spans.append(_stream(file, out, header.likely_level))
+            if len(spans) > budget.limits.max_members:
                 raise KeepWhole("it is made of too many parts")
     if first is None:
         raise damaged("not a gzip")
-    return Taken(first.name, out.path, out.size_bytes, out.sha256, first.modified, tuple(stretches))
+    return Taken(first.name, out.path, out.size_bytes, out.sha256, first.modified, tuple(spans))
 
 
 def _header(file: BinaryIO, *, is_first: bool) -> _Header | None:
@@ -101,7 +101,7 @@ def _decoded(name: bytes) -> str:
         return name.decode("latin-1")
 
 
-def _stream(file: BinaryIO, out: Written, likely_level: int) -> Stretch:
+def _stream(file: BinaryIO, out: Written, likely_level: int) -> Span:
     """Write one part out, check its trailer, and leave the file behind it."""
     offset, start, crc = file.tell(), out.size_bytes, 0
     inflate = Inflate()
@@ -116,6 +116,6 @@ def _stream(file: BinaryIO, out: Written, likely_level: int) -> Stretch:
     packed_bytes, size_bytes = file.tell() - offset, out.size_bytes - start
     if file.read(8) != struct.pack("<2I", crc, size_bytes & 0xFFFFFFFF):
         raise damaged("a gzip's CRC-32 or size differs")
-    return Stretch(
+    return Span(
         offset, packed_bytes, size_bytes, is_deflated=True, start=start, likely_level=likely_level
     )

@@ -16,10 +16,10 @@ from ..core.model import StoredFile
 from ..core.ports import Watch
 from .contents import Chain, Kept, Likeness, Manifest
 from .differences import Before, Growth, packed_size
+from .extracted import Extracted
 from .likeness import likeness, pair
 from .original import Recipe
 from .parts import PART_BYTES, Cut, Stretch, evenly, follow
-from .restore import Extracted
 from .unpack import Limits, Member, open_spreadsheet
 
 TINY_BYTES = 4 << 10
@@ -39,8 +39,8 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A chain to be stored."""
+class ChainDraft:
+    """One part of a member, as a chain to be stored."""
 
     links: tuple[Link, ...]
     size_bytes: int
@@ -65,7 +65,7 @@ class Draft:
 
     member: Member
     likeness: Likeness
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ChainDraft, ...] = ()
     recipe: Recipe | None = None
     inside: tuple[Draft, ...] = ()
     is_known: bool = False
@@ -145,7 +145,7 @@ class Keeper:
             return Draft(member, old.likeness, is_known=True)
         before.write(old, None, self.watch)
         parts = tuple(
-            Part(_links(before, chain), chain.size_bytes, chain.packed_bytes)
+            ChainDraft(_links(before, chain), chain.size_bytes, chain.packed_bytes)
             for chain in old.chains
         )
         return Draft(member, old.likeness, parts, is_known=True)
@@ -167,10 +167,12 @@ class Keeper:
         sizes = (chain.size_bytes for chain in old.chains)
         return path, tuple(Stretch(path, *each) for each in zip(starts, sizes, strict=False))
 
-    def _part(self, cut: Cut, stretches: Sequence[Stretch], before: Extracted, old: Kept) -> Part:
+    def _part(
+        self, cut: Cut, stretches: Sequence[Stretch], before: Extracted, old: Kept
+    ) -> ChainDraft:
         """Return a part as a chain with one patch more, or as a new base."""
         self.watch.check()
-        fresh = Part((Link(cut.new),), cut.new.size_bytes, 0)
+        fresh = ChainDraft((Link(cut.new),), cut.new.size_bytes, 0)
         if cut.old is None:
             return replace(fresh, packed_bytes=packed_size(cut.new))
         stretch = stretches[cut.old]
@@ -189,20 +191,20 @@ class Keeper:
         )
         if growth.takes(stored.size_bytes, cut.new.size_bytes):
             link = Link(Stretch(patch, 0, stored.size_bytes), stored)
-            return Part((*chain.links, link), cut.new.size_bytes, chain.packed_bytes)
+            return ChainDraft((*chain.links, link), cut.new.size_bytes, chain.packed_bytes)
         patch.unlink()
         return replace(fresh, packed_bytes=packed_size(cut.new))
 
-    def _chain(self, stretch: Stretch, before: Extracted, old: Kept, number: int) -> Part:
+    def _chain(self, stretch: Stretch, before: Extracted, old: Kept, number: int) -> ChainDraft:
         """Return the chain of a part of the version before; one that was whole becomes a base."""
         if old.chains:
             chain = old.chains[number]
-            return Part(_links(before, chain), chain.size_bytes, chain.packed_bytes)
+            return ChainDraft(_links(before, chain), chain.size_bytes, chain.packed_bytes)
         stored = StoredFile(old.size_bytes, old.sha256) if stretch.is_all else None
         base = Link(stretch, stored, is_new=False)
-        return Part((base,), stretch.size_bytes, packed_size(stretch))
+        return ChainDraft((base,), stretch.size_bytes, packed_size(stretch))
 
-    def _forget_unless_base(self, path: Path, parts: Sequence[Part]) -> None:
+    def _forget_unless_base(self, path: Path, parts: Sequence[ChainDraft]) -> None:
         """Free the room of a rebuilt version that no part refers to."""
         if not any(link.content.file == path for part in parts for link in part.links):
             path.unlink()

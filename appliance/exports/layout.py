@@ -20,11 +20,12 @@ from ..core.model import Archive, Export, SeenFile, StepName, StoredFile
 from ..core.ports import Layout, Watch
 from . import how_to_restore, manifest, restore
 from .contents import Box, Kept, Manifest
+from .extracted import Extracted
 from .keeping import Draft, Keeper
 from .likeness import pair
 from .original import NotReproduced
 from .parts import PART_BYTES
-from .restore import Extracted, disk_full_of
+from .restore import disk_full_of
 from .tree import Tree
 from .unpack import Container, Limits, Member, unpack
 

@@ -10,7 +10,7 @@ from io import RawIOBase
 from typing import BinaryIO
 
 from .budget import Limits, TooMuch
-from .entries import Entry, KeepWhole, Stretch, damaged
+from .entries import Entry, KeepWhole, Span, damaged
 from .original import CHUNK_BYTES
 
 _BLOCK = 512
@@ -48,7 +48,7 @@ def read(file: BinaryIO, size_bytes: int, limits: Limits) -> Tar:
         if info.issparse():
             raise KeepWhole("it holds sparse files")
         if info.isreg():
-            place = Stretch(info.offset_data, info.size, info.size, is_deflated=False)
+            place = Span(info.offset_data, info.size, info.size, is_deflated=False)
             entries.append(Entry(info.name, place, _modified(info.mtime)))
         elif not info.isdir():
             links += 1

@@ -213,15 +213,15 @@ def _recipe_for(source: Member, taken: Sequence[tuple[str, Taken]], watch: Watch
         Part(
             member=path,
             file=one.file,
-            offset=stretch.offset,
-            packed_bytes=stretch.packed_bytes,
-            size_bytes=stretch.size_bytes,
-            is_deflated=stretch.is_deflated,
-            start=stretch.start,
-            likely_level=stretch.likely_level,
+            offset=span.offset,
+            packed_bytes=span.packed_bytes,
+            size_bytes=span.size_bytes,
+            is_deflated=span.is_deflated,
+            start=span.start,
+            likely_level=span.likely_level,
         )
         for path, one in taken
-        for stretch in one.stretches
+        for span in one.spans
     ]
     return recipe_for(source.file, source.sha256, parts, watch)
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from ..core.errors import ExportUnsafe
 from .budget import Limits, TooMuch
-from .entries import Entry, KeepWhole, Stretch, damaged
+from .entries import Entry, KeepWhole, Span, damaged
 
 LOCAL, CENTRAL, END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
 _END64, _LOCATOR64 = b"PK\6\6", b"PK\6\7"
@@ -271,7 +271,7 @@ def _entry(record: _Central, start: int) -> Entry:
     if not is_deflated and record.packed_bytes != record.size_bytes:
         raise damaged(f"{record.name!a}: two sizes")
     level = _LEVEL_OF_FLAG[record.flags & 6]
-    place = Stretch(start, record.packed_bytes, record.size_bytes, is_deflated, likely_level=level)
+    place = Span(start, record.packed_bytes, record.size_bytes, is_deflated, likely_level=level)
     return Entry(record.name, place, record.modified, record.crc)
 
 
