@@ -21,6 +21,10 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
                 recipe   the member is made by this recipe from `inside`, a list of members
     tables      kinds of records, by later versions
     stored      every other file of the archive: size, sha256
+
+It grows with each link, as every file that an archive needs is named in it with its hash: that is
+what lets an archive prove itself alone. Measured with five tables of 60 links each: 45 KB, of which
+Borg stores 14 KB; 10 KB of those are the hashes, which nothing makes smaller.
 """
 
 from __future__ import annotations
