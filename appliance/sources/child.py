@@ -25,6 +25,8 @@ from ..system import process
 _LONGEST_LINE_BYTES = 4 << 20
 _SECRET_KEY = re.compile(r"pass|secret|token|auth|^key$|credential|header|query", re.IGNORECASE)
 _SHORTEST_SECRET = 4
+MOST_SEEN = 5000
+"""So many of the files that were archived last are told to a pull that looks at the newest only."""
 _KINDS: dict[str, type[ApplianceError]] = {
     name: kind
     for name, kind in vars(errors).items()
@@ -61,12 +63,20 @@ class ChildSource:
             "settings": self._settings,
             "into": str(into),
             "pulled_at": pulled_at.isoformat(),
-            "seen": [_seen_to_json(file) for file in seen],
+            "seen": [_seen_to_json(file) for file in self._to_compare_with(seen)],
         }
         answer = self._answer(json.dumps(request).encode(), watch)
         if "error" in answer:
             raise _error_from_json(answer["error"], tuple(_secrets(self._settings)))
         return None if answer["result"] is None else export_from_json(answer["result"])
+
+    def _to_compare_with(self, seen: Sequence[SeenFile]) -> Sequence[SeenFile]:
+        """An inbox compares with nothing; who takes every file must know all that were taken."""
+        newest = self._settings.get("newest", 1)
+        if self._kind == "inbox":
+            return ()
+        known = tuple(dict.fromkeys(seen))
+        return known if newest == 0 else known[: max(MOST_SEEN, int(str(newest)))]
 
     def settle(self, export: Export) -> None:
         """Let an inbox move what was archived to `done/`; other kinds leave everything."""

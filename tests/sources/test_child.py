@@ -63,7 +63,7 @@ def seen_of(export: Export) -> tuple[SeenFile, ...]:
 
 
 def test_a_child_pulls_from_a_real_server_and_tells_how_far_it_is(sshd, served, stage):
-    (served / "a.csv").write_bytes(bytes(3_000_000))
+    (served / "a.csv").write_bytes(b"1,2\n" * 750_000)
     told = []
     source = ChildSource("crm", "sftp", sftp_json(sshd), Limits(timedelta(seconds=60)))
     export = source.pull(stage, AT, (), Watch(told.append))
@@ -252,7 +252,7 @@ def test_an_inbox_is_pulled_by_a_child_and_settled(tmp_path, stage):
     export = source.pull(stage, AT, (), Watch())
     source.settle(export)
     assert [path.name for path in (folder / inbox.DONE).iterdir()] == ["a.csv"]
-    assert source.pull(stage, AT, (), Watch()) is None
+    assert source.pull(stage, AT, (), Watch()).files == ()
 
 
 def test_a_child_pulls_over_https_too(https, served, stage):
@@ -311,3 +311,38 @@ def test_a_killed_parent_leaves_no_child(sshd, served, tmp_path, stage):
                 connection.settimeout(10)
                 while connection.recv(4096):
                     pass  # the end of the stream is the end of the child
+
+
+def told(monkeypatch: pytest.MonkeyPatch, kind: str, settings: dict[str, object]) -> int:
+    """Return how many of 20,000 archived files are told to the child."""
+    requests: list[bytes] = []
+
+    def started(argv, *, stdin, **more):
+        requests.append(stdin)
+        raise process.TimedOut("enough")
+
+    monkeypatch.setattr(child.process, "started", started)
+    seen = [SeenFile(f"{number}.zip", number, "0" * 64) for number in range(20_000)]
+    source = ChildSource("crm", kind, settings, Limits())
+    with pytest.raises(SourceUnreachable):
+        source.pull(Path("into"), AT, [*seen, *seen], Watch())
+    (request,) = requests
+    names = [file["name"] for file in json.loads(request)["seen"]]
+    assert names == [file.name for file in seen[: len(names)]], "the newest first, each once"
+    return len(names)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "count"),
+    [
+        ("sftp", {"newest": 1}, child.MOST_SEEN),
+        ("sftp", {"newest": 6000}, 6000),
+        ("sftp", {"newest": 0}, 20_000),  # or what was taken long ago would be taken again
+        ("http", {}, child.MOST_SEEN),
+        ("inbox", {}, 0),
+    ],
+)
+def test_after_years_a_pull_is_told_what_it_needs_of_the_past(
+    monkeypatch: pytest.MonkeyPatch, kind: str, settings: dict[str, object], count: int
+) -> None:
+    assert told(monkeypatch, kind, settings) == count
