@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -17,15 +18,21 @@ from ..core.errors import MirrorRefused, MirrorUnreachable, WrongDisk
 from ..core.model import COPY_MARKER, Progress, Removal, StepName, Transfer
 from ..core.ports import Repository, Watch
 from .expiry import plan_removal
+from .segments import holds_only_a_lock
 from .transfer import Direction, Rclone, Said
 from .whole import WHOLE, Whole, numbers_up_to
 
 HASHED_UP_TO_BYTES = 4 << 30
-"""Up to here each push compares hashes of all objects, above it their sizes: reading the whole
-disk every night would take longer than the backup. `compare` always hashes."""
+"""Up to here each push compares hashes of all objects, above it hashes of what it sent and sizes
+of the others: reading the whole disk every night would take longer than the backup. `compare`
+always hashes."""
+
+KEPT_WHOLES = 30
+"""How many lists of what was pushed stay in the cloud when old objects expire."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _CONFIG_ID = re.compile(r"^id = ([0-9a-f]{64})\s*$", re.MULTILINE)
+_RESERVE = re.compile(r"^additional_free_space = .*\n", re.MULTILINE)
 _LOCK_SEGMENTS = 16
 """More segments than `borg with-lock` writes before it commits them (two, in Borg 1.4)."""
 
@@ -68,11 +75,16 @@ class RcloneMirror:
     def push(self, repository: Repository, watch: Watch) -> Transfer:
         """Copy what is not there yet and compare both sides; delete and replace nothing."""
         folder, identity = self._checked(repository)
-        self._refuse_another_config(folder, identity, watch)
         started, said = monotonic(), Said(lambda done, total: _report(watch, done, total))
-        direction = Direction(str(folder), self._at(identity))
-        if not self._copy_and_compare(repository, direction, said, watch):
-            self._copy_and_compare(repository, direction, said, watch)
+        task = _Task(
+            repository,
+            Direction(str(folder), self._at(identity)),
+            self._readable_whole(identity, watch),
+            with_config=self._sends_config(folder, identity, watch),
+        )
+        if not self._is_there_already(task, watch):
+            done = self._copy_and_compare(task, said, watch)
+            done = done or self._copy_and_compare(task, said, watch)
         return Transfer(said.files, said.size_bytes, timedelta(seconds=monotonic() - started))
 
     def compare(self, repository: Repository, watch: Watch) -> None:
@@ -83,33 +95,50 @@ class RcloneMirror:
         folder, identity = self._checked(repository)
         pushed = self._newest_whole(identity, watch).transaction
         whole = Whole(pushed, numbers_up_to(pushed, _segments(folder)))
-        said = Said()
-        with self._rclone.only_files(whole.files()) as only:
-            argv = self._rclone.comparing(str(folder), self._at(identity), only)
-            code, _ = repository.with_lock(argv, watch, said.hear)
+        names = whole.files(with_config=self._sends_config(folder, identity, watch))
+        direction, said = Direction(str(folder), self._at(identity)), Said()
+        with self._rclone.only_files(names) as only, self._rclone.patience(said, watch) as patient:
+            argv = self._rclone.comparing(direction, only, hashed=True)
+            code, _ = repository.with_lock(argv, patient, said.hear)
         self._rclone.judge(code, said, comparing=True)
 
-    def _copy_and_compare(
-        self, repository: Repository, direction: Direction, said: Said, watch: Watch
-    ) -> bool:
+    def _is_there_already(self, task: _Task, watch: Watch) -> bool:
+        """Return whether nothing was written since the last push, and the cloud still has it.
+
+        Each holding of the lock writes a little: without this an unchanged repository would send
+        a few files every night. So this compares without a lock.
+        """
+        last, folder = task.last, Path(task.direction.source)
+        if last is None or not _only_locks_since(folder, last):
+            return False
+        said = Said()
+        with self._rclone.only_files(last.files(with_config=task.with_config)) as only:
+            argv = self._rclone.comparing(task.direction, only, hashed=_is_small(folder))
+            return self._rclone.run(argv, watch, said) == 0 and not said.differing
+
+    def _copy_and_compare(self, task: _Task, said: Said, watch: Watch) -> bool:
         """Copy and compare in one holding of the lock, so that nothing changes between them.
 
         Return whether it was so: False where somebody wrote before we had the lock.
         """
-        folder = Path(direction.source)
+        folder = Path(task.direction.source)
         committed = _transaction(folder)
         whole = Whole(committed, numbers_up_to(committed, _segments(folder)))
-        argv = self._rclone.copying_then_comparing(
-            direction,
-            _rules(skipped_above=committed),
-            immutable=True,
-            hashed=_size_of_data(folder) <= HASHED_UP_TO_BYTES,
-        )
-        code, _ = repository.with_lock(argv, watch, said.hear)
+        hashed = _is_small(folder)
+        new = () if hashed else whole.since(task.last)
+        with self._rclone.hashing(new) as fresh, self._rclone.patience(said, watch) as patient:
+            argv = self._rclone.copying_then_comparing(
+                task.direction,
+                _rules(skipped_above=committed, with_config=task.with_config),
+                immutable=True,
+                hashed=hashed,
+                fresh=fresh,
+            )
+            code, _ = task.repository.with_lock(argv, patient, said.hear)
         self._rclone.judge(code, said, comparing=said.comparing)
         if _transaction(folder) - committed > _LOCK_COMMIT:
             return False
-        at = f"{direction.target}/{WHOLE}/{committed}"
+        at = f"{task.direction.target}/{WHOLE}/{committed}"
         self._rclone.write(at, whole.as_text(), watch)
         return True
 
@@ -119,23 +148,29 @@ class RcloneMirror:
         if folder is None:
             raise MirrorRefused(
                 f"“{repository.name}” lies on another host and cannot be mirrored from here.",
-                hint="Mirror a repository on a disk or in a folder of this box.",
+                hint="Only a disk or a folder of this box can be copied to the cloud from here.",
             )
         if (folder / COPY_MARKER).exists():
             raise WrongDisk(f"“{repository.name}” is itself a cloud copy and is not mirrored.")
         found = _CONFIG_ID.search((folder / "config").read_text(errors="replace"))
         if not found or found[1] != identity:
-            raise MirrorRefused(f"The settings of “{repository.name}” name another repository.")
+            raise MirrorRefused(f"The settings of “{repository.name}” name another copy.")
         return folder, identity
 
-    def _refuse_another_config(self, folder: Path, identity: str, watch: Watch) -> None:
-        """Raise MirrorRefused where the cloud holds another `config`: it carries the key (A28)."""
+    def _sends_config(self, folder: Path, identity: str, watch: Watch) -> bool:
+        """Return whether `config` travels: not where the cloud's differs in the reserve alone.
+
+        Raise MirrorRefused where it differs otherwise: it carries the key (A28).
+        """
         kept = self._rclone.read(f"{self._at(identity)}/config", watch)
-        if kept is None or kept == (folder / "config").read_text(errors="replace"):
-            return
+        ours = (folder / "config").read_text(errors="replace")
+        if kept is None or kept == ours:
+            return True
+        if _RESERVE.sub("", kept) == _RESERVE.sub("", ours):
+            return False
         found = _CONFIG_ID.search(kept)
         foreign = found is None or found[1] != identity
-        what = "another repository's" if foreign else "a different"
+        what = "another copy's" if foreign else "a different"
         raise MirrorRefused(
             f"The cloud “{self._name}” holds {what} settings file (config) for this copy.",
             hint="Compare both files before anything else; nothing in the cloud was replaced.",
@@ -179,15 +214,26 @@ class RcloneMirror:
 
     def _newest_whole(self, identity: str, watch: Watch) -> Whole:
         """Return the last state that was pushed whole: the cloud also holds what came and went."""
+        numbers = self._wholes(identity, watch)
         at = f"{self._at(identity)}/{WHOLE}"
-        numbers = [int(name) for name in self._rclone.files(at, watch) if name.isdigit()]
-        text = self._rclone.read(f"{at}/{max(numbers)}", watch) if numbers else None
+        text = self._rclone.read(f"{at}/{numbers[-1]}", watch) if numbers else None
         if text is None:
             raise MirrorRefused(
                 f"The cloud “{self._name}” holds no whole copy under {identity}.",
                 hint="The first push never ended; use the copy on a disk.",
             )
-        return Whole.from_text(max(numbers), text)
+        return Whole.from_text(numbers[-1], text)
+
+    def _readable_whole(self, identity: str, watch: Watch) -> Whole | None:
+        """As `_newest_whole`; None where there is none, or none that this box wrote."""
+        try:
+            return self._newest_whole(identity, watch)
+        except MirrorRefused:
+            return None
+
+    def _wholes(self, identity: str, watch: Watch) -> list[int]:
+        listed = self._rclone.files(f"{self._at(identity)}/{WHOLE}", watch)
+        return sorted(int(name) for name in listed if name.isdigit())
 
     def _only_id(self, watch: Watch) -> str:
         ids = self.ids(watch)
@@ -240,7 +286,10 @@ class RcloneMirror:
             if not repository.archives():
                 raise MirrorRefused("The copy on the disk is empty; nothing is removed for that.")
             repository.check(watch)
-            self._rclone.remove(self._at(identity), plan.removed, watch)
+        names = [f"data/{name}" for name in plan.removed]
+        names += [f"{WHOLE}/{number}" for number in self._wholes(identity, watch)[:-KEPT_WHOLES]]
+        if names:
+            self._rclone.remove(self._at(identity), names, watch)
         return plan
 
     def probe(self) -> None:
@@ -248,12 +297,30 @@ class RcloneMirror:
         self._rclone.probe(self._remote, Watch())
 
 
-def _rules(skipped_above: int) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One push: what goes where, and what was there after the last one."""
+
+    repository: Repository
+    direction: Direction
+    last: Whole | None
+    with_config: bool
+
+
+def _rules(skipped_above: int, *, with_config: bool) -> tuple[str, ...]:
     """Return rclone's filter flags: the names that Borg gives to what is committed."""
     numbers = range(skipped_above + 1, skipped_above + 1 + _LOCK_SEGMENTS)
     uncommitted = (f"- /data/*/{number}" for number in numbers)
-    ours = ("+ /data/{{[0-9]+}}/{{[0-9]+}}", "+ /config", "+ /README", "- *")
+    config = ("+ /config",) if with_config else ()
+    ours = ("+ /data/{{[0-9]+}}/{{[0-9]+}}", *config, "+ /README", "- *")
     return tuple(f"--filter={rule}" for rule in (*uncommitted, *ours))
+
+
+def _only_locks_since(folder: Path, last: Whole) -> bool:
+    """Return whether nothing was done since but to hold the lock."""
+    here, known = _segments(folder), frozenset(last.segments)
+    new = (folder / "data" / name for name in here - known)
+    return known <= here and all(holds_only_a_lock(path) for path in new)
 
 
 def _transaction(folder: Path) -> int:
@@ -262,8 +329,9 @@ def _transaction(folder: Path) -> int:
     committed = [int(number) for number in numbers if number.isdigit()]
     if not committed:
         raise MirrorUnreachable(
-            "The copy on the disk has no index at the moment.",
-            hint="It is built by the next backup; the cloud copy follows by itself.",
+            "The copy on the disk cannot be sent at the moment.",
+            hint="The next backup puts it in order; the cloud copy follows by itself.",
+            detail="the repository has no index",
         )
     return max(committed)
 
@@ -273,8 +341,9 @@ def _segments(folder: Path) -> frozenset[str]:
     return frozenset(f"{path.parent.name}/{path.name}" for path in found if path.name.isdigit())
 
 
-def _size_of_data(folder: Path) -> int:
-    return sum(path.stat().st_size for path in (folder / "data").glob("*/*"))
+def _is_small(folder: Path) -> bool:
+    size_bytes = sum(path.stat().st_size for path in (folder / "data").glob("*/*"))
+    return size_bytes <= HASHED_UP_TO_BYTES
 
 
 def _report(watch: Watch, done: int, total: int) -> None:

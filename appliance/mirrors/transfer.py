@@ -16,21 +16,30 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from typing import Any
 
-from ..core.errors import ApplianceError, MirrorRefused, MirrorUnreachable, ToolFailed
+from ..core.errors import ApplianceError, Cancelled, MirrorRefused, MirrorUnreachable, ToolFailed
 from ..core.ports import Watch
 from ..system import process
 
 OLDEST_RCLONE = (1, 75, 0)
 """CVE-2026-71313: names from a hostile bucket left the target folder; redirects leaked keys."""
 
-SILENCE = timedelta(minutes=15)
+SILENCE = timedelta(minutes=30)
+"""Longer without a single byte moving or file compared is a hung cloud or disk. rclone prints its
+statistics all the while, so its lines alone are no sign of life."""
 _COMPARING = "appliance: comparing"
 _SCRIPT = (
-    'rclone=$1; how=$2; only_copy=$3; shift 3; "$rclone" copy $only_copy "$@" || exit $?;'
+    "rclone=$1; how=$2; only_copy=$3; fresh=$4; shift 4;"
+    ' "$rclone" copy $only_copy "$@" || exit $?;'
     f" echo '{_COMPARING}' >&2;"
-    ' exec "$rclone" check --one-way $how --differ - --missing-on-dst - --error - "$@"'
+    ' check() { "$rclone" check --one-way --differ - --missing-on-dst - --error - "$@"; };'
+    ' check $how "$@" || exit $?;'
+    ' [ -n "$fresh" ] || exit 0;'
+    ' for each do shift; case $each in --filter=*);; *) set -- "$@" "$each";; esac; done;'
+    ' check "--files-from-raw=$fresh" "$@"'
 )
 _REFUSALS = re.compile(
     r"StatusCode: 40[13]\b|\b40[13] (Unauthorized|Forbidden)|AccessDenied|Forbidden"
@@ -39,6 +48,9 @@ _REFUSALS = re.compile(
 _NAME = re.compile(r"data/\d+/\d+|config|README")
 _TRY_AGAIN = frozenset({1, 2, 5, 8, 10, 129, 130, 137, 143})
 _MISSING = frozenset({3, 4})
+_MOVING = ("bytes", "checks", "transfers", "totalChecks", "totalTransfers", "listed", "deletes")
+_PUBLIC = frozenset({"type", "provider", "region", "endpoint", "host", "port", "url", "env_auth"})
+_SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,8 @@ class Said:
         self.comparing = False
         self.differing: list[str] = []
         self.refused: list[str] = []
-        self._before = (0, 0)
+        self._moved: tuple[object, ...] = ()
+        self._moved_at = monotonic()
         self._messages: deque[str] = deque(maxlen=20)
         self._on_progress = on_progress
 
@@ -79,7 +92,14 @@ class Said:
             self.differing.append(line)
         self._messages.append(line[:500])
 
+    def is_stalled(self) -> bool:
+        """Return whether nothing has moved for longer than a cloud or a disk may take."""
+        return monotonic() - self._moved_at > SILENCE.total_seconds()
+
     def _hear_stats(self, stats: Mapping[str, Any]) -> None:
+        moved = (self.comparing, *(stats.get(key) for key in _MOVING))
+        if moved != self._moved:
+            self._moved, self._moved_at = moved, monotonic()
         if self.comparing:
             return
         done, total = _number(stats.get("bytes")), _number(stats.get("totalBytes"))
@@ -99,6 +119,18 @@ class Said:
         return "\n".join(self._messages)
 
 
+class _OrStalled(Event):
+    """Set when another event is, or when nothing moves any more."""
+
+    def __init__(self, cancel: Event, said: Said) -> None:
+        super().__init__()
+        self._cancel, self._said = cancel, said
+
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+        return self._cancel.is_set() or self._said.is_stalled()
+
+
 @lru_cache(maxsize=4)
 def checked_rclone(path: str) -> str:
     """Given rclone's path, return it; raise ToolFailed where it is older than 1.75."""
@@ -110,8 +142,8 @@ def checked_rclone(path: str) -> str:
     version = tuple(int(part) for part in found.groups()) if found else (0, 0, 0)
     if version < OLDEST_RCLONE:
         raise ToolFailed(
-            "The installed rclone is too old to be trusted with a cloud.",
-            hint="Run `make install`: it brings rclone 1.75 or newer.",
+            "The installed program for the cloud is too old to be trusted.",
+            hint="Run `make install`: it brings a newer one.",
             detail=f"{path}: {said[0] if said else 'no answer'}",
         )
     return path
@@ -129,25 +161,34 @@ class Rclone:
     # -- command lines -----------------------------------------------------------------------
 
     def copying_then_comparing(
-        self, direction: Direction, only: Sequence[str], *, immutable: bool, hashed: bool
+        self,
+        direction: Direction,
+        only: Sequence[str],
+        *,
+        immutable: bool,
+        hashed: bool,
+        fresh: str = "",
     ) -> list[str]:
         """Return one program that copies, and compares only where copying went well.
+
+        `fresh` is a file of names that are compared by hashes even where `hashed` is False.
 
         Nothing is decided by `--checksum`: it would overwrite a good object with a rotten file.
         """
         how = "" if hashed else "--size-only"
         only_copy = "--immutable" if immutable else ""
         return [
-            *("/bin/sh", "-c", _SCRIPT, "mirror", self._program(), how, only_copy),
+            *("/bin/sh", "-c", _SCRIPT, "mirror", self._program(), how, only_copy, fresh),
             *self._flags(),
             *only,
             *_ends(direction),
         ]
 
-    def comparing(self, source: str, target: str, only: Sequence[str]) -> list[str]:
+    def comparing(self, direction: Direction, only: Sequence[str], *, hashed: bool) -> list[str]:
         """Return the program that only compares, by hashes where the remote keeps them."""
+        how = [] if hashed else ["--size-only"]
         argv = [self._program(), "check", "--one-way", "--differ", "-", "--missing-on-dst", "-"]
-        return [*argv, *self._flags(), *only, *_ends(Direction(source, target))]
+        return [*argv, *how, *self._flags(), *only, *_ends(direction)]
 
     def _program(self) -> str:
         return checked_rclone(process.find("rclone"))
@@ -178,26 +219,49 @@ class Rclone:
         self, argv: Sequence[str], watch: Watch, said: Said, *, stdin: bytes | None = None
     ) -> int:
         """Run a program of ours outside any lock and return its exit code."""
-        limits = process.Limits(idle=SILENCE)
-        ended = process.run(
-            argv,
-            on_line=said.hear,
-            on_error_line=said.hear,
-            stdin=stdin,
-            limits=limits,
-            watch=watch,
-        )
+        with self.patience(said, watch) as patient:
+            ended = process.run(
+                argv,
+                on_line=said.hear,
+                on_error_line=said.hear,
+                stdin=stdin,
+                limits=process.Limits(idle=SILENCE),
+                watch=patient,
+            )
         return ended.code
+
+    @contextmanager
+    def patience(self, said: Said, watch: Watch) -> Iterator[Watch]:
+        """Lend a watch that also stops what no longer moves; raise MirrorUnreachable then."""
+        try:
+            yield Watch(watch.progress, _OrStalled(watch.cancel, said))
+        except Cancelled as error:
+            if watch.cancel.is_set():
+                raise
+            raise MirrorUnreachable(
+                f"The cloud “{self._name}” did not move for {SILENCE}, so it was stopped.",
+                detail=self._without_secrets(said.detail),
+            ) from error
 
     def judge(self, code: int, said: Said, *, comparing: bool = False) -> None:
         """Raise what an exit code means; nothing where it is good."""
         if code == 0 and not said.differing:
             return
-        detail = f"rclone ended with {code}\n{said.detail}"
+        detail = self._without_secrets(f"rclone ended with {code}\n{said.detail}")
         if comparing and said.differing:
             names = ", ".join(said.differing[:5])
             raise MirrorRefused(f"The cloud “{self._name}” differs at {names}.", detail=detail)
         raise self._failure(code, said, detail)
+
+    def _without_secrets(self, text: str) -> str:
+        """Return text with every value of the configuration blotted out, save harmless ones."""
+        try:
+            lines = self._config.read_text(errors="replace").splitlines() if self._config else []
+        except OSError:
+            return text
+        for secret in sorted(_secrets_in(lines), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
 
     def _failure(self, code: int, said: Said, detail: str) -> ApplianceError:
         if code == 6:
@@ -257,6 +321,15 @@ class Rclone:
         finally:
             listing.unlink()
 
+    @contextmanager
+    def hashing(self, names: Sequence[str]) -> Iterator[str]:
+        """Lend a file of names for `copying_then_comparing`, "" for none."""
+        if not names:
+            yield ""
+            return
+        with self.only_files(names) as (flag,):
+            yield flag.partition("=")[2]
+
     def folders(self, path: str, watch: Watch) -> list[str]:
         """Return the names of the folders in a place, none where the place is missing."""
         listed = self._ask(["lsf", "--dirs-only", "--max-depth=1", path], watch)
@@ -274,10 +347,10 @@ class Rclone:
         return sum(int(line) for line in listed or [] if line.isdigit())
 
     def remove(self, path: str, names: Sequence[str], watch: Watch) -> None:
-        """Delete exactly these segments of a cloud copy; the only place that deletes anything."""
+        """Delete exactly these objects of a cloud copy; the only place that deletes anything."""
         said = Said()
         with self.only_files(names) as only:
-            argv = [self._program(), "delete", *only, *self._flags(), f"{path}/data"]
+            argv = [self._program(), "delete", *only, *self._flags(), path]
             self.judge(self.run(argv, watch, said), said)
 
     def probe(self, remote: str, watch: Watch) -> None:
@@ -287,6 +360,18 @@ class Rclone:
         self.write(at, token, watch)
         if self.read(at, watch) != token + "\n":
             raise MirrorRefused(f"The cloud “{self._name}” does not keep what is sent to it.")
+
+
+def _secrets_in(lines: Sequence[str]) -> frozenset[str]:
+    """Given the lines of rclone's configuration, return what must not be shown."""
+    secret: set[str] = set()
+    for line in lines:
+        key, equals, value = line.partition("=")
+        if equals and key.strip() not in _PUBLIC:
+            secret |= {value.strip(), *re.findall(r'"([^"]+)"', value)}
+        elif not equals and not line.strip().startswith(("[", "#", ";")):
+            secret.add(line.strip())  # torn: rclone would quote it
+    return frozenset(each for each in secret if len(each) >= _SHORTEST_SECRET)
 
 
 def _ends(direction: Direction) -> list[str]:

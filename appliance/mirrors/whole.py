@@ -26,9 +26,15 @@ class Whole:
     segments: tuple[str, ...]
     """`folder/number`, by number."""
 
-    def files(self) -> tuple[str, ...]:
+    def files(self, *, with_config: bool = True) -> tuple[str, ...]:
         """Return every path that belongs to it, relative to the repository."""
-        return ("config", "README", *(f"data/{name}" for name in self.segments))
+        config = ("config",) if with_config else ()
+        return (*config, "README", *(f"data/{name}" for name in self.segments))
+
+    def since(self, last: Whole | None) -> tuple[str, ...]:
+        """Return the paths of the segments that an earlier state does not have."""
+        known = frozenset(last.segments) if last else frozenset()
+        return tuple(f"data/{name}" for name in self.segments if name not in known)
 
     def as_text(self) -> str:
         """Return it as lines of ranges, `FOLDER/FIRST-LAST`."""

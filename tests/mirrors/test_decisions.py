@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.core.errors import MirrorRefused
 from appliance.mirrors.expiry import plan_removal
+from appliance.mirrors.segments import holds_only_a_lock
 from appliance.mirrors.whole import Whole, numbers_up_to
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -75,3 +78,31 @@ def test_what_came_back_is_no_longer_missing() -> None:
     plan = plan_removal(there, _names({1, 2, 9}), AGE, NOW, {"0/1": LONG_AGO, "0/3": NOW})
     assert plan.missing == {"0/3": NOW}
     assert plan.removed == ()
+
+
+def _entry(tag: int, key: bytes = b"", data: bytes = b"") -> bytes:
+    return struct.pack("<IIB", 0, 9 + len(key) + len(data), tag) + key + data
+
+
+MANIFEST = bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("content", "only_a_lock"),
+    [
+        (b"BORG_SEG" + _entry(2), True),
+        (b"BORG_SEG" + _entry(1, MANIFEST), True),
+        (b"BORG_SEG" + _entry(0, MANIFEST, b"x" * 500) + _entry(2), True),
+        (b"BORG_SEG" + _entry(0, b"k" * 32, b"x"), False),
+        (b"BORG_SEG" + _entry(0, MANIFEST, b"x") + _entry(1, b"k" * 32), False),
+        (b"BORG_SEG" + _entry(3, MANIFEST), False),
+        (b"BORG_SEG" + _entry(2)[:5], False),
+        (b"", False),
+        (b"encrypted by somebody else", False),
+    ],
+)
+def test_a_segment_of_a_lock_is_told_from_one_with_news(
+    tmp_path: Path, content: bytes, only_a_lock: bool
+) -> None:
+    (tmp_path / "7").write_bytes(content)
+    assert holds_only_a_lock(tmp_path / "7") is only_a_lock

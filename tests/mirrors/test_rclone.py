@@ -290,7 +290,7 @@ def test_B12_a_disk_with_another_repository_gets_its_own_prefix(office: Office) 
 def test_B12_a_foreign_id_under_the_prefix_stops_the_mirror(office: Office) -> None:
     config = office.cloud / office.repository.id() / "config"
     config.write_text("[repository]\nid = " + "0" * 64 + "\n")
-    with pytest.raises(MirrorRefused, match="another repository"):
+    with pytest.raises(MirrorRefused, match="another copy"):
         office.mirror.push(office.repository, Watch())
     assert "0" * 64 in config.read_text()
 
@@ -533,6 +533,110 @@ def test_expire_removes_nothing_because_of_an_emptied_or_set_back_disk(office: O
     with pytest.raises(ApplianceError):
         office.mirror.expire(office.repository, later, known, Watch())
     assert office.objects() == before
+
+
+def _add(office: Office, number: int = 5) -> None:
+    layout = lay(office.folder.with_name(f"stage-{number}"), {"manifest.json": os.urandom(50_000)})
+    office.repository.create(day(number, layout), layout, Watch())
+
+
+def _stub(tmp_path: Path, on_copy: str) -> Path:
+    """An rclone that is the real one, but for `copy`."""
+    from appliance.system.process import find
+
+    stub = tmp_path / "rclone-stub"
+    stub.write_text(f'#!/bin/sh\nreal={find("rclone")}\n[ "$1" != copy ] || {{ {on_copy}; }}\n')
+    stub.write_text(stub.read_text() + 'exec "$real" "$@"\n')
+    stub.chmod(0o755)
+    return stub
+
+
+def test_a_night_without_news_sends_nothing_and_still_looks(office: Office) -> None:
+    office.mirror.push(office.repository, Watch())
+    before, here = office.objects(), office.segments()
+    sent = office.mirror.push(office.repository, Watch())
+    assert (sent.files, sent.size_bytes) == (0, 0)
+    assert office.objects() == before
+    assert office.segments() == here
+    victim = max(office.cloud.rglob("data/*/*"), key=lambda path: path.stat().st_size)
+    victim.unlink()
+    office.mirror.push(office.repository, Watch())
+    assert victim.is_file()
+    _add(office)
+    assert office.mirror.push(office.repository, Watch()).size_bytes > 50_000
+
+
+def test_B3_what_a_large_repository_sends_is_compared_by_hashes(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloud that flips a byte of what it is given, and tells the right size."""
+    monkeypatch.setattr("appliance.mirrors.rclone.HASHED_UP_TO_BYTES", 0)
+    mark = tmp_path / "mark"
+    mark.touch()
+    found = f"find {office.cloud} -path '*/data/*' -type f -size +20k -newer {mark}"
+    flip = f'"$real" "$@"; printf XX | dd of=$({found}) bs=1 seek=99 conv=notrunc; exit 0'
+    monkeypatch.setattr("appliance.system.process.find", _finding(_stub(tmp_path, flip)))
+    _add(office)
+    with pytest.raises(MirrorRefused, match="differs at data/"):
+        office.mirror.push(office.repository, Watch())
+
+
+def test_a_large_repository_is_pushed_and_compared(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.mirrors.rclone.HASHED_UP_TO_BYTES", 0)
+    _add(office)
+    assert office.mirror.push(office.repository, Watch()).files > 0
+    office.mirror.compare(office.repository, Watch())
+
+
+def test_a_cloud_in_which_nothing_moves_is_given_up_and_the_lock_with_it(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = """while :; do echo '{"stats": {"bytes": 7}}' >&2; sleep 0.2; done"""
+    monkeypatch.setattr("appliance.system.process.find", _finding(_stub(tmp_path, talk)))
+    monkeypatch.setattr("appliance.mirrors.transfer.SILENCE", timedelta(seconds=4))
+    _add(office)
+    with pytest.raises(MirrorUnreachable, match="did not move"):
+        office.mirror.push(office.repository, Watch())
+    assert not (office.folder / "lock.exclusive").exists()
+
+
+def test_another_reserve_does_not_stop_the_mirror(office: Office) -> None:
+    office.mirror.push(office.repository, Watch())
+    config = office.folder / "config"
+    kept = (office.cloud / office.repository.id() / "config").read_bytes()
+    changed = config.read_text().replace("additional_free_space = 0", "additional_free_space = 9")
+    assert changed != config.read_text()
+    config.write_text(changed)
+    office.mirror.push(office.repository, Watch())
+    _add(office)
+    office.mirror.push(office.repository, Watch())
+    office.mirror.compare(office.repository, Watch())
+    assert (office.cloud / office.repository.id() / "config").read_bytes() == kept
+
+
+def test_expire_keeps_the_newest_thirty_lists_of_what_was_pushed(office: Office) -> None:
+    lists = office.cloud / office.repository.id() / "whole"
+    (newest,) = lists.iterdir()
+    for number in range(40):
+        (lists / f"0{number}").write_text("0/0-0\n")
+        (lists / f"0{number}").rename(lists / str(number))
+    lists.joinpath(newest.name).write_text(newest.read_text())
+    before = {int(path.name) for path in lists.iterdir()}
+    office.mirror.expire(office.repository, NOW, {}, Watch())
+    assert {int(path.name) for path in lists.iterdir()} == set(sorted(before)[-30:])
+
+
+def test_nothing_of_the_clouds_settings_stands_in_an_error(office: Office, tmp_path: Path) -> None:
+    config = tmp_path / "rclone.conf"
+    config.write_text("[far]\ntype = s3\nsecret_access_key = canary-1\ncanary-torn-line\n")
+    mirror = RcloneMirror("cloud", "disk-a", "far:b", config, state=tmp_path / "state")
+    with pytest.raises(ApplianceError) as caught:
+        mirror.push(office.repository, Watch())
+    assert "canary" not in caught.value.message + caught.value.detail + caught.value.hint
+    said = mirror._rclone._without_secrets("it said canary-1 and canary-torn-line")
+    assert said == "it said *** and ***"
 
 
 @pytest.mark.parametrize(
