@@ -64,7 +64,7 @@ class BorgRepository:
         remote_borg: str | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         reserve_bytes: int | None = None,
-        ballast_bytes: int = 0,
+        ballast_bytes: int | None = None,
         read_only: bool = False,
     ) -> None:
         self._folder = None if "://" in location else RepositoryFolder(name, Path(location))

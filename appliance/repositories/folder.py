@@ -23,6 +23,7 @@ _ROOM_FOR_LOCKS_BYTES = 1 << 20
 
 BALLAST = "appliance.ballast"
 _ID = re.compile(rb"^id = ([0-9a-f]{64})\s*$", re.MULTILINE)
+_RESERVE = re.compile(rb"^additional_free_space = (\d+)\s*$", re.MULTILINE)
 _LOCK_NAME = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)-[0-9a-f]+")
 
 
@@ -69,7 +70,7 @@ class RepositoryFolder:
         """Raise WrongDisk where this is a fetched or hand-made partial copy of a repository."""
         if (self.path / COPY_MARKER).exists() or not (self.path / "nonce").is_file():
             raise WrongDisk(
-                f"“{self.name}” is a copy of another repository and is never written to.",
+                f"“{self.name}” is a copy of another disk and is never written to.",
                 hint="Restore from it, and let `appliance init` make a new one for backups.",
             )
 
@@ -103,6 +104,11 @@ class RepositoryFolder:
         """Return the size of the filesystem."""
         stat = os.statvfs(self.path)
         return stat.f_blocks * stat.f_frsize
+
+    def reserve_bytes(self) -> int | None:
+        """Return the room that the repository's config reserves; None where it is no number."""
+        found = _RESERVE.search(self.config.read_bytes())
+        return int(found[1]) if found else None
 
     def lay_ballast(self, size_bytes: int) -> None:
         """Occupy room that can be given up when the disk is so full that nothing else works."""

@@ -130,6 +130,7 @@ class Opening:
         if self.folder:
             self.folder.probe()
             ConfigKeeper(self.folder, self.borg.state).bring_back()
+            self.room.keep_reserve(self.folder)
 
     def _opened(self, env: Mapping[str, str] | None = None) -> str:
         arguments = ["--json", "--last", "1", self.borg.target()]

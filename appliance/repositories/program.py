@@ -25,6 +25,9 @@ LOCK_WAIT_SECONDS = 5
 SILENCE = timedelta(hours=1)
 """Longer without a sign of life is a hung disk or line, however large the repository."""
 
+SILENCE_UNDER_LOCK = timedelta(minutes=30)
+"""The same for a program that keeps everybody else out meanwhile."""
+
 _ERROR_LEVELS = frozenset({"ERROR", "CRITICAL"})
 _KEPT_MESSAGES = 20
 
@@ -42,9 +45,13 @@ class Ended:
         try:
             parsed = json.loads("\n".join(self.lines))
         except ValueError as error:
-            raise ToolFailed("Borg's answer could not be read.", detail=str(error)) from error
+            raise ToolFailed(
+                "The answer of the backup program could not be read.", detail=str(error)
+            ) from error
         if not isinstance(parsed, dict):
-            raise ToolFailed("Borg's answer could not be read.", detail="not an object")
+            raise ToolFailed(
+                "The answer of the backup program could not be read.", detail="not an object"
+            )
         return parsed
 
 
@@ -109,8 +116,8 @@ def checked_borg(path: str) -> str:
     version = tuple(int(part) for part in found.groups()) if found else (0, 0, 0)
     if not OLDEST_BORG <= version < (2, 0, 0):
         raise ToolFailed(
-            "The installed Borg is not one that this box can trust.",
-            hint="Run `make install`: it brings Borg 1.4.5 or newer.",
+            "The installed backup program is not one that this box can trust.",
+            hint="Run `make install`: it brings the right one.",
             detail=f"{path}: {said[0] if said else 'no answer'}",
         )
     return path
@@ -227,6 +234,7 @@ class BorgProgram:
             on_line=on_line,
             env=self._prepared(),
             on_error_line=messages.hear,
+            limits=process.Limits(idle=SILENCE_UNDER_LOCK),
             watch=watch,
         )
         return result.code, messages

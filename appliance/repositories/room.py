@@ -18,6 +18,8 @@ SEGMENT_BYTES = 64 * MIB
 _LARGEST_RESERVE_BYTES = 2048 * MIB
 _LEAST_RESERVE_BYTES = 10 * MIB  # Borg takes nothing smaller
 _SHARE_IN_RESERVE = 20
+_BALLAST_BYTES = SEGMENT_BYTES + 32 * MIB
+_LARGE_DISK_BYTES = 8192 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +27,39 @@ class Room:
     """Segment size, reserve and ballast of one repository.
 
     `reserve_bytes` None means a twentieth of the disk, at most 2 GiB. `ballast_bytes` is a file
-    that is given up when others have filled the disk to the last byte; sensible on a disk of its
-    own: a segment and 32 MiB.
+    that is given up when others have filled the disk to the last byte; None means a segment and
+    32 MiB on a disk of its own (not the box's) that is larger than 8 GiB.
     """
 
     borg: BorgProgram
     folder: RepositoryFolder | None
     segment_bytes: int
     reserve_bytes: int | None
-    ballast_bytes: int
+    ballast_bytes: int | None
 
     def settle(self, folder: RepositoryFolder) -> None:
         """Give a new repository its segment size, reserve and ballast."""
-        reserve = self.reserve_bytes
-        if reserve is None:
-            share = folder.total_bytes() // _SHARE_IN_RESERVE
-            reserve = max(_LEAST_RESERVE_BYTES, min(_LARGEST_RESERVE_BYTES, share))
         self._configure("max_segment_size", self.segment_bytes)
-        self._configure("additional_free_space", reserve)
-        folder.lay_ballast(self.ballast_bytes)
+        self._configure("additional_free_space", self._reserve(folder))
+        folder.lay_ballast(self._ballast(folder))
+
+    def keep_reserve(self, folder: RepositoryFolder) -> None:
+        """Settle the reserve where it is not the configured one, as long as there is room to."""
+        reserve = self._reserve(folder)
+        if folder.reserve_bytes() != reserve and folder.free_bytes() > self.segment_bytes:
+            self._configure("additional_free_space", reserve)
+
+    def _reserve(self, folder: RepositoryFolder) -> int:
+        if self.reserve_bytes is not None:
+            return max(_LEAST_RESERVE_BYTES, self.reserve_bytes) if self.reserve_bytes else 0
+        share = folder.total_bytes() // _SHARE_IN_RESERVE
+        return max(_LEAST_RESERVE_BYTES, min(_LARGEST_RESERVE_BYTES, share))
+
+    def _ballast(self, folder: RepositoryFolder) -> int:
+        if self.ballast_bytes is not None:
+            return self.ballast_bytes
+        own = folder.path.stat().st_dev != self.borg.state.stat().st_dev
+        return _BALLAST_BYTES if own and folder.total_bytes() > _LARGE_DISK_BYTES else 0
 
     def making(self, call: Callable[[], Ended]) -> None:
         """Run what frees room; on a full disk give up ballast and reserve for that long."""
@@ -52,7 +68,10 @@ class Room:
         except DiskFull:
             if self.folder is None:
                 raise
-            with self.folder.ballast_away(self.ballast_bytes), self._reserve_lowered(self.folder):
+            with (
+                self.folder.ballast_away(self._ballast(self.folder)),
+                self._reserve_lowered(self.folder),
+            ):
                 self.explaining(call)
 
     def explaining(self, call: Callable[[], Ended]) -> Ended:

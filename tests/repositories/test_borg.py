@@ -88,6 +88,38 @@ def test_a_new_repository_has_repokey_64_mib_segments_and_a_reserve(tmp_path: Pa
     assert "key = " in config
 
 
+def test_another_reserve_counts_from_the_next_run_and_equal_ones_write_nothing(
+    repository: BorgRepository, tmp_path: Path
+) -> None:
+    config = tmp_path / "repository" / "config"
+    assert "additional_free_space = 0" in config.read_text()
+    repository.id()
+    before = config.stat()
+    wider = borg_at(tmp_path / "repository", tmp_path / "state", reserve_bytes=40 << 20)
+    repository.id()
+    assert (config.stat().st_ino, config.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    wider.id()
+    assert f"additional_free_space = {40 << 20}" in config.read_text()
+    before = config.stat()
+    wider.id()
+    assert (config.stat().st_ino, config.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    _store(wider, tmp_path, 0)
+
+
+@pytest.mark.skipif(not ROOT, reason="a disk of one's own needs root")
+def test_A9_a_large_disk_of_its_own_gets_ballast_and_the_boxs_own_does_not(tmp_path: Path) -> None:
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    _run("mount", "-t", "tmpfs", "-o", "size=9g", "none", str(mount))
+    try:
+        borg_at(mount / "r", tmp_path / "s1").create_repository()
+        assert (mount / "r" / "appliance.ballast").stat().st_size == 96 << 20
+    finally:
+        _run("umount", str(mount))
+    borg_at(tmp_path / "r", tmp_path / "s2").create_repository()
+    assert not (tmp_path / "r" / "appliance.ballast").exists()
+
+
 def test_a_missing_parent_folder_is_an_absent_disk(tmp_path: Path) -> None:
     with pytest.raises(DiskAbsent):
         borg_at(tmp_path / "no" / "repository", tmp_path / "state").create_repository()
