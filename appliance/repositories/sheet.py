@@ -16,6 +16,9 @@ import segno
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """No i, l, o, 0, 1: nothing that print or handwriting confuses. 31 letters, 4.95 bits each."""
 
+OPENED_BY = "Borg 1.4 or 1.2"
+"""Measured: Debian's 1.2.4 lists, checks and extracts what 1.4.5 wrote. Not Borg 2."""
+
 _GROUPS = 7
 _GROUP_LETTERS = 4
 """28 letters are 138 bits; Borg stretches a passphrase too little to save a weak one (A19)."""
@@ -53,7 +56,7 @@ def render(sheet: Sheet) -> str:
         "Copy": sheet.repository,
         "Lies in": sheet.location,
         "Identity": sheet.repository_id,
-        "Made with": f"Borg {sheet.borg_version}; any Borg from 1.4.5, below 2, opens it",
+        "Made with": f"Borg {sheet.borg_version}; {OPENED_BY} opens it",
         "Printed": f"{sheet.made:%d %B %Y}",
     }
     rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in facts.items())
@@ -79,7 +82,7 @@ def _steps(sheet: Sheet) -> tuple[str, ...]:
     folder = escape(sheet.location.rstrip("/").rpartition("/")[2])
     return (
         (
-            "On any computer with Linux or macOS install Borg 1.4 (<code>borgbackup</code>) and "
+            f"On any computer with Linux or macOS install {OPENED_BY} (<code>borgbackup</code>) and "
             "<code>zstd</code>. Plug the disk in."
         ),
         (

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import appliance
 from appliance.core.ports import Watch
 from appliance.repositories.sheet import Sheet, new_passphrase, render
 from tests.contract.test_repository import borg_at
@@ -48,6 +49,13 @@ def test_the_sheet_says_everything_that_is_needed() -> None:
     assert "616263 646566" in page
     assert "21 November 2026" in page
     assert "<svg" in page
+
+
+def test_sheet_and_how_to_restore_name_the_same_versions_of_borg() -> None:
+    how_to = Path(appliance.__file__).parent / "exports" / "how_to_restore.py"
+    assert "borg (version 1.4 or 1.2)" in how_to.read_text()
+    assert "install Borg 1.4 or 1.2 " in render(SHEET)
+    assert "from 1.4.5" not in render(SHEET)
 
 
 def test_the_sheet_needs_nothing_from_outside() -> None:
