@@ -163,7 +163,7 @@ class Opening:
         expected = self.expected_id
         if expected not in (None, found):
             raise WrongDisk(
-                f"Another repository lies where “{self.borg.name}” should be.",
+                f"Another backup disk lies where “{self.borg.name}” should be.",
                 detail=f"expected {expected}, found {found}",
             )
 

@@ -82,8 +82,8 @@ def _steps(sheet: Sheet) -> tuple[str, ...]:
     folder = escape(sheet.location.rstrip("/").rpartition("/")[2])
     return (
         (
-            f"On any computer with Linux or macOS install {OPENED_BY} (<code>borgbackup</code>) and "
-            "<code>zstd</code>. Plug the disk in."
+            f"On any computer with Linux or macOS install {OPENED_BY} (<code>borgbackup</code>) "
+            "and <code>zstd</code>. Plug the disk in."
         ),
         (
             f"Find the folder <code>{folder}</code> on it; below it is called {place}. "
