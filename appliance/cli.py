@@ -13,7 +13,14 @@ import click
 
 from . import __version__, config
 from .core import moment, words
-from .core.errors import ApplianceError, Cancelled, ConfigError, DiskAbsent, RepositoryBusy
+from .core.errors import (
+    ApplianceError,
+    Cancelled,
+    ConfigError,
+    DiskAbsent,
+    RepositoryBusy,
+    SourceRefused,
+)
 from .core.model import Archive, Run, Trigger
 from .screen import (
     complain,
@@ -122,10 +129,18 @@ source_argument = click.argument("source", shell_complete=_names("source"))
 
 
 @main.command()
+@click.option(
+    "--repository",
+    shell_complete=_names("repository"),
+    help="Instead read everything on this one; whole, it is trusted again.",
+)
 @json_option
 @office
-def check(office: Office, as_json: bool) -> None:
-    """Name every problem of the configuration at once."""
+def check(office: Office, repository: str | None, as_json: bool) -> None:
+    """Name every problem of the configuration at once; or read a whole repository."""
+    if repository is not None:
+        name = office.settings.repository_named(repository).name
+        _run(office, [f"check:{name}"], as_json=as_json)
     settings = office.settings
     office.box.check_secrets()
     counts = {kind: len(getattr(settings, kind)) for kind in ("source", "repository", "mirror")}
@@ -157,6 +172,11 @@ def trust(office: Office, source: str, yes: bool) -> None:
     if offered.is_pinned:
         say("This key is pinned already.")
         return
+    if offered.in_configuration:
+        raise SourceRefused(
+            f"The server shows another key than `host_key` in {office.path} says.",
+            hint="If you were told that it changed, correct `host_key` there, or remove it.",
+        )
     if offered.pinned:
         say(f"! Until now another key was pinned: {offered.pinned}")
         say("  If nobody told you that the server changed, do not go on.")

@@ -21,7 +21,7 @@ from .core.events import Event, RunFinished, RunStarted, StepFinished
 from .core.model import Trigger
 from .core.ports import Mirror, Repository, Source
 from .core.schedule import Schedule, parse
-from .engine import drill, mirroring, pipeline
+from .engine import drill, examination, mirroring, pipeline
 from .engine.restore import CloudCopy
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
@@ -186,7 +186,7 @@ def _started(engine: Engine, stop: threading.Event) -> list[threading.Thread]:
 
 def _jobs(box: Box) -> dict[str, Work]:
     """What can be asked for: each source by its name, each mirror as `mirror:NAME`, and the
-    test restore from each place as `drill:NAME`.
+    test restore from each place as `drill:NAME`; reading a whole repository is `check:NAME`.
     """
 
     def back_up(source: Source) -> Work:
@@ -199,7 +199,14 @@ def _jobs(box: Box) -> dict[str, Work]:
 
     jobs = {name: back_up(source) for name, source in box.sources.items()}
     jobs |= {mirroring.job_name(name): push(each) for name, each in box.mirrors.items()}
-    return jobs | _drills(box)
+    return jobs | _drills(box) | _examinations(box)
+
+
+def _examinations(box: Box) -> dict[str, Work]:
+    def of(name: str) -> Work:
+        return lambda _, watch, __: examination.examine(name, box.kit, watch)
+
+    return {examination.job_name(name): of(name) for name in box.repositories}
 
 
 def _drills(box: Box) -> dict[str, Work]:

@@ -14,9 +14,7 @@ from urllib.parse import urlsplit
 from .box import Box
 from .config import SftpSource
 from .core.errors import ApplianceError
-from .core.model import Run
-from .core.ports import Watch
-from .engine import examination, memory
+from .engine import memory
 from .repositories import sheet as emergency_sheet
 from .sources.hostkeys import HostKey, pin, pinned
 from .system.files import write_durably
@@ -37,6 +35,8 @@ class Offer:
 
     key: HostKey
     pinned: str
+    in_configuration: bool = False
+    """Whether that one stands in the configuration, where nothing but a person changes it."""
 
     @property
     def is_pinned(self) -> bool:
@@ -81,16 +81,6 @@ def sheet(box: Box, name: str) -> str:
     )
 
 
-def examine(box: Box, name: str, watch: Watch | None = None) -> Run:
-    """Given a repository's name, read everything on it; where all is whole, clear its damage mark.
-
-    Return the finished Run, which the ledger has; it failed where anything is off. The caller
-    holds the worker's lock. Raise ConfigError where there is no such repository.
-    """
-    section = box.settings.repository_named(name)
-    return examination.examine(section.name, box.kit, watch or Watch()).run
-
-
 def offered_key(box: Box, name: str) -> Offer:
     """Given the name of an SFTP source or an ssh:// repository, return the key its server shows.
 
@@ -101,7 +91,8 @@ def offered_key(box: Box, name: str) -> Offer:
     host, port, configured = _server(box, name)
     key = sftp.trust(sftp.SftpSettings(name=name, host=host, port=port, user=""))
     known = [each.fingerprint for each in pinned(box.known_hosts, host, port)]
-    return Offer(key, configured or (known[0] if known else ""))
+    believed = key.fingerprint if key.fingerprint in known else next(iter(known), "")
+    return Offer(key, configured or believed, bool(configured))
 
 
 def pin_key(box: Box, offer: Offer) -> None:

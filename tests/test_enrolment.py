@@ -71,14 +71,13 @@ def test_another_passphrase_does_not_open_what_is_there(box, office):
 
 
 @pytest.mark.slow
-def test_the_mark_of_damage_comes_off_when_everything_was_read_and_is_whole(box):
+def test_the_mark_of_damage_comes_off_when_everything_was_read_and_is_whole(box, office):
     enrolment.init_repository(box, "disk-a")
     memory.mark_damaged(box.ledger, "disk-a", "it was full")
-    run = enrolment.examine(box, "disk-a")
-    assert run.outcome is Outcome.OK
+    (run,) = office.json("check", "--repository", "disk-a")
+    assert run["outcome"] == Outcome.OK
     assert not memory.is_damaged(box.ledger, "disk-a")
-    with pytest.raises(ConfigError):
-        enrolment.examine(box, "disk-z")
+    assert "did you mean" in office.call("check", "--repository", "disk-z").stderr
 
 
 def test_names_that_are_not_configured_are_refused(box):

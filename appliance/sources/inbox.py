@@ -34,8 +34,6 @@ class InboxSettings:
     stable_for_seconds: float = 120.0
     max_bytes: int = 1 << 40
     reserve_bytes: int = 1 << 30
-    done_days: int = 30
-    """How long what was archived stays in `done/`; 0 = for ever."""
 
 
 def pull(
@@ -81,24 +79,6 @@ def settle(settings: InboxSettings, export: Export) -> None:
             entry = _archived(folder, entries, file)
             if entry:
                 _move(folder, entry.raw)
-
-
-def tidy(settings: InboxSettings, now: datetime) -> int:
-    """Delete what has lain in `done/` for longer than `done_days`; return how many files.
-
-    Call it only while the clock is trusted.
-    """
-    if not settings.done_days:
-        return 0
-    oldest = (now - timedelta(days=settings.done_days)).timestamp()
-    removed = 0
-    with _opened(settings) as folder, _done(folder) as done:
-        for name in os.listdir(done):  # noqa: PTH208 - an open folder has no path
-            found = os.stat(name, dir_fd=done, follow_symlinks=False)
-            if stat.S_ISREG(found.st_mode) and found.st_ctime < oldest:
-                os.unlink(name, dir_fd=done)
-                removed += 1
-    return removed
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -203,14 +203,3 @@ def test_C6_a_done_that_is_a_link_is_not_followed(folder, tmp_path):
         inbox.settle(settings(folder), export)
     assert names(outside) == []
     assert (folder / "a.csv").exists()
-
-
-def test_tidy_deletes_from_done_only_what_is_old(folder, tmp_path):
-    (folder / "a.csv").write_text("x")
-    inbox.settle(settings(folder), pull(folder, tmp_path))
-    (folder / "b.csv").write_text("x")
-    now = datetime.now(UTC)
-    assert inbox.tidy(settings(folder, done_days=0), now + timedelta(days=400)) == 0
-    assert inbox.tidy(settings(folder), now + timedelta(days=29)) == 0
-    assert inbox.tidy(settings(folder), now + timedelta(days=31)) == 1
-    assert names(folder) == ["b.csv", "done"]

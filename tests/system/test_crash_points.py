@@ -72,7 +72,9 @@ class Real:
     def prepare(self) -> None:
         """Two days of backups, kept aside to begin from again and again."""
         (self.folder / "cloud").mkdir(parents=True)
-        self.disk.create_repository()
+        ledger = SqliteLedger(self.folder / "ledger.sqlite")
+        ledger.note("repository-id:disk-a", self.disk.create_repository())
+        ledger.close()
         for changed in (0, 9):
             self.back_up(changed)
             self.clock.forward(timedelta(days=1))
