@@ -128,7 +128,7 @@ def _names(kind: str) -> Callable[..., list[str]]:
 source_argument = click.argument("source", shell_complete=_names("source"))
 
 
-@main.command()
+@main.command(short_help="Name every problem of the configuration.")
 @click.option(
     "--repository",
     shell_complete=_names("repository"),
@@ -154,7 +154,7 @@ def check(office: Office, repository: str | None, as_json: bool) -> None:
     say(f"{office.path} is fine: {words.listed(parts)}.")
 
 
-@main.command()
+@main.command(short_help="Show an SFTP server's key and pin it.")
 @source_argument
 @click.option("--yes", is_flag=True, help="Pin without asking (only if you compared it elsewhere).")
 @office
@@ -186,7 +186,7 @@ def trust(office: Office, source: str, yes: bool) -> None:
     say(f"Pinned. Try it with `appliance run {source}`.")
 
 
-@main.command()
+@main.command(short_help="Make a repository (once) and its emergency sheet.")
 @click.argument("repository", shell_complete=_names("repository"))
 @office
 def init(office: Office, repository: str) -> None:
@@ -222,7 +222,7 @@ def _run(office: Office, jobs: list[str], *, as_json: bool) -> None:
     sys.exit(exit_code([one.outcome for one in runs]))
 
 
-@main.command()
+@main.command(short_help="Stop what waits or runs of a source.")
 @source_argument
 @office
 def cancel(office: Office, source: str) -> None:
@@ -250,7 +250,7 @@ def _job_named(settings: config.Settings, job: str) -> str:
     return job
 
 
-@main.command()
+@main.command(short_help="Say whether we are safe.")
 @json_option
 @office
 def status(office: Office, as_json: bool) -> None:
@@ -280,7 +280,7 @@ def _status(settings: config.Settings) -> Mapping[str, Any]:
         return {**health, "running": None, "waiting": []}
 
 
-@main.command()
+@main.command(short_help="List what was done, newest first.")
 @click.argument("source", required=False, shell_complete=_names("source"))
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--run", "run_id", type=int, help="Show one run with all its steps.")
@@ -325,7 +325,7 @@ def _show_run(run: Run | None, as_json: bool) -> None:
         say(run.detail)
 
 
-@main.command()
+@main.command(short_help="List the backups that can be restored.")
 @click.argument("source", required=False, shell_complete=_names("source"))
 @click.option("--repository", shell_complete=_names("repository"), help="Only of this one.")
 @json_option
@@ -373,7 +373,7 @@ def _when(box: Box, time: datetime) -> str:
     return words.when(time, box.zone, box.clock.now())
 
 
-@main.command()
+@main.command(short_help="Get files back into a folder.")
 @source_argument
 @click.option("--to", "into", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--at", "at", metavar="TIME", help="The newest good backup at or before TIME.")
@@ -427,7 +427,7 @@ def mirror(office: Office, name: str | None, as_json: bool) -> None:
     _run(office, [f"mirror:{each}" for each in names], as_json=as_json)
 
 
-@main.command()
+@main.command(short_help="Test-restore, and record whether all was whole.")
 @click.option("--from-mirror", "mirror", shell_complete=_names("mirror"), help="From the cloud.")
 @json_option
 @office
@@ -444,7 +444,7 @@ def drill(office: Office, mirror: str | None, as_json: bool) -> None:
     sys.exit(exit_code([one.outcome for one in runs]))
 
 
-@main.command()
+@main.command(short_help="Write a repository's emergency sheet.")
 @click.argument("repository", shell_complete=_names("repository"))
 @click.option("--to", "into", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
 @office
@@ -474,7 +474,7 @@ def daemon(office: Office) -> None:
     serve(office.box)
 
 
-@main.command()
+@main.command(short_help="Show the whole box on this machine.")
 @click.option("--once", is_flag=True, help="End after the proof instead of staying.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to play.")
 def demo(once: bool, folder: Path | None) -> None:
@@ -484,7 +484,7 @@ def demo(once: bool, folder: Path | None) -> None:
     sys.exit(play(folder, once=once))
 
 
-@main.command()
+@main.command(short_help="Have your shell complete names.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
