@@ -119,7 +119,7 @@ class Box:
             lambda: self.secrets.get(section.passphrase),
             self.state / "borg" / section.name,
             self.host_id,
-            expected_id=self.ledger.noted(known) or None,
+            expected_id=lambda: self.ledger.noted(known) or None,
             ssh_command=self._ssh_command(section),
             reserve_bytes=section.reserve,
         )
