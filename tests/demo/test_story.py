@@ -59,13 +59,16 @@ def test_the_demo_ends_all_its_children_however_it_is_ended(tmp_path, number):
     with subprocess.Popen(
         argv, env=_home(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as demo:
-        for line in demo.stdout:
-            said += line
-            if "$ appliance init" in line:
-                break
-        assert all(_answers(port) for port in _ports(said))
-        demo.send_signal(number)
-        demo.wait(60)
+        try:
+            for line in demo.stdout:
+                said += line
+                if "$ appliance init" in line:
+                    break
+            assert all(_answers(port) for port in _ports(said))
+            demo.send_signal(number)
+            demo.wait(60)
+        finally:
+            demo.kill()
     for _ in range(500):
         if not any(_answers(port) for port in _ports(said)):
             break
