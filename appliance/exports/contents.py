@@ -19,7 +19,7 @@ class Chain:
     """Path of the base, then of each patch."""
     size_bytes: int
     packed_bytes: int
-    """What zstd makes of the base; a new base is due when the patches outweigh half of it."""
+    """What zstd makes of the base; a new base is due when the patches outweigh it."""
 
 
 @dataclass(frozen=True, slots=True)

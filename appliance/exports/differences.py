@@ -52,13 +52,15 @@ class Growth:
         """Given a new patch, return whether it is worth keeping, rather than a new base.
 
         It must be smaller than half of what zstd would make of the new version; all patches
-        together no larger than half of the packed base; and the chain quick to rebuild.
+        together no larger than the packed base; and the chain quick to rebuild. (A new base
+        saves nothing until what leans on the old one is let go: at half of the base, day 48 of
+        a CRM that changes by 1 % a day cost as much as the twenty days before it.)
         """
         own_bytes = self.packed_bytes * new_bytes / max(1, self.base_bytes)
         links = len(self.patches) + 2
         return (
             patch_bytes * 2 < own_bytes
-            and (sum(self.patches) + patch_bytes) * 2 <= self.packed_bytes
+            and sum(self.patches) + patch_bytes <= self.packed_bytes
             and links <= MAX_LINKS
             and links * self.member_bytes <= MAX_REBUILD_BYTES
         )

@@ -333,14 +333,14 @@ def test_a_member_that_is_called_like_a_part_is_never_taken_for_one(tmp_path):
     assert "export/x/part-0001" in layout.stored
 
 
-def test_a_chain_gets_a_new_base_when_its_patches_outweigh_half_of_it(days):
+def test_a_chain_gets_a_new_base_when_its_patches_outweigh_it(days):
     lines, bases = table(400), []
     for day in range(1, 30):
         layout = days.add({"c.csv": csv(lines)})
         bases.append("export/c.csv" in layout.stored)
         assert days.restored() == {"c.csv": csv(lines)}
         lines = changed(lines, day, rows=20)
-    assert 2 <= sum(bases) <= 8
+    assert 2 <= sum(bases) <= 5
 
 
 def test_a_zip_is_given_back_exactly_from_its_members(days):
