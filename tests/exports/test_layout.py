@@ -335,7 +335,7 @@ def test_a_member_that_is_called_like_a_part_is_never_taken_for_one(tmp_path):
 
 def test_a_chain_gets_a_new_base_when_its_patches_outweigh_it(days):
     lines, bases = table(400), []
-    for day in range(1, 30):
+    for day in range(1, 50):
         layout = days.add({"c.csv": csv(lines)})
         bases.append("export/c.csv" in layout.stored)
         assert days.restored() == {"c.csv": csv(lines)}
