@@ -74,7 +74,7 @@ def test_a_cloud_that_does_not_answer_fails_the_drill_for_now(box: Box) -> None:
 def test_a_cloud_copy_that_staging_has_no_room_for_is_not_brought_back(box: Box) -> None:
     three_days(box)
     box.staging.room_bytes = 10
-    box.cloud.fetch = lambda *_: pytest.fail("it was fetched all the same")  # type: ignore[method-assign]
+    box.cloud.fetch = lambda *_: pytest.fail("it was fetched all the same")
     ended = drill_mirror(cloud(box), Trigger.SCHEDULE, box.kit, Watch())
     assert isinstance(ended.error, DiskFull)
     assert "are needed" in ended.run.message
