@@ -122,7 +122,8 @@ def test_F3_killed_at_fifty_moments_nothing_acknowledged_is_lost(tmp_path):
                 killed += code == -signal.SIGKILL
                 assert processes.left_over(life.office.folder) == {}, said
             run, _ = life.let_through()
-            acknowledged.add(run["archive"])
+            # A Run that was killed after its last word leaves an empty inbox: nothing to say.
+            acknowledged |= {run["archive"]} - {""}
             life.assert_nothing_is_left()
         runs = life.office.json("history", "--limit", "1000")
         assert all(run["outcome"] for run in runs), "no Run is left without an end"
