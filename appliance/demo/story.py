@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ def play(folder: Path | None, *, once: bool) -> int:
 
     With `once` it ends after the proof, otherwise it stays as the running daemon.
     """
+    # A shell ignores SIGINT for what it starts in the background, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     first_day = datetime.now(UTC).date() - timedelta(days=DAYS - 1)
     with office(folder or Path("demo"), first_day) as here:
         # Some tools make folders in HOME merely by being asked their version.
