@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets as randomness
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -146,14 +146,24 @@ class Box:
         return found
 
     def check_secrets(self) -> None:
-        """Raise ConfigError naming every secret of a source that is missing or unreadable.
+        """Raise ConfigError naming every secret of a source or a mirror that is missing or
+        unreadable.
 
         Passphrases are made by `init`, so one that is not there yet is no problem.
         """
-        problems = [
-            Problem(f"source.{source.name}.{key}", problem.message)
+        wanted = [
+            (f"source.{source.name}.{key}", name)
             for source in self.settings.source
             for key, name in secret_names(source)
+        ]
+        wanted += [
+            (f"mirror.{mirror.name}.rclone_config_password", mirror.rclone_config_password)
+            for mirror in self.settings.mirror
+            if mirror.rclone_config_password
+        ]
+        problems = [
+            Problem(where, problem.message)
+            for where, name in wanted
             for problem in self._problems_of(name)
         ]
         if problems:
@@ -174,6 +184,7 @@ class Box:
         return f"ssh -o BatchMode=yes {known}{key}"
 
     def _mirror(self, section: MirrorSection) -> RcloneMirror:
+        password = section.rclone_config_password
         return RcloneMirror(
             section.name,
             section.repository,
@@ -182,6 +193,7 @@ class Box:
             section.bandwidth,
             state=self.state / "rclone" / section.name,
             expires_after=section.expire,
+            config_password=partial(self.secrets.file, password) if password else None,
         )
 
 

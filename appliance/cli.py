@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_NOT_KEPT = (
+    "whoever takes over this box could destroy the copy there "
+    "(README: A cloud that nobody can empty)."
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON for programs.")
 
 
@@ -264,6 +269,9 @@ def status(office: Office, as_json: bool) -> None:
         say(f"To do: {health['todo']}")
     for source in health["sources"]:
         say(f"  {source['source']}: {source['sentence']}")
+    for name, mirror in health["mirrors"].items():
+        if mirror["keeps"] is False:
+            say(f"  {name}: {_NOT_KEPT}")
 
 
 def _status(settings: config.Settings) -> Mapping[str, Any]:

@@ -353,6 +353,8 @@ class FakeMirror:
         self.compared = 0
         self.expires_after: timedelta | None = None
         self.expiries: list[Mapping[str, datetime]] = []
+        self.keeps = False
+        self.tries = 0
 
     @property
     def name(self) -> str:
@@ -381,6 +383,14 @@ class FakeMirror:
         self.compared += 1
         if any(self.held.get(name) != each for name, each in repository.held.items()):
             raise MirrorRefused(f"{self._name} differs from {self._repository}.")
+
+    def keeps_what_it_got(self, watch: Watch) -> bool:
+        self.power.flows()
+        watch.check()
+        if self.error is not None:
+            raise self.error
+        self.tries += 1
+        return self.keeps
 
     def expire(
         self,

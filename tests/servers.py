@@ -11,16 +11,21 @@ __all__ = ["S3", "Https", "Sshd", "free_port", "https", "s3", "sshd", "versioned
 
 
 @contextmanager
-def versioned_s3(bucket: str = "office") -> Iterator[S3]:
-    """An S3 bucket in memory, with versioning switched on, in a thread of ours."""
+def versioned_s3(bucket: str = "office", *, locked: bool = False) -> Iterator[S3]:
+    """An S3 bucket in memory, in a thread of ours, with versioning switched on.
+
+    `locked`: each version is kept for a day, whoever asks for its deletion.
+    """
     import boto3
     from botocore.config import Config
+    from moto.s3.models import s3_backends
     from moto.server import ThreadedMotoServer
 
     thread = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     thread.start()
     try:
         host, port = thread.get_host_and_port()
+        s3_backends.reset()  # they outlive the server that was there before
         server = S3(f"http://{host}:{port}", bucket, None, provider="Other")
         client = boto3.client(
             "s3",
@@ -30,9 +35,13 @@ def versioned_s3(bucket: str = "office") -> Iterator[S3]:
             region_name="us-east-1",
             config=Config(proxies={}),
         )
-        client.create_bucket(Bucket=bucket)
+        client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=locked)
         versioning = {"Status": "Enabled"}
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=versioning)
+        if locked:
+            retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+            lock = {"ObjectLockEnabled": "Enabled", "Rule": retention}
+            client.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
         client.close()
         yield server
     finally:

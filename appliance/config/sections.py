@@ -234,6 +234,8 @@ class MirrorSection(Section):
     repository: str
     remote: Remote
     rclone_config: Path | None = None
+    rclone_config_password: SecretName | None = None
+    """Where that file is encrypted (`rclone config encryption set`)."""
     schedule: ScheduleText = "after backup"
     bandwidth: str = ""
     expire: Duration | None = None

@@ -43,10 +43,16 @@ _QUIET_PERIODS = 10
 """So long nothing may change, whichever is longer, before somebody asks whether the server still
 makes its export: a file that nobody writes any more is unchanged for ever."""
 _DAY = timedelta(days=1)
+_LOOK_EVERY = _DAY
+"""How often a place is looked at while nothing changes, at least; see `engine.mirroring`."""
 _QUIET_TODO = "Look in the CRM whether it still makes its export."
 _NOBODY_FEEDS_TODO = "Put a new export there, or look why nobody does."
 _HELD_HINT = "Look at it on the page, then accept or reject it."
 _CLOCK_HINT = "Connect the box to the internet so that it can set its clock."
+_DAMAGED_TODO = (
+    "Keep {place} as it is and do not repair it; plug in another disk. "
+    "`appliance check --repository {place}` reads everything on it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +123,22 @@ def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
     clock_trusted: bool = True,
     held: Collection[str] | None = None,
     retrying: Collection[str] = (),
+    damaged: Collection[str] = (),
 ) -> Health:
     """Given what is expected and what the ledger knows (`runs` newest first), return how things
     stand at `now`.
 
     `held` names the archives that wait for a person (None: those of all held runs); `retrying`
-    the sources whose failed run is tried again by itself.
+    the sources whose failed run is tried again by itself; `damaged` the places that did not give
+    back what they were given.
     """
     if held is None:
         held = {run.archive for run in runs if run.outcome is Outcome.HELD and run.archive}
     good = [copy for copy in copies if copy.archive not in held]
     assessed = tuple(
-        _Case(expected, good, runs, now, held, clock_trusted=clock_trusted).assessed(
+        _Case(
+            expected, good, runs, now, held, damaged=damaged, clock_trusted=clock_trusted
+        ).assessed(
             running=running == expected.source,
             waiting=expected.source in waiting,
             retrying=expected.source in retrying,
@@ -136,17 +146,6 @@ def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
         for expected in expectations
     )
     return _overall(assessed, clock_trusted)
-
-
-def as_json(health: Health) -> dict[str, object]:
-    """Return Health as plain JSON values; times in ISO 8601 UTC, ages in whole seconds."""
-    return {
-        "state": str(health.state),
-        "sentence": health.sentence,
-        "todo": health.todo,
-        "clock_trusted": health.clock_trusted,
-        "sources": [_source_as_json(source) for source in health.sources],
-    }
 
 
 class _Case:
@@ -160,11 +159,17 @@ class _Case:
         now: datetime,
         held: Collection[str],
         *,
+        damaged: Collection[str],
         clock_trusted: bool,
     ) -> None:
         self._expected, self._now, self._clock_trusted = expected, now, clock_trusted
         self._held = held
+        self._damaged = [place for place in expected.places if place in damaged]
         self._runs = [run for run in runs if run.source == expected.source]
+        self._confirming: dict[str, list[Run]] = {}
+        for run in self._runs:
+            if run.outcome in _CONFIRMS and self._is_past(run):
+                self._confirming.setdefault(run.archive, []).append(run)
         mine = [copy for copy in copies if copy.source == expected.source]
         # A copy dated in the future would look fresh for years: it proves nothing about today.
         self._copies = [copy for copy in mine if copy.time <= now or not clock_trusted]
@@ -206,6 +211,21 @@ class _Case:
 
     def _judged(self, retrying: bool) -> tuple[State, str, str]:
         last = self._last()
+        if (found := self._wants_a_person(last, retrying)) is not None:
+            return found
+        if not self._clock_trusted and self.here is not None:
+            words = f"The clock is not set yet; the last good copy is of {self._when(self.here)}."
+            return State.WAITING, words, _CLOCK_HINT
+        for sentence, todo in self._old():
+            hint = last.hint if last else ""
+            return State.GETTING_OLD, sentence, todo or hint or _todo_for_old(last)
+        todo = last.hint if last and last.outcome is Outcome.WARNING else ""
+        return State.SAFE, f"Last good copy {self._ages()}{self._but()}.", todo
+
+    def _wants_a_person(self, last: Run | None, retrying: bool) -> tuple[State, str, str] | None:
+        """Return what no time will mend, worst first."""
+        if self._damaged:
+            return State.LOOK, self._damage(), _DAMAGED_TODO.format(place=self._damaged[0])
         if (about := self._last(with_content=True)) and self._waits_for_a_person(about):
             reason = about.message or "The last export looks suspicious."
             return State.HELD, reason, about.hint or _HELD_HINT
@@ -214,14 +234,16 @@ class _Case:
         if self.here is None:
             todo = "Start a backup, or wait until the next one is due."
             return State.LOOK, "There is no good copy yet.", (last.hint if last else "") or todo
-        if not self._clock_trusted:
-            words = f"The clock is not set yet; the last good copy is of {self._when(self.here)}."
-            return State.WAITING, words, _CLOCK_HINT
-        for sentence, todo in self._old():
-            hint = last.hint if last else ""
-            return State.GETTING_OLD, sentence, todo or hint or _todo_for_old(last)
-        todo = last.hint if last and last.outcome is Outcome.WARNING else ""
-        return State.SAFE, f"Last good copy {self._ages()}{self._but()}.", todo
+        return None
+
+    def _damage(self) -> str:
+        """Name what is damaged, and what is left without it."""
+        sound = [place for place in self._all_places() if place not in self._damaged]
+        left = self._fresh(sound)
+        elsewhere = f"the last good copy elsewhere is of {self._when(left)}" if left else ""
+        return (
+            f"{listed(self._damaged)} was found damaged; {elsewhere or 'there is no other copy'}."
+        )
 
     def _old(self) -> Iterator[tuple[str, str]]:
         """Say what is older than it may be, worst first, and what to do where that is known."""
@@ -232,7 +254,8 @@ class _Case:
         if self.content and self._now - self.content > self._longest_quiet():
             yield f"Nothing has changed since {self._date(self.content)}.", _QUIET_TODO
         cloud_grace = expected.grace if expected.cloud_grace is None else expected.cloud_grace
-        if expected.mirrors and self._behind(self.cloud, cloud_grace):
+        late = self._behind(self.cloud, cloud_grace) or self._unseen(self.cloud, cloud_grace)
+        if expected.mirrors and late:
             since = f"{age(self._now - self.cloud)}" if self.cloud else "missing"
             yield f"The copy in the cloud is {'from ' if self.cloud else ''}{since}.", ""
         if behind := [
@@ -253,17 +276,23 @@ class _Case:
         ]
         return bool(lacking) and self._now - min(lacking) > grace
 
+    def _unseen(self, fresh: datetime | None, grace: timedelta) -> bool:
+        """Whether a place has not been looked at since days on which nothing changed here."""
+        nights = (run.started for runs in self._confirming.values() for run in runs)
+        since = [night for night in nights if fresh is not None and night > fresh]
+        return bool(since) and self._now - min(since) > grace + _LOOK_EVERY
+
     def _fresh(self, places: Collection[str]) -> datetime | None:
         """The time of the newest proved copy in these places, or of a later run that found its
-        archive unchanged.
+        archive unchanged: as far as the place was looked at since, for silence confirms nothing.
         """
-        times = {copy.archive: copy.time for copy in self._copies if copy.place in places}
-        unchanged = [
-            run.started
-            for run in self._runs
-            if run.outcome in _CONFIRMS and run.archive in times and self._is_past(run)
+        mine = [copy for copy in self._copies if copy.place in places]
+        confirmed = [
+            min(run.started, max(copy.time, copy.verified))
+            for copy in mine
+            for run in self._confirming.get(copy.archive, ())
         ]
-        return max((*times.values(), *unchanged), default=None)
+        return max((*(copy.time for copy in mine), *confirmed), default=None)
 
     def _is_past(self, run: Run) -> bool:
         return run.started <= self._now or not self._clock_trusted
@@ -342,32 +371,3 @@ def _overall(sources: tuple[SourceHealth, ...], clock_trusted: bool) -> Health:
 def _badness(source: SourceHealth) -> tuple[int, datetime]:
     oldest = source.here or datetime.min.replace(tzinfo=UTC)
     return _WORST_FIRST.index(source.state), oldest
-
-
-def _source_as_json(source: SourceHealth) -> dict[str, object]:
-    return {
-        "source": source.source,
-        "state": str(source.state),
-        "sentence": source.sentence,
-        "todo": source.todo,
-        "here": _iso(source.here),
-        "cloud": _iso(source.cloud),
-        "unchanged_since": _iso(source.content),
-        "here_age_seconds": _seconds(source.here_age),
-        "cloud_age_seconds": _seconds(source.cloud_age),
-        "has_cloud": source.has_cloud,
-        "places": {place: _iso(fresh) for place, fresh in source.places.items()},
-        "to_bring": dict(source.to_bring),
-        "last_outcome": str(source.last_outcome) if source.last_outcome else None,
-        "last_message": source.last_message,
-        "last_run": source.last_run,
-        "next_due": _iso(source.next_due),
-    }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat() if moment else None
-
-
-def _seconds(length: timedelta | None) -> int | None:
-    return int(length.total_seconds()) if length is not None else None

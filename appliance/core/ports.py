@@ -217,6 +217,13 @@ class Mirror(Protocol):
         Raise MirrorRefused where the cloud has something else, MirrorUnreachable or Cancelled.
         """
 
+    def keeps_what_it_got(self, watch: Watch) -> bool:
+        """Write a small object, try to replace and to destroy it with everything this box may
+        do, and return whether its first content is still there.
+
+        Raise MirrorUnreachable or MirrorRefused where not even writing and reading work.
+        """
+
     @property
     def expires_after(self) -> timedelta | None:
         """How long the mirror keeps what its repository no longer has; None: for ever."""
@@ -334,7 +341,7 @@ class Appliance(Protocol):
     """The box, as page, panel and command line see it: the engine itself, or a client of it."""
 
     def status(self) -> Mapping[str, object]:
-        """Return how things stand, as plain JSON values (see `core.health.as_json`)."""
+        """Return how things stand, as plain JSON values (see `status.as_json`)."""
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""

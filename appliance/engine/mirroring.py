@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..core.errors import ApplianceError, MirrorRefused, RepositoryDamaged
 from ..core.model import Copy, Outcome, Run, StepName, Trigger
-from ..core.ports import Mirror, Watch
+from ..core.ports import Ledger, Mirror, Watch
 from ..core.words import plural
 from . import memory, rotation
 from .journal import Journal, Remarks, record
@@ -21,7 +21,13 @@ from .places import Place, proved, trusts_the_clock
 
 EXPIRE_EVERY = timedelta(days=7)
 COMPARE_EVERY = timedelta(days=30)
+LOOK_EVERY = timedelta(hours=23)
+"""A token that died, or an emptied cloud, is found out within a day, and not an hour later each."""
 _COMPARED_AT = "compared-at"
+_KEEPS = "cloud-keeps"
+_TESTED_AT = "key-tested-at"
+_KEPT = "With this box's own key nothing there can be destroyed."
+_NOT_KEPT = "With this box's own key the copy there could be destroyed."
 
 
 def job_name(mirror: str) -> str:
@@ -59,11 +65,16 @@ def follow(kit: Kit, journal: Journal, places: Sequence[Place]) -> None:
 
 
 def _is_wanted(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool:
-    """Whether there is anything to do: a day without news does not call the cloud."""
+    """Whether there is anything to do: a day without news calls the cloud once, to look."""
     if journal.outcome is not Outcome.SKIPPED:
         return True
     there, here = proved(kit, mirror.name), {archive.name for archive in place.archives}
-    return there != here or _compares(kit, mirror) or _expires(kit, mirror)
+    return there != here or _looks(kit, mirror) or _compares(kit, mirror) or _expires(kit, mirror)
+
+
+def _looks(kit: Kit, mirror: Mirror) -> bool:
+    seen = [copy.verified for copy in kit.ledger.copies() if copy.place == mirror.name]
+    return not seen or abs(kit.clock.now() - max(seen)) >= LOOK_EVERY
 
 
 def _follow(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
@@ -83,6 +94,7 @@ def _settle(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
     if _compares(kit, mirror) and not _compared(kit, journal, mirror, place):
         return
     _record_copies(kit, mirror, place)
+    _try_the_key(kit, journal, mirror)
     _expire(kit, journal, mirror, place)
 
 
@@ -102,6 +114,25 @@ def _compared(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool:
     if isinstance(failure, MirrorRefused):
         kit.ledger.drop_copies(mirror.name, sorted(proved(kit, mirror.name)))
     return False
+
+
+def keeps_what_it_got(ledger: Ledger, mirror: str) -> bool | None:
+    """Return whether a mirror gave back what this box had tried to destroy there, None: untried."""
+    return {"yes": True, "no": False}.get(ledger.noted(memory.key(_KEEPS, mirror)) or "")
+
+
+def _try_the_key(kit: Kit, journal: Journal, mirror: Mirror) -> None:
+    """At first and then monthly: find out whether this box's key could empty the cloud."""
+    if not _is_due(kit, _TESTED_AT, mirror, COMPARE_EVERY):
+        return
+
+    def tried(remarks: Remarks) -> None:
+        keeps = mirror.keeps_what_it_got(journal.watch)
+        kit.ledger.note(memory.key(_KEEPS, mirror.name), "yes" if keeps else "no")
+        memory.note_time(kit.ledger, _TESTED_AT, mirror.name, kit.clock.now())
+        remarks.message = _KEPT if keeps else _NOT_KEPT
+
+    journal.attempt(StepName.MIRROR, tried, mirror.name)
 
 
 def _compares(kit: Kit, mirror: Mirror) -> bool:

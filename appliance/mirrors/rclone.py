@@ -8,7 +8,8 @@ Only committed segments, `config` and `README` travel; Borg rebuilds the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import secrets as randomness
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,8 +19,10 @@ from ..core.errors import MirrorRefused, MirrorUnreachable, WrongDisk
 from ..core.model import COPY_MARKER, Progress, Removal, StepName, Transfer
 from ..core.ports import Repository, Watch
 from .expiry import plan_removal
+from .key import survives
+from .messages import Said
 from .segments import holds_only_a_lock
-from .transfer import Direction, Rclone, Said
+from .transfer import Direction, Rclone
 from .whole import WHOLE, Whole, numbers_up_to
 
 HASHED_UP_TO_BYTES = 4 << 30
@@ -29,6 +32,9 @@ always hashes."""
 
 KEPT_WHOLES = 30
 """How many lists of what was pushed stay in the cloud when old objects expire."""
+
+PROBE = "appliance-probe-"
+"""How the objects begin that the box tries its own key on; where they are locked they stay."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _CONFIG_ID = re.compile(r"^id = ([0-9a-f]{64})\s*$", re.MULTILINE)
@@ -41,7 +47,10 @@ _LOCK_COMMIT = 4
 
 
 class RcloneMirror:
-    """A `core.ports.Mirror` on any remote that rclone knows."""
+    """A `core.ports.Mirror` on any remote that rclone knows.
+
+    `config_password` gives the file that holds the password of an encrypted `rclone_config`.
+    """
 
     def __init__(
         self,
@@ -53,12 +62,13 @@ class RcloneMirror:
         *,
         state: Path,
         expires_after: timedelta | None = None,
+        config_password: Callable[[], Path] | None = None,
     ) -> None:
         self._name = name
         self._expires_after = expires_after
         self._repository_name = repository_name
         self._remote = remote.rstrip("/")
-        self._rclone = Rclone(name, rclone_config, bandwidth, state)
+        self._rclone = Rclone(name, rclone_config, bandwidth, state, config_password)
 
     @property
     def name(self) -> str:
@@ -176,9 +186,12 @@ class RcloneMirror:
             hint="Compare both files before anything else; nothing in the cloud was replaced.",
         )
 
+    @property
+    def _separator(self) -> str:
+        return "" if self._remote.endswith(":") else "/"
+
     def _at(self, identity: str) -> str:
-        separator = "" if self._remote.endswith(":") else "/"
-        return f"{self._remote}{separator}{identity}"
+        return f"{self._remote}{self._separator}{identity}"
 
     # -- down --------------------------------------------------------------------------------
 
@@ -232,7 +245,7 @@ class RcloneMirror:
             return None
 
     def _wholes(self, identity: str, watch: Watch) -> list[int]:
-        listed = self._rclone.files(f"{self._at(identity)}/{WHOLE}", watch)
+        listed = self._rclone.files(f"{self._at(identity)}/{WHOLE}/", watch)
         return sorted(int(name) for name in listed if name.isdigit())
 
     def _only_id(self, watch: Watch) -> str:
@@ -292,9 +305,13 @@ class RcloneMirror:
             self._rclone.remove(self._at(identity), names, watch)
         return plan
 
-    def probe(self) -> None:
-        """Prove that the cloud lists, takes and gives back a small object; raise otherwise."""
-        self._rclone.probe(self._remote, Watch())
+    def keeps_what_it_got(self, watch: Watch) -> bool:
+        """Try to destroy a small object of ours, and return whether it is still there.
+
+        It stays so where a bucket keeps versions that our key may not delete, or locks them.
+        """
+        at = f"{self._remote}{self._separator}{PROBE}{randomness.token_hex(4)}"
+        return survives(self._rclone, at, watch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,7 @@ class Secrets:
 
         Raise ConfigError where it is missing, empty, not text or readable by others.
         """
-        path = self._find(name)
-        if path is None:
-            raise _problem(name, f"is missing. Put it, mode 0600, into {self._directory / name}.")
-        if path.parent == self._directory and _open_to_others(path):
-            raise _problem(name, f"can be read by others. Run: chmod 600 {path}")
+        path = self.file(name)
         try:
             value = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
         except (OSError, UnicodeDecodeError) as error:
@@ -41,6 +37,18 @@ class Secrets:
         if not value:
             raise _problem(name, f"is empty: {path}")
         return value
+
+    def file(self, name: str) -> Path:
+        """Return the file that holds a secret, for a program that reads it itself.
+
+        Raise ConfigError where it is missing or readable by others.
+        """
+        path = self._find(name)
+        if path is None:
+            raise _problem(name, f"is missing. Put it, mode 0600, into {self._directory / name}.")
+        if path.parent == self._directory and _open_to_others(path):
+            raise _problem(name, f"can be read by others. Run: chmod 600 {path}")
+        return path
 
     def has(self, name: str) -> bool:
         """Return whether there is such a secret."""

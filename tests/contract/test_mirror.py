@@ -73,6 +73,15 @@ class MirrorContract:
         assert second.size_bytes < first.size_bytes
         assert second.size_bytes < 60_000
 
+    def test_trying_the_key_harms_no_copy(
+        self, mirror: Mirror, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = lay(tmp_path / "stage", FILES)
+        repository.create(day(0, layout), layout, Watch())
+        mirror.push(repository, Watch())
+        assert mirror.keeps_what_it_got(Watch()) is False
+        mirror.compare(repository, Watch())
+
     def test_a_cancelled_push_ends_as_cancelled_and_the_next_one_works(
         self, mirror: Mirror, repository: Repository, tmp_path: Path
     ) -> None:

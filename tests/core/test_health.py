@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.core.health import Expectation, Health, State, as_json, assess
+from appliance.core.health import Expectation, Health, State, assess
 from appliance.core.model import Copy, Outcome, Run, Trigger
 from appliance.core.schedule import parse
+from appliance.status import as_json
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DUE = datetime(2026, 11, 21, 2, tzinfo=UTC)  # 03:00 in Berlin
@@ -26,8 +27,15 @@ CRM = Expectation(
 LOCAL = replace(CRM, mirrors=())
 
 
-def copy(time: datetime, place: str = "disk-a", source: str = "crm", name: str = "") -> Copy:
-    return Copy(name or f"{source}-{time.isoformat()}", source, place, time, time)
+def copy(
+    time: datetime,
+    place: str = "disk-a",
+    source: str = "crm",
+    name: str = "",
+    looked: datetime | None = None,
+) -> Copy:
+    """A copy, proved when it was made and, if so, last `looked` at."""
+    return Copy(name or f"{source}-{time.isoformat()}", source, place, time, looked or time)
 
 
 def run(
@@ -96,7 +104,7 @@ def test_silence_alone_turns_green_off() -> None:
 
 
 def test_an_unchanged_export_counts_as_fresh_where_its_archive_was_proved() -> None:
-    old = [copy(DUE - 3 * DAY, name="crm-old"), copy(DUE - 3 * DAY, "cloud", name="crm-old")]
+    old = [copy(DUE - 3 * DAY, place, name="crm-old", looked=NOW) for place in ("disk-a", "cloud")]
     skipped = [run(1, DUE, Outcome.SKIPPED, "crm-old")]
     assert stand(old, skipped).state is State.SAFE
     assert stand(old, skipped).sources[0].here == DUE
@@ -108,7 +116,7 @@ def test_an_unchanged_export_counts_as_fresh_where_its_archive_was_proved() -> N
 def unchanged_for(days: int, expected: Expectation = CRM) -> Health:
     """The only copy is so old, and every night the server said that nothing is new."""
     old = DUE - days * DAY
-    copies = [copy(old, place, name="crm-old") for place in ("disk-a", "cloud")]
+    copies = [copy(old, place, name="crm-old", looked=NOW) for place in ("disk-a", "cloud")]
     return stand(copies, [run(1, DUE, Outcome.SKIPPED, "crm-old")], expected=expected)
 
 
@@ -167,10 +175,26 @@ def test_a_run_to_which_nothing_was_offered_hides_no_held_export() -> None:
 
 def test_an_unchanged_day_without_one_of_the_disks_is_a_confirmation_too() -> None:
     two = replace(LOCAL, places=("disk-a", "disk-b"))
-    copies = [copy(DUE - 3 * DAY, place, name="crm-old") for place in ("disk-a", "disk-b")]
+    seen = {"disk-a": NOW, "disk-b": DUE - DAY}
+    copies = [copy(DUE - 3 * DAY, disk, name="crm-old", looked=at) for disk, at in seen.items()]
     away = run(1, DUE, Outcome.WARNING, "crm-old", hint="Plug disk-b in.")
     health = stand(copies, [away], expected=two)
     assert (health.state, health.todo) == (State.SAFE, "Plug disk-b in.")
+
+
+def test_B8_a_cloud_that_nobody_looked_at_is_not_confirmed_by_an_unchanged_day() -> None:
+    """Its token may be dead: the copy there is as fresh as it was last seen, whatever is new."""
+    here = copy(DUE - 9 * DAY, name="crm-old", looked=NOW)
+    nights = [run(9 - age, DUE - age * DAY, Outcome.SKIPPED, "crm-old") for age in range(8)]
+    seen = copy(DUE - 9 * DAY, "cloud", name="crm-old", looked=DUE - DAY)
+    assert stand([here, seen], nights).sentence == (
+        "Safe. Last good copy 6 hours ago here, 30 hours ago in the cloud"
+        " (unchanged since Thu 12 Nov)."
+    )
+    lost = replace(seen, verified=DUE - 3 * DAY)
+    assert stand([here, lost], nights).sentence == (
+        "Getting old. The copy in the cloud is from 3 days ago."
+    )
 
 
 def test_a_disk_that_is_still_being_filled_is_not_called_complete() -> None:
@@ -280,6 +304,20 @@ def test_one_disk_of_two_that_stays_behind_is_named() -> None:
     assert stand(copies, now=DUE + timedelta(hours=1), expected=two).state is State.SAFE
     late = stand(copies, now=DUE + timedelta(hours=7), expected=two)
     assert late.sentence == "Getting old. The newest copies are missing on disk-b."
+
+
+def test_A14_a_disk_that_was_found_damaged_is_said_however_fresh_the_copies_are() -> None:
+    two = replace(CRM, places=("disk-a", "disk-b"))
+    copies = [*BOTH, copy(DUE, "disk-b")]
+    health = stand(copies, [run(1, DUE, Outcome.OK)], expected=two, damaged=["disk-b"])
+    assert health.state is State.LOOK
+    assert health.sentence == (
+        "Look. disk-b was found damaged; the last good copy elsewhere is of Sat 21 Nov 03:00."
+    )
+    assert "appliance check --repository disk-b" in health.todo
+    alone = stand([copy(DUE)], expected=LOCAL, damaged=["disk-a"])
+    assert alone.sentence == "Look. disk-a was found damaged; there is no other copy."
+    assert stand(BOTH, damaged=["disk-of-another-source"]).state is State.SAFE
 
 
 def test_a_warning_is_safe_but_says_what_to_do() -> None:

@@ -6,6 +6,7 @@ from appliance.core.errors import DiskAbsent, MirrorRefused, MirrorUnreachable, 
 from appliance.core.model import Outcome, StepName, Trigger
 from appliance.core.ports import Watch
 from appliance.engine import mirroring, pipeline
+from appliance.engine.mirroring import keeps_what_it_got
 from tests.fakes import Box
 
 
@@ -89,6 +90,45 @@ def test_a_mirror_run_proves_what_nobody_proved_first(box: Box) -> None:
     assert box.cloud.pushes == 0
 
 
+def test_B8_a_quiet_day_looks_at_the_cloud_once(box: Box) -> None:
+    box.back_up("one")
+    pushes = box.cloud.pushes
+    for _ in range(5):
+        box.clock.forward(timedelta(hours=1))
+        assert box.back_up().outcome is Outcome.SKIPPED
+    assert box.cloud.pushes == pushes
+    box.next_day()
+    for _ in range(3):
+        box.clock.forward(timedelta(hours=1))
+        box.back_up()
+    assert box.cloud.pushes == pushes + 1
+    seen = {copy.verified for copy in box.ledger.copies() if copy.place == "cloud"}
+    assert max(seen).date() == box.clock.now().date()
+
+
+def test_B8_a_token_that_died_on_quiet_days_is_said(box: Box) -> None:
+    box.back_up("one")
+    box.cloud.error = MirrorRefused("The cloud refused.")
+    box.next_day()
+    run = box.back_up()
+    assert run.outcome is Outcome.WARNING
+    assert "The cloud refused." in [step.message for step in run.steps]
+
+
+def test_B4_the_key_is_tried_at_first_and_then_monthly(box: Box) -> None:
+    assert keeps_what_it_got(box.ledger, "cloud") is None
+    box.back_up("one")
+    assert keeps_what_it_got(box.ledger, "cloud") is False
+    box.cloud.keeps = True
+    for day in range(29):
+        box.next_day()
+        box.back_up(f"{day}")
+    assert (box.cloud.tries, keeps_what_it_got(box.ledger, "cloud")) == (1, False)
+    box.next_day()
+    box.back_up("a month later")
+    assert (box.cloud.tries, keeps_what_it_got(box.ledger, "cloud")) == (2, True)
+
+
 def expiring(box: Box) -> Box:
     """A box whose cloud still has an archive that its disks let go."""
     box.cloud.expires_after = timedelta(days=90)
@@ -136,15 +176,6 @@ def test_a_cloud_without_expiry_keeps_everything(box: Box) -> None:
     box.back_up("later")
 
     assert box.cloud.expiries == []
-
-
-def test_a_day_without_news_does_not_call_the_cloud(box: Box) -> None:
-    box.back_up()
-    for _ in range(20):
-        box.next_day()
-        assert box.back_up().outcome is Outcome.SKIPPED
-
-    assert box.cloud.pushes == 1
 
 
 def test_a_day_without_news_sends_what_the_cloud_still_lacks(box: Box) -> None:

@@ -48,6 +48,7 @@ def test_each_step_is_recorded_in_order_with_its_target_and_size(box: Box) -> No
         ("verify", "disk-b"),
         ("mirror", "cloud"),
         ("verify", "cloud"),
+        ("mirror", "cloud"),
     ]
     assert run.steps[0].size_bytes == 5
     assert all(step.outcome is Outcome.OK for step in run.steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -23,13 +24,16 @@ from appliance.core.errors import (
     WrongDisk,
 )
 from appliance.core.ports import Watch
+from appliance.mirrors.messages import Said
 from appliance.mirrors.rclone import RcloneMirror
-from appliance.mirrors.transfer import Said, checked_rclone
+from appliance.mirrors.transfer import checked_rclone
 from appliance.repositories.borg import BorgRepository
+from appliance.system.process import find
 from tests.contract.test_mirror import MirrorContract
 from tests.contract.test_repository import borg_at
 from tests.repositories.staging import day, lay
 from tests.servers import S3, free_port
+from tests.servers import versioned_s3 as versioned_s3_server
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -461,11 +465,74 @@ def test_a_wrong_key_is_a_refusal_and_never_shown(office: Office, tmp_path: Path
     assert "canary-7291" not in caught.value.message + caught.value.detail
 
 
-def test_B8_the_probe_writes_and_reads_back(tmp_path: Path, s3: S3) -> None:
-    _on(s3, tmp_path).probe()
+def test_B9_an_encrypted_configuration_is_opened_and_nothing_of_it_is_told(
+    office: Office, tmp_path: Path, s3: S3
+) -> None:
+    password = tmp_path / "a folder" / "password"
+    password.parent.mkdir()
+    password.write_text("an office's password\n")
+    config = s3.write_rclone_config(tmp_path / "rclone.conf")
+    argv = [find("rclone"), "config", "encryption", "set", f"--config={config}"]
+    subprocess.run([*argv, f'--password-command=cat "{password}"'], check=True)
+    assert s3.secret_key not in config.read_text()
+
+    def opened(remote: str) -> RcloneMirror:
+        state = tmp_path / "rclone"
+        return RcloneMirror(
+            "cloud", "disk-a", remote, config, state=state, config_password=lambda: password
+        )
+
+    opened(s3.remote).push(office.repository, Watch())
+    opened(s3.remote).compare(office.repository, Watch())
+    locked = RcloneMirror("cloud", "disk-a", s3.remote, config, state=tmp_path / "rclone")
+    with pytest.raises(ApplianceError) as refused:
+        locked.push(office.repository, Watch())
+    assert "rclone_config_password" in refused.value.hint
+    said = opened(s3.remote)._rclone._without_secrets(f"key {s3.secret_key} is wrong")
+    assert said == "key *** is wrong"
+    password.write_text("another\n")
+    with pytest.raises(ApplianceError) as wrong:
+        opened(s3.remote).push(office.repository, Watch())
+    assert "rclone_config_password" in wrong.value.hint
+
+
+def test_B8_a_key_that_was_revoked_is_found_out(tmp_path: Path, s3: S3) -> None:
     dead = S3(s3.endpoint, s3.bucket, None, secret_key="revoked")
     with pytest.raises(MirrorRefused):
-        _on(dead, tmp_path).probe()
+        _on(dead, tmp_path).keeps_what_it_got(Watch())
+
+
+@pytest.mark.parametrize("folder", ["", "/front"])
+def test_B4_a_bucket_without_versions_does_not_keep_what_it_got(
+    tmp_path: Path, s3: S3, folder: str
+) -> None:
+    assert not _on(s3, tmp_path, folder).keeps_what_it_got(Watch())
+
+
+def test_B4_a_bucket_whose_versions_our_key_may_delete_does_not_keep_them(
+    tmp_path: Path, versioned_s3: S3
+) -> None:
+    assert not _on(versioned_s3, tmp_path).keeps_what_it_got(Watch())
+
+
+def test_B4_a_locked_bucket_keeps_what_it_got_time_and_again(
+    tmp_path: Path, office: Office
+) -> None:
+    with versioned_s3_server(locked=True) as locked:
+        mirror = _on(locked, tmp_path)
+        mirror.push(office.repository, Watch())
+        assert mirror.keeps_what_it_got(Watch())
+        assert mirror.keeps_what_it_got(Watch())
+        mirror.compare(office.repository, Watch())
+
+
+def test_B4_the_root_of_a_remote_can_be_tried_too(tmp_path: Path) -> None:
+    config = tmp_path / "rclone.conf"
+    (tmp_path / "cloud").mkdir()
+    config.write_text(f"[cloud]\ntype = alias\nremote = {tmp_path / 'cloud'}\n")
+    mirror = RcloneMirror("cloud", "disk-a", "cloud:", config, state=tmp_path / "rclone")
+    assert not mirror.keeps_what_it_got(Watch())
+    assert list((tmp_path / "cloud").iterdir()) == []
 
 
 def test_several_copies_in_one_cloud_must_be_named(office: Office, tmp_path: Path) -> None:
@@ -591,7 +658,7 @@ def test_a_cloud_in_which_nothing_moves_is_given_up_and_the_lock_with_it(
 ) -> None:
     talk = """while :; do echo '{"stats": {"bytes": 7}}' >&2; sleep 0.2; done"""
     monkeypatch.setattr("appliance.system.process.find", _finding(_stub(tmp_path, talk)))
-    monkeypatch.setattr("appliance.mirrors.transfer.SILENCE", timedelta(seconds=4))
+    monkeypatch.setattr("appliance.mirrors.messages.SILENCE", timedelta(seconds=4))
     _add(office)
     with pytest.raises(MirrorUnreachable, match="did not move"):
         office.mirror.push(office.repository, Watch())
