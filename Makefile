@@ -13,6 +13,8 @@ BENCH_PACKAGES = restic curl
 
 BIN   = .venv/bin
 SETUP = PYTHON="$(PYTHON)" sh image/setup.sh
+# The tools for tests and checks, which the product itself must not see.
+TOOLS = PYTHONPATH="$(CURDIR)/.venv/dev" $(BIN)/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench install lock
@@ -25,19 +27,19 @@ run: ## the whole box on this machine: a small office, its servers, two disks, a
 	@$(BIN)/appliance demo $(ARGS)
 
 test: ## every test, the slow ones too; ARGS="-k sftp" picks some
-	@$(SETUP) $(PACKAGES) $(TEST_PACKAGES)
-	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES)
+	@$(TOOLS) pytest --numprocesses auto $(ARGS)
 
 lint: ## ruff, mypy and the shells' own check
-	@$(SETUP) $(PACKAGES)
-	$(BIN)/ruff check --output-format concise .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@$(SETUP) --dev $(PACKAGES)
+	$(TOOLS) ruff check --output-format concise .
+	$(TOOLS) ruff format --check .
+	$(TOOLS) mypy
 	sh -n image/setup.sh
 	bash -n .ci/run
 
 bench: ## compare with restic, borg, sftp and curl; ARGS="--scale 0.1 --days 10" is quicker
-	@$(SETUP) $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
+	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 install: ## only install what is missing

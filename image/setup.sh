@@ -3,13 +3,17 @@
 # Called by the Makefile, which holds the list of system packages. Every step may be interrupted
 # and repeated; .venv/ready is written last and says what .venv was made from.
 #
-#   image/setup.sh PACKAGE...     install what is missing
-#   image/setup.sh --lock         pin the Python packages anew
+#   image/setup.sh PACKAGE...         install what is missing
+#   image/setup.sh --dev PACKAGE...   and what tests and checks need, into .venv/dev, where the
+#                                     product and its programs do not see it
+#   image/setup.sh --lock             pin the Python packages anew
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 ready=.venv/ready
-marker='# Everything else.'
+ready_dev=.venv/dev/ready
+marker='# What the product needs.'
+marker_dev='# What only tests and checks need.'
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -92,10 +96,19 @@ pip() {
 fill_venv() {
     say "Installing the Python packages into .venv (some minutes on a Raspberry Pi)"
     first=.venv/first.txt
+    product=.venv/product.txt
     sed "/^$marker/,\$d" requirements.lock >"$first"
+    sed "/^$marker_dev/,\$d" requirements.lock >"$product"
     pip --require-hashes --only-binary :all: -r "$first"
-    pip --require-hashes --no-build-isolation -r requirements.lock
+    pip --require-hashes --no-build-isolation -r "$product"
     pip --no-deps --no-build-isolation --editable .
+}
+
+fill_dev() {
+    say "Installing the tools for tests and checks into .venv/dev"
+    rm -rf .venv/dev
+    sed "1,/^$marker_dev/d" requirements.lock >.venv/dev.txt
+    pip --require-hashes --no-deps --target .venv/dev -r .venv/dev.txt
 }
 
 whole_venv() {
@@ -113,6 +126,12 @@ install_python() {
     mv .venv/ready.part "$ready"
 }
 
+install_dev() {
+    { [ -f "$ready_dev" ] && cmp -s "$ready" "$ready_dev"; } && return 0
+    fill_dev
+    cp "$ready" "$ready_dev"
+}
+
 # uv resolves for every platform at once; it lives in a throw-away environment.
 lock() {
     work=$(mktemp -d)
@@ -127,13 +146,21 @@ lock() {
     compile --group build -o "$work/build" >/dev/null
     compile --constraint "$work/build" --group build --group dev pyproject.toml \
         -o "$work/all" >/dev/null
-    grep -o '^[^ ;]*' "$work/build" >"$work/names"
+    compile --constraint "$work/all" pyproject.toml -o "$work/product" >/dev/null
+    without() { # print the pins of the first file that stand in none of the others
+        pins=$1
+        shift
+        cat "$@" | grep -o '^[^ ;]*' >"$work/names"
+        awk 'NR == FNR { known[$1]; next } /^[^ ]/ { keep = !($1 in known) } keep' \
+            "$work/names" "$pins"
+    }
     {
         echo "# Needed first: what borgbackup's source is built with."
         cat "$work/build"
         echo "$marker"
-        awk 'NR == FNR { build[$1]; next } /^[^ ]/ { keep = !($1 in build) } keep' \
-            "$work/names" "$work/all"
+        without "$work/product" "$work/build"
+        echo "$marker_dev"
+        without "$work/all" "$work/build" "$work/product"
     } >requirements.lock
     say "requirements.lock is new; run make install test before you commit it."
 }
@@ -142,8 +169,14 @@ if [ "${1-}" = --lock ]; then
     lock
     exit
 fi
+dev=
+if [ "${1-}" = --dev ]; then
+    dev=yes
+    shift
+fi
 install_packages "$@"
 mkdir -p .venv
 exec 9<Makefile  # one at a time
 flock 9
 install_python
+[ -z "$dev" ] || install_dev

@@ -37,7 +37,7 @@ from appliance.core.model import (
     Transfer,
     Trigger,
 )
-from appliance.core.ports import Layout, Repository, Watch
+from appliance.core.ports import Inventory, Layout, Repository, Watch
 from appliance.core.retention import Policy
 from appliance.engine import memory, pipeline
 from appliance.engine.kit import Kit
@@ -229,6 +229,9 @@ class FakeRepository:
     def id(self) -> str:
         self._called("id")
         return self.identity
+
+    def inventory(self) -> Inventory:
+        return Inventory(self.id(), self.archives())
 
     def archives(self, source: str | None = None) -> tuple[Archive, ...]:
         self._called("archives")

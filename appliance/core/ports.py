@@ -140,6 +140,15 @@ class Exports(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Which repository lies there, and what is in it."""
+
+    id: str
+    archives: tuple[Archive, ...]
+    """Of every source, by sequence, oldest first."""
+
+
 class Repository(Protocol):
     """One Borg repository."""
 
@@ -156,6 +165,9 @@ class Repository(Protocol):
         as configured. Raise DiskAbsent, WrongDisk, PassphraseWrong, RepositoryBusy,
         RepositoryDamaged or DiskReadOnly.
         """
+
+    def inventory(self) -> Inventory:
+        """Return its id and its archives at once; prove and raise as `id` does."""
 
     def archives(self, source: str | None = None) -> tuple[Archive, ...]:
         """Return its archives, of one source or all, by sequence, oldest first."""

@@ -7,7 +7,6 @@ waits for nobody. Whatever goes from one place to another is proved on the way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from ..core.errors import ApplianceError
@@ -19,10 +18,8 @@ from . import memory
 from .journal import Journal
 from .kit import Kit
 from .places import Place, store, take_out, wipe
-from .rotation import sound_first
+from .rotation import WITHIN, sound_first
 
-WITHIN = timedelta(hours=1)
-"""How long one Run brings older backups; what is left waits for the next."""
 _TO_BRING = "still-to-bring"
 
 
@@ -73,8 +70,7 @@ def _note_what_is_left(
     if count != still_to_bring(kit.ledger, source, place.name):
         kit.ledger.note(_key(source, place.name), str(count))
     if count and not place.failed:
-        words = f"{plural(count, 'older backup')} still to bring to {place.name}."
-        journal.message = f"{journal.message} {words}".strip()
+        journal.add(f"{plural(count, 'older backup')} still to bring to {place.name}.")
 
 
 def _key(source: str, place: str) -> str:

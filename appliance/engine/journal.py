@@ -101,6 +101,10 @@ class Journal:
         self._record(begun, _failed(trouble))
         self.warn(trouble)
 
+    def add(self, words: str) -> None:
+        """Say something more in the Run's message."""
+        self.message = f"{self.message} {words}".strip()
+
     def warn(self, trouble: ApplianceError) -> None:
         """Have the Run end with a warning at best."""
         _log.warning("%s: %s", self.run.source, trouble.message)

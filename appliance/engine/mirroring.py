@@ -175,9 +175,14 @@ def _require_sound(kit: Kit, place: Place) -> None:
     """Raise what keeps a repository from being mirrored."""
     if memory.is_damaged(kit.ledger, place.name):
         raise RepositoryDamaged(f"{place.name} is damaged, so the cloud copy is left as it is.")
-    known = proved(kit, place.name)
-    unproved = [one for one in place.archives if one.name not in known]
-    if place.failed or unproved:
+    unread = rotation.strangers(kit, place, place.archives)
+    if unread and not place.failed:
+        count = plural(len(unread), "backup")
+        raise ApplianceError(
+            f"{count} on {place.name} were not read yet, so the cloud copy is left as it is.",
+            hint="Nothing to do: they are read for an hour in each run, and the cloud follows.",
+        )
+    if place.failed:
         hint = "The next backup tries again; look at what went wrong with this disk."
         raise ApplianceError(
             f"{place.name} is not proved whole, so the cloud copy is left as it is.", hint=hint

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from ..core.errors import (
@@ -16,10 +18,14 @@ from ..core.errors import (
 )
 from ..core.model import Archive, StepName
 from ..core.ports import Layout, Repository
+from ..core.words import plural
 from . import memory
 from .journal import Journal, understood
 from .kit import Kit
 from .places import Place, note_damage, proved, take_out, wipe
+
+WITHIN = timedelta(hours=1)
+"""How long one Run reads, or brings to another disk, older backups; the rest waits for the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,7 @@ def _forget_what_is_gone(kit: Kit, journal: Journal, place: Place) -> None:
 
 def _visited(kit: Kit, repository: Repository, ids: dict[str, str]) -> Place | ApplianceError:
     try:
-        identity = repository.id()
-        archives = list(repository.archives())
+        found = repository.inventory()
     except Exception as error:
         meant = understood(error)
         if isinstance(meant, Cancelled):
@@ -85,13 +90,13 @@ def _visited(kit: Kit, repository: Repository, ids: dict[str, str]) -> Place | A
     if not noted:
         hint = f"`appliance init {repository.name}` adopts it."
         return WrongDisk(f"{repository.name} was never set up on this box.", hint=hint)
-    if identity in ids:
-        words = f"{repository.name} is a copy of {ids[identity]}; a copy must not be written."
+    if found.id in ids:
+        words = f"{repository.name} is a copy of {ids[found.id]}; a copy must not be written."
         return WrongDisk(words)
-    if noted != identity:
+    if noted != found.id:
         return WrongDisk(f"{repository.name} is not the backup disk it was before.")
-    ids[identity] = repository.name
-    return Place(repository, archives)
+    ids[found.id] = repository.name
+    return Place(repository, list(found.archives))
 
 
 def _worst(away: Sequence[tuple[str, ApplianceError]]) -> ApplianceError:
@@ -107,16 +112,26 @@ def prove_strangers(
 ) -> None:
     """Prove what lies in a place without a record: after a power cut, or with a new ledger.
 
-    `newest_only` is enough before a backup, which must not wait until years are read.
+    `newest_only` is enough before a backup, which must not wait until years are read. The rest is
+    read for `WITHIN` in each Run; what is left then is said.
     """
+    until = kit.clock.monotonic() + WITHIN.total_seconds()
     for place in places:
         if memory.is_damaged(kit.ledger, place.name):
             continue
-        known = proved(kit, place.name)
-        for archive in place.newest_of_each() if newest_only else list(place.archives):
-            if archive.name not in known:
-                take_out(kit, journal, place, archive, folder)
-                wipe(folder)
+        candidates = place.newest_of_each() if newest_only else list(place.archives)
+        unread = deque(strangers(kit, place, candidates))
+        while unread and kit.clock.monotonic() < until:
+            take_out(kit, journal, place, unread.popleft(), folder)
+            wipe(folder)
+        if unread:
+            journal.add(f"{plural(len(unread), 'backup')} on {place.name} still to be read.")
+
+
+def strangers(kit: Kit, place: Place, archives: Sequence[Archive]) -> list[Archive]:
+    """Return those of the archives that nobody has read in this place yet."""
+    known = proved(kit, place.name)
+    return [archive for archive in archives if archive.name not in known]
 
 
 def reference(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.errors import RepositoryDamaged, ToolFailed
 from ..core.model import Archive, Progress, StepName, StoredFile
-from ..core.ports import Layout, Watch
+from ..core.ports import Inventory, Layout, Watch
 from .facts import archive_from, by_sequence, comment_for, source_of
 from .faults import Target
 from .folder import RepositoryFolder
@@ -23,6 +23,7 @@ from .verdicts import Verb
 
 _ALREADY_EXISTS = 30
 _NAMES_A_CALL = 100
+_WITH_COMMENT = ("--format", "{comment}")
 
 COMPRESSION = "auto,zstd,19"
 """`auto` tries LZ4 first and leaves alone what is compressed already (the patches)."""
@@ -82,6 +83,7 @@ class BorgRepository:
         noted_id = expected_id if callable(expected_id) else partial(_given, expected_id)
         self._opening = Opening(self._borg, self._folder, self._room, noted_id, read_only)
         self._read_only = read_only
+        self._last_listed: tuple[str, dict[str, int]] = ("", {})
 
     @property
     def name(self) -> str:
@@ -119,11 +121,15 @@ class BorgRepository:
 
     # -- what it holds -----------------------------------------------------------------------
 
+    def inventory(self) -> Inventory:
+        """Return its id and its archives at once, proving what `id` proves."""
+        identity, listed = self._opening.identified(_WITH_COMMENT)
+        return Inventory(identity, _archives_in(listed["archives"]))
+
     def archives(self, source: str | None = None) -> tuple[Archive, ...]:
         """Return its archives, of one source or all, by sequence, oldest first."""
-        known = (archive_from(item) for item in self._listed(source))
-        ours = (archive for archive in known if archive is not None)
-        return by_sequence(archive for archive in ours if source in (None, archive.source))
+        found = _archives_in(self._listed(source))
+        return tuple(archive for archive in found if source in (None, archive.source))
 
     def foreign(self) -> tuple[str, ...]:
         """Return the names of archives that this box did not make."""
@@ -131,7 +137,7 @@ class BorgRepository:
 
     def _listed(self, source: str | None = None) -> list[dict[str, Any]]:
         narrowed = ["--glob-archives", f"{source}-*"] if source else []
-        arguments = ["--json", "--format", "{comment}", *narrowed, self._borg.target()]
+        arguments = ["--json", *_WITH_COMMENT, *narrowed, self._borg.target()]
         items: list[dict[str, Any]] = self._opening.read(Verb.LIST, arguments).json()["archives"]
         return items
 
@@ -141,14 +147,25 @@ class BorgRepository:
         return frozenset(listed.lines)
 
     def _files(self, archive: str) -> dict[str, int]:
+        """List an archive anew; it cannot change, so `_known_files` need not."""
         listed = self._opening.read(Verb.LIST, ["--json-lines", self._borg.target(archive)])
-        return sizes_of([json.loads(line) for line in listed.lines])
+        files = sizes_of([json.loads(line) for line in listed.lines])
+        self._last_listed = (archive, files)
+        return files
+
+    def _known_files(self, archive: str) -> dict[str, int]:
+        """As `_files`, from memory if that archive was listed last: a start of Borg costs seconds
+        on a small board.
+        """
+        name, files = self._last_listed
+        return files if name == archive else self._files(archive)
 
     # -- storing and reading back ------------------------------------------------------------
 
     def create(self, archive: Archive, layout: Layout, watch: Watch) -> int:
         """Store the layout under the archive's name, time and facts; return the bytes added."""
         self._opening.writable()
+        self._last_listed = ("", {})
         check_staged(layout)
         total = layout.stored_bytes
         ended = self._room.explaining(
@@ -207,7 +224,7 @@ class BorgRepository:
 
     def size_bytes(self, archive: str) -> int:
         """Return the size of the archive's files, from its listing alone."""
-        return sum(self._files(archive).values())
+        return sum(self._known_files(archive).values())
 
     def hashes(self, archive: str, watch: Watch) -> Mapping[str, StoredFile]:
         """Read every file of the archive back and return its size and SHA-256 by path."""
@@ -243,7 +260,7 @@ class BorgRepository:
             raise ToolFailed("A restore needs an empty folder.", detail=str(into))
         flags, faults = self._opening.lock_flags(), self._opening.faults
         with faults.proved(flags, watch):
-            wanted = sizes_under(self._files(archive), paths)
+            wanted = sizes_under(self._known_files(archive), paths)
             with faults.explained(Target(into, sum(wanted.values()))):
                 self._extract(archive, into, flags, watch, paths)
         for path, size in wanted.items():
@@ -273,6 +290,7 @@ class BorgRepository:
             if archive.source != source or source_of(archive.name) != source:
                 raise ValueError(f"{archive.name} is not an archive of {source}")
         self._opening.writable()
+        self._last_listed = ("", {})
         there = self._names(checkpoints=True)
         names = [archive.name for archive in archives if archive.name in there]
         names += [name for name in sorted(there) if _is_checkpoint_of(source, name)]
@@ -349,6 +367,11 @@ class BorgRepository:
     def _cache_lock_hosts(self, repository_id: str) -> frozenset[str]:
         cache = self._borg.state / "cache" / repository_id
         return RepositoryFolder(self._borg.name, cache).lock_hosts()
+
+
+def _archives_in(listed: Sequence[dict[str, Any]]) -> tuple[Archive, ...]:
+    known = (archive_from(item) for item in listed)
+    return by_sequence(archive for archive in known if archive is not None)
 
 
 def _given(noted_id: str | None) -> str | None:

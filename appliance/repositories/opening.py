@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..core.errors import DiskAbsent, WrongDisk
 from .faults import Faults
@@ -36,14 +37,19 @@ class Opening:
 
     def id(self) -> str:
         """Return the repository's id, proving that it opens and is writable as configured."""
+        return self.identified(["--last", "1"])[0]
+
+    def identified(self, arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """As `id`, with what Borg lists of the archives with these arguments."""
         if self.read_only:
             self.present()
         else:
             self.writable()
             self._prove_alive()
-        opened = self._opened()
+        listed = self.read(Verb.LIST, ["--json", *arguments, self.borg.target()]).json()
+        opened = str(listed["repository"]["id"])
         self._expect(opened)
-        return opened
+        return opened, listed
 
     def present(self) -> None:
         """Raise DiskAbsent where it is not there, WrongDisk where another one is."""

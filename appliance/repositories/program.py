@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from ..core.errors import ApplianceError, ToolFailed
@@ -27,6 +30,10 @@ SILENCE = timedelta(hours=1)
 
 SILENCE_UNDER_LOCK = timedelta(minutes=30)
 """The same for a program that keeps everybody else out meanwhile."""
+
+_tested_itself = Event()
+"""Set once Borg has worked in this process with the test of its own ciphers and chunker that it
+begins with. From then on it may leave that out, as its manual allows: a quarter of each start."""
 
 _ERROR_LEVELS = frozenset({"ERROR", "CRITICAL"})
 _KEPT_MESSAGES = 20
@@ -108,19 +115,36 @@ def parse(line: str) -> dict[str, Any] | None:
 @lru_cache(maxsize=4)
 def checked_borg(path: str) -> str:
     """Given Borg's path, return it; raise ToolFailed where it is older than 1.4.5 or no 1.x."""
-    said: list[str] = []
-    process.run(
-        [path, "--version"], on_line=said.append, limits=process.Limits(timedelta(minutes=1))
-    )
-    found = re.match(r"borg (\d+)\.(\d+)\.(\d+)", said[0] if said else "")
+    said = _version_beside_us(path) or _version_it_tells(path)
+    found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)[a-z0-9.]*", said)
     version = tuple(int(part) for part in found.groups()) if found else (0, 0, 0)
     if not OLDEST_BORG <= version < (2, 0, 0):
         raise ToolFailed(
             "The installed backup program is not one that this box can trust.",
             hint="Run `make install`: it brings the right one.",
-            detail=f"{path}: {said[0] if said else 'no answer'}",
+            detail=f"{path}: {said or 'no answer'}",
         )
     return path
+
+
+def _version_beside_us(path: str) -> str:
+    """Return the version that was installed into our own Python, without starting it: a start of
+    Borg costs seconds on a small board.
+    """
+    if Path(path).parent != Path(sys.executable).parent:
+        return ""
+    try:
+        return metadata.version("borgbackup")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _version_it_tells(path: str) -> str:
+    said: list[str] = []
+    process.run(
+        [path, "--version"], on_line=said.append, limits=process.Limits(timedelta(minutes=1))
+    )
+    return said[0].removeprefix("borg ") if said else ""
 
 
 def escaped(text: str) -> str:
@@ -165,6 +189,8 @@ class BorgProgram:
             "BORG_SHOW_SYSINFO": "no",
             "TZ": "UTC",
         }
+        if _tested_itself.is_set():
+            env["BORG_SELFTEST"] = "disabled"
         if self.ssh_command:
             env["BORG_RSH"] = self.ssh_command
         if self.remote_borg:
@@ -203,6 +229,7 @@ class BorgProgram:
         )
         if result.code not in allowed:
             self.judge(verb, result.code, messages)
+        _tested_itself.set()
         return Ended(result.code, tuple(lines), messages.detail)
 
     @contextmanager

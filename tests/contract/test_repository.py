@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from appliance.core.errors import ApplianceError, Cancelled, RepositoryDamaged
-from appliance.core.ports import Repository, Watch
+from appliance.core.ports import Inventory, Repository, Watch
 from appliance.repositories.borg import BorgRepository
 from tests.fakes import FakeRepository
 from tests.repositories.staging import day, lay
@@ -48,6 +48,7 @@ class RepositoryContract:
         assert repository.archives() == (archive,)
         assert repository.archives("crm") == (archive,)
         assert repository.archives("cr") == ()
+        assert repository.inventory() == Inventory(repository.id(), (archive,))
 
     def test_what_is_read_back_equals_what_was_stored(
         self, repository: Repository, tmp_path: Path

@@ -82,6 +82,21 @@ def test_an_unchanged_day_brings_the_newest_backup_at_once(box: Box) -> None:
     assert run.archive in box.copies("disk-b")
 
 
+def test_under_a_new_ledger_an_old_disk_is_read_an_hour_in_each_run(box: Box) -> None:
+    box.back_up("today")
+    box.lose_the_ledger()
+    box.repositories = (box.disk_a,)
+    slowly(box, WITHIN / 3)
+    first = box.back_up("tonight")
+    assert first.outcome is Outcome.WARNING, "the cloud waits until all of it is read"
+    assert "7 backups on disk-a still to be read." in first.message
+    assert "7 backups on disk-a were not read yet" in first.message
+    assert first.archive in box.copies("disk-a")
+    later = [box.back_up(f"night {number}") for number in range(3)]
+    assert [run.outcome for run in later] == [Outcome.WARNING, Outcome.WARNING, Outcome.OK]
+    assert box.copies("disk-a") == set(box.disk_a.held) == box.copies("cloud")
+
+
 def test_a_new_disk_gets_what_retention_keeps_and_not_what_is_about_to_go(box: Box) -> None:
     box.retention = {"crm": Policy(last=3, daily=0, weekly=0, monthly=0, yearly=0)}
     box.clock.synchronised = False  # so that disk-a keeps them all for now

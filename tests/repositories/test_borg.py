@@ -14,7 +14,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -33,8 +36,10 @@ from appliance.core.errors import (
 )
 from appliance.core.model import Progress, StepName
 from appliance.core.ports import Watch
+from appliance.repositories import program
 from appliance.repositories.borg import BorgRepository
 from appliance.repositories.program import Messages, checked_borg, parse
+from appliance.system import process
 from tests.contract.test_repository import borg_at, ssh_to
 from tests.repositories.staging import day, lay
 from tests.servers import Sshd, free_port
@@ -842,6 +847,25 @@ def test_E13_the_passphrase_is_in_no_argument_and_no_environment(
     assert "BORG_PASSPHRASE_FD" in seen
     assert secret not in seen
     assert "canary" not in "".join(p.read_text() for p in (tmp_path / "state").rglob("config"))
+
+
+def test_A20_borg_tests_its_ciphers_once_in_each_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+
+    def noting(argv: Sequence[str], **how: Any) -> process.Result:
+        seen.append(how["env"].get("BORG_SELFTEST"))
+        return real(argv, **how)
+
+    real = process.run
+    monkeypatch.setattr(program, "_tested_itself", Event())
+    monkeypatch.setattr(process, "run", noting)
+    repository = borg_at(tmp_path / "repository", tmp_path / "state")
+    repository.create_repository()
+    repository.archives()
+    assert seen[0] is None
+    assert set(seen[1:]) == {"disabled"}
 
 
 @pytest.mark.parametrize("version", ["borg 1.2.4", "borg 1.4.0", "borg 2.0.0b14", "", "nonsense"])
