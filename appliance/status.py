@@ -14,9 +14,7 @@ from .core import health
 from .core.health import Expectation, Health, SourceHealth
 from .core.ports import Clock, Ledger
 from .core.schedule import Schedule, parse
-from .engine.catching_up import still_to_bring
-from .engine.memory import is_damaged
-from .engine.mirroring import keeps_what_it_got
+from .engine.memory import cloud_keeps, is_damaged, still_to_bring
 from .engine.trust import trusts
 
 _RUNS_PER_SOURCE = 50
@@ -45,7 +43,7 @@ def health_of(
         retrying=retrying,
         damaged=[each.name for each in settings.repository if is_damaged(ledger, each.name)],
     )
-    keeps = {each.name: keeps_what_it_got(ledger, each.name) for each in settings.mirror}
+    keeps = {each.name: cloud_keeps(ledger, each.name) for each in settings.mirror}
     return {**as_json(found), "mirrors": {name: {"keeps": it} for name, it in keeps.items()}}
 
 

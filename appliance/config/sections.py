@@ -31,7 +31,7 @@ from .values import (
 class Section(BaseModel):
     """A part of the file: unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, defer_build=True)
 
 
 class ApplianceSection(Section):

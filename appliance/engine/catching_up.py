@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..core.errors import ApplianceError
 from ..core.model import Archive
-from ..core.ports import Ledger
 from ..core.retention import explain
 from ..core.words import plural
 from . import memory
@@ -19,8 +18,6 @@ from .journal import Journal
 from .kit import Kit
 from .places import Place, store, take_out, wipe
 from .rotation import WITHIN, sound_first
-
-_TO_BRING = "still-to-bring"
 
 
 def catch_up(kit: Kit, journal: Journal, source: str, places: list[Place], folder: Path) -> None:
@@ -57,24 +54,14 @@ def lacking(kit: Kit, place: Place, places: Sequence[Place], source: str) -> lis
     return sorted(wanted, key=lambda archive: archive.sequence)
 
 
-def still_to_bring(ledger: Ledger, source: str, place: str) -> int:
-    """Return how many older backups of a source a place lacked when it was last looked at."""
-    return int(ledger.noted(_key(source, place)) or 0)
-
-
 def _note_what_is_left(
     kit: Kit, journal: Journal, place: Place, places: Sequence[Place], source: str
 ) -> None:
     """What no sound place can give stays on the list: the place is not complete."""
     count = len(lacking(kit, place, places, source))
-    if count != still_to_bring(kit.ledger, source, place.name):
-        kit.ledger.note(_key(source, place.name), str(count))
+    memory.note_still_to_bring(kit.ledger, source, place.name, count)
     if count and not place.failed:
         journal.add(f"{plural(count, 'older backup')} still to bring to {place.name}.")
-
-
-def _key(source: str, place: str) -> str:
-    return memory.key(_TO_BRING, f"{source}:{place}")
 
 
 def _pass_on(  # noqa: PLR0917 - who gives what to whom

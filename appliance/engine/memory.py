@@ -21,6 +21,8 @@ BOX = "box"
 """What a note is about that is about no place and no source."""
 _MISSING = "missing"
 NEWEST = "newest"
+_CLOUD_KEEPS = "cloud-keeps"
+_TO_BRING = "still-to-bring"
 _PENDING = "pending"
 _REMOVING = "removing"
 
@@ -109,6 +111,27 @@ def noted_missing(ledger: Ledger, mirror: str) -> dict[str, datetime]:
     """Return what `note_missing` remembered."""
     text: dict[str, str] = json.loads(ledger.noted(key(_MISSING, mirror)) or "{}")
     return {name: datetime.fromisoformat(since) for name, since in text.items()}
+
+
+def note_cloud_keeps(ledger: Ledger, mirror: str, keeps: bool) -> None:
+    """Remember whether a mirror kept what this box had tried to destroy there."""
+    ledger.note(key(_CLOUD_KEEPS, mirror), "yes" if keeps else "no")
+
+
+def cloud_keeps(ledger: Ledger, mirror: str) -> bool | None:
+    """Return what `note_cloud_keeps` remembered; None where nobody tried yet."""
+    return {"yes": True, "no": False}.get(ledger.noted(key(_CLOUD_KEEPS, mirror)) or "")
+
+
+def note_still_to_bring(ledger: Ledger, source: str, place: str, count: int) -> None:
+    """Remember how many older backups of a source a place lacks."""
+    if count != still_to_bring(ledger, source, place):
+        ledger.note(key(_TO_BRING, f"{source}:{place}"), str(count))
+
+
+def still_to_bring(ledger: Ledger, source: str, place: str) -> int:
+    """Return how many older backups of a source a place lacked when it was last looked at."""
+    return int(ledger.noted(key(_TO_BRING, f"{source}:{place}")) or 0)
 
 
 def forget_place(ledger: Ledger, place: str) -> None:

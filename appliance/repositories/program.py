@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -115,7 +113,7 @@ def parse(line: str) -> dict[str, Any] | None:
 @lru_cache(maxsize=4)
 def checked_borg(path: str) -> str:
     """Given Borg's path, return it; raise ToolFailed where it is older than 1.4.5 or no 1.x."""
-    said = _version_beside_us(path) or _version_it_tells(path)
+    said = process.installed_version(path, "borgbackup") or _version_it_tells(path)
     found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)[a-z0-9.]*", said)
     version = tuple(int(part) for part in found.groups()) if found else (0, 0, 0)
     if not OLDEST_BORG <= version < (2, 0, 0):
@@ -125,18 +123,6 @@ def checked_borg(path: str) -> str:
             detail=f"{path}: {said or 'no answer'}",
         )
     return path
-
-
-def _version_beside_us(path: str) -> str:
-    """Return the version that was installed into our own Python, without starting it: a start of
-    Borg costs seconds on a small board.
-    """
-    if Path(path).parent != Path(sys.executable).parent:
-        return ""
-    try:
-        return metadata.version("borgbackup")
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _version_it_tells(path: str) -> str:

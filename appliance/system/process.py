@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 from time import monotonic
 from typing import IO
@@ -64,6 +65,20 @@ def find(program: str) -> str:
     if found is None:
         raise ToolFailed(f"The program {program} is not installed.", hint="Run `make install`.")
     return found
+
+
+def installed_version(path: str, package: str) -> str:
+    """Given a program's path and the Python package it came with, return the package's version;
+    empty where the program is not the one beside our own Python.
+
+    It spares a start of the program, which may cost seconds on a small board.
+    """
+    if Path(path).parent != Path(sys.executable).parent:
+        return ""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 class Running:

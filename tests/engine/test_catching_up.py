@@ -10,7 +10,8 @@ from appliance.core.errors import DiskAbsent, SourceUnreachable
 from appliance.core.model import Outcome, StepName
 from appliance.core.ports import Watch
 from appliance.core.retention import Policy
-from appliance.engine.catching_up import WITHIN, still_to_bring
+from appliance.engine.memory import still_to_bring
+from appliance.engine.rotation import WITHIN
 from tests.fakes import Box
 
 

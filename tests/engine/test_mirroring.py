@@ -6,7 +6,7 @@ from appliance.core.errors import DiskAbsent, MirrorRefused, MirrorUnreachable, 
 from appliance.core.model import Outcome, StepName, Trigger
 from appliance.core.ports import Watch
 from appliance.engine import mirroring, pipeline
-from appliance.engine.mirroring import keeps_what_it_got
+from appliance.engine.memory import cloud_keeps
 from tests.fakes import Box
 
 
@@ -116,17 +116,17 @@ def test_B8_a_token_that_died_on_quiet_days_is_said(box: Box) -> None:
 
 
 def test_B4_the_key_is_tried_at_first_and_then_monthly(box: Box) -> None:
-    assert keeps_what_it_got(box.ledger, "cloud") is None
+    assert cloud_keeps(box.ledger, "cloud") is None
     box.back_up("one")
-    assert keeps_what_it_got(box.ledger, "cloud") is False
+    assert cloud_keeps(box.ledger, "cloud") is False
     box.cloud.keeps = True
     for day in range(29):
         box.next_day()
         box.back_up(f"{day}")
-    assert (box.cloud.tries, keeps_what_it_got(box.ledger, "cloud")) == (1, False)
+    assert (box.cloud.tries, cloud_keeps(box.ledger, "cloud")) == (1, False)
     box.next_day()
     box.back_up("a month later")
-    assert (box.cloud.tries, keeps_what_it_got(box.ledger, "cloud")) == (2, True)
+    assert (box.cloud.tries, cloud_keeps(box.ledger, "cloud")) == (2, True)
 
 
 def expiring(box: Box) -> Box:

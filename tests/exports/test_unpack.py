@@ -523,7 +523,7 @@ def test_progress_is_told_in_bytes(tmp_path):
     assert {one.step for one in told} == {"unpack"}
 
 
-TWO_GIGABYTES = """
+LARGE = """
     import hashlib, re, sys, zipfile
     from datetime import UTC, datetime
     from pathlib import Path
@@ -555,11 +555,12 @@ TWO_GIGABYTES = """
 
 
 @pytest.mark.slow
-def test_C7_a_member_of_two_gigabytes_takes_no_more_memory_than_a_small_one(tmp_path):
-    argv = [sys.executable, "-c", textwrap.dedent(TWO_GIGABYTES), str(tmp_path), str(2 << 30)]
+def test_C7_a_large_member_takes_no_more_memory_than_a_small_one(tmp_path):
+    """Of 2 GB: see test_large_members."""
+    argv = [sys.executable, "-c", textwrap.dedent(LARGE), str(tmp_path), str(600 << 20)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
 
     assert done.stderr == ""
     size_bytes, peak_kib = map(int, done.stdout.split())
-    assert size_bytes > 2_000_000_000
+    assert size_bytes > 600_000_000
     assert peak_kib < 100 << 10

@@ -232,6 +232,23 @@ def test_an_emptied_disk_is_a_warning_and_never_filled_by_mistake(office, two_di
     assert disk_a.exists()
 
 
+def test_A14_a_disk_that_was_found_damaged_is_said_until_it_is_whole_again(office, two_disks):
+    office.ok("run")
+    segment = max((two_disks[1] / "data").rglob("[0-9]*"), key=lambda path: path.stat().st_size)
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    (run,) = office.json("history", "--limit", "1")
+    assert run["outcome"] == "ok"
+    assert office.call("check", "--repository", "disk-b").returncode == 1
+    said = office.ok("status")
+    assert said.startswith("Look. disk-b was found damaged; the last good copy elsewhere is of ")
+    assert "do not repair it" in said
+    assert office.json("status")["state"] == "look"
+    segment.write_bytes(whole)
+    office.ok("check", "--repository", "disk-b")
+    assert "damaged" not in office.ok("status")
+
+
 def test_a_cloud_that_is_away_is_a_warning_and_catches_up(office, tmp_path):
     inbox = office.inbox()
     office.disk()
