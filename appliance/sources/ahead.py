@@ -9,16 +9,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from time import monotonic
 
 from urllib3 import BaseHTTPResponse
 
-_READ_BYTES = 1 << 16  # TLS gives 16 KiB at a time; asking for far more costs more than it brings
-_READS = 32
+_LARGE_BYTES = 1 << 18
+"""What is asked for while a server is quick: TLS brings 16 KiB at a time, and gathering them here
+one by one costs more than decrypting them."""
+_SMALL_BYTES = 1 << 16
 _MOMENT_SECONDS = 0.25
 _DEPTH = 4
 _LOOK_SECONDS = 0.1
+_SIGN_OF_LIFE_SECONDS = 1.0
 
 _Parcel = bytes | Exception | None
 """A piece, what the reading ended with, or the end."""
@@ -26,7 +29,8 @@ _Parcel = bytes | Exception | None
 
 @contextmanager
 def reading(response: BaseHTTPResponse) -> Iterator[Iterator[bytes]]:
-    """Yield the body in pieces of up to 2 MiB, each no later than a moment after it arrived.
+    """Yield the body in pieces of up to 256 KiB, each no later than a moment after it arrived
+    (of a quick server that falters, once later), and an empty one for each second without any.
 
     What the reading ends with is raised after the last piece. On leaving, nobody reads on.
     """
@@ -45,26 +49,41 @@ def reading(response: BaseHTTPResponse) -> Iterator[Iterator[bytes]]:
 
 
 def _unpacked(parcels: Queue[_Parcel]) -> Iterator[bytes]:
-    while (parcel := parcels.get()) is not None:
+    while True:
+        try:
+            parcel = parcels.get(timeout=_SIGN_OF_LIFE_SECONDS)
+        except Empty:
+            parcel = b""
+        if parcel is None:
+            return
         if isinstance(parcel, Exception):
             raise parcel
         yield parcel
 
 
 def _read(response: BaseHTTPResponse, parcels: Queue[_Parcel], left: threading.Event) -> None:
-    held: list[bytes] = []
     end: _Parcel = None
-    since = monotonic()
     try:
-        while not left.is_set() and (data := response.read1(_READ_BYTES, decode_content=False)):
-            held.append(data)
-            if len(held) >= _READS or monotonic() - since > _MOMENT_SECONDS:
-                _put(parcels, b"".join(held), left)
-                held, since = [], monotonic()
+        for piece in _pieces(response):
+            _put(parcels, piece, left)
+            if left.is_set():
+                break
     except Exception as error:  # noqa: BLE001 - raised where the pieces are taken
         end = error
-    for parcel in (b"".join(held), end):
-        _put(parcels, parcel, left)
+    _put(parcels, end, left)
+
+
+def _pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """Yield what arrives; large pieces as long as one takes no longer than a moment."""
+    quick = False
+    while True:
+        began = monotonic()
+        read = response.read if quick else response.read1
+        data = read(_LARGE_BYTES if quick else _SMALL_BYTES, decode_content=False)
+        if not data:
+            return
+        yield data
+        quick = (monotonic() - began) * _LARGE_BYTES <= _MOMENT_SECONDS * len(data)
 
 
 def _put(parcels: Queue[_Parcel], parcel: _Parcel, left: threading.Event) -> None:
