@@ -16,7 +16,7 @@ from .facts import archive_from, by_sequence, comment_for, source_of
 from .faults import Target
 from .folder import RepositoryFolder
 from .opening import MOVED, Opening
-from .program import BorgProgram, Messages, escaped
+from .program import BorgProgram, Ended, Messages, escaped
 from .readback import check_staged, hashes_in, sizes_of, sizes_under
 from .room import SEGMENT_BYTES, Room
 from .verdicts import Verb
@@ -168,8 +168,9 @@ class BorgRepository:
         self._last_listed = ("", {})
         check_staged(layout)
         total = layout.stored_bytes
-        ended = self._room.explaining(
-            lambda: self._borg.run(
+
+        def create() -> Ended:
+            return self._borg.run(
                 Verb.CREATE,
                 self._create_arguments(archive),
                 watch,
@@ -179,7 +180,8 @@ class BorgRepository:
                 messages=Messages(lambda said: _report_bytes(said, total, watch)),
                 allowed=frozenset({_ALREADY_EXISTS}),
             )
-        )
+
+        ended = self._room.explaining(lambda: self._borg.with_a_sound_cache(create))
         if ended.code == _ALREADY_EXISTS:
             self._confirm_existing(archive, layout)
             return 0
@@ -302,7 +304,11 @@ class BorgRepository:
     def _delete_named(self, names: Sequence[str], watch: Watch) -> None:
         """`REPOSITORY::FIRST` and the rest: this form can never mean the whole repository."""
         arguments = [self._borg.target(names[0]), *names[1:]]
-        self._room.making(lambda: self._borg.run(Verb.DELETE, arguments, watch))
+
+        def delete() -> Ended:
+            return self._borg.run(Verb.DELETE, arguments, watch)
+
+        self._room.making(lambda: self._borg.with_a_sound_cache(delete))
 
     def compact(self, watch: Watch) -> None:
         """Give back the room that deleted archives took."""

@@ -80,7 +80,9 @@ class Opening:
         """Run a reading verb."""
         flags = self.lock_flags()
         with self.faults.explained():
-            return self.borg.run(verb, arguments, flags=flags, env=env)
+            return self.borg.with_a_sound_cache(
+                lambda: self.borg.run(verb, arguments, flags=flags, env=env)
+            )
 
     @property
     def faults(self) -> Faults:

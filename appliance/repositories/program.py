@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from ..core.errors import ApplianceError, ToolFailed
+from ..core.errors import ApplianceError, RepositoryDamaged, ToolFailed, WrongDisk
 from ..core.ports import Watch
 from ..system import process
 from .verdicts import SENTENCES, Verb, verdict
@@ -168,7 +169,7 @@ class BorgProgram:
             "BORG_SECURITY_DIR": str(self.state / "security"),
             # The chunk cache stays in the state folder: with no copies per archive it is 44 bytes
             # per chunk (about a megabyte for 50 GB), so disks stay clean and the card unworn.
-            "BORG_CACHE_DIR": str(self.state / "cache"),
+            "BORG_CACHE_DIR": str(self._cache),
             "BORG_USE_CHUNKS_ARCHIVE": "no",
             "BORG_EXIT_CODES": "modern",
             "BORG_HOST_ID": self.host_id,
@@ -217,6 +218,24 @@ class BorgProgram:
             self.judge(verb, result.code, messages)
         _tested_itself.set()
         return Ended(result.code, tuple(lines), messages.detail)
+
+    def with_a_sound_cache(self, call: Callable[[], Ended]) -> Ended:
+        """Make a call that uses Borg's chunk cache; where it fails, once more without the cache.
+
+        A power cut may leave a torn one, over which Borg stumbles for ever (A27). It is only a
+        cache: what guards against a wrong or older copy lies in the security folder, and stays.
+        """
+        try:
+            return call()
+        except (ToolFailed, RepositoryDamaged, WrongDisk) as error:
+            if error.retry or not self._cache.exists():
+                raise
+            shutil.rmtree(self._cache)
+            return call()
+
+    @property
+    def _cache(self) -> Path:
+        return self.state / "cache"
 
     @contextmanager
     def reading(

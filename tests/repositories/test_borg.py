@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -875,6 +875,48 @@ def test_A20_another_borg_is_refused(tmp_path: Path, version: str) -> None:
     old.chmod(0o755)
     with pytest.raises(ToolFailed, match="not one"):
         checked_borg(str(old))
+
+
+def test_A21_a_repository_is_of_the_kind_that_the_next_borg_can_take_over(
+    repository: BorgRepository,
+) -> None:
+    told = json.loads(_borg(repository, "info", "--json", str(repository.path)).stdout)
+    assert told["encryption"]["mode"] == "repokey"
+    assert told["repository"]["id"] == repository.id()
+
+
+def _delete(cache: Path, other: Path) -> None:
+    shutil.rmtree(cache)
+
+
+def _tear(cache: Path, other: Path) -> None:
+    for path in cache.rglob("*"):
+        if path.is_file():
+            os.truncate(path, path.stat().st_size // 2)
+
+
+def _swap(cache: Path, other: Path) -> None:
+    shutil.rmtree(cache)
+    shutil.copytree(other, cache)
+
+
+@pytest.mark.parametrize("spoil", [_delete, _tear, _swap])
+def test_A27_whatever_becomes_of_the_cache_the_next_backup_is_right(
+    tmp_path: Path, repository: BorgRepository, spoil: Callable[[Path, Path], None]
+) -> None:
+    other = borg_at(tmp_path / "other", tmp_path / "other-state")
+    other.create_repository()
+    for each in (repository, other):
+        _store(each, tmp_path / each.id(), 0, os.urandom(50_000))
+    (cache,) = (path.parent for path in (tmp_path / "state").rglob("chunks"))
+    (foreign,) = (path.parent for path in (tmp_path / "other-state").rglob("chunks"))
+    spoil(cache, foreign)
+    layout = lay(tmp_path / "next", {"manifest.json": b"{}", "export/a.csv": b"one,two\n" * 9999})
+    repository.create(day(1, layout), layout, Watch())
+    assert dict(repository.hashes(day(1, layout).name, Watch())) == dict(layout.stored)
+    spoil(cache, foreign)
+    repository.delete("crm", [day(0, layout)], Watch())
+    repository.check(Watch())
 
 
 @pytest.mark.parametrize(
