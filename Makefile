@@ -8,8 +8,8 @@ ARGS   ?=
 PACKAGES       = python3-venv python3-dev gcc pkg-config libssl-dev libacl1-dev liblz4-dev \
                  libzstd-dev libxxhash-dev openssh-client openssh-server nginx-light zstd \
                  xz-utils ca-certificates
-TEST_PACKAGES  = faketime
-BENCH_PACKAGES = restic curl
+TEST_PACKAGES  = faketime curl unzip zip strace
+BENCH_PACKAGES = restic
 
 BIN   = .venv/bin
 SETUP = PYTHON="$(PYTHON)" sh image/setup.sh
@@ -40,7 +40,7 @@ lint: ## ruff, mypy and the shells' own check
 
 bench: ## compare with restic, borg, sftp and curl; ARGS="--scale 0.1 --days 10" is quicker
 	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(TOOLS) tests.bench $(ARGS)
 
 install: ## only install what is missing
 	@$(SETUP) $(PACKAGES)

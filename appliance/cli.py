@@ -269,7 +269,7 @@ def status(office: Office, as_json: bool) -> None:
         say(f"To do: {health['todo']}")
     for source in health["sources"]:
         say(f"  {source['source']}: {source['sentence']}")
-    for name, mirror in health["mirrors"].items():
+    for name, mirror in health.get("mirrors", {}).items():
         if mirror["keeps"] is False:
             say(f"  {name}: {_NOT_KEPT}")
 

@@ -108,7 +108,7 @@ fill_dev() {
     say "Installing the tools for tests and checks into .venv/dev"
     rm -rf .venv/dev
     sed "1,/^$marker_dev/d" requirements.lock >.venv/dev.txt
-    pip --require-hashes --no-deps --target .venv/dev -r .venv/dev.txt
+    pip --require-hashes --no-deps --only-binary :all: --target .venv/dev -r .venv/dev.txt
 }
 
 whole_venv() {
@@ -116,11 +116,17 @@ whole_venv() {
     [ "$(sed -n 's/^VIRTUAL_ENV=//p' .venv/bin/activate | tr -d "\"'")" = "$(pwd)/.venv" ]
 }
 
+# An older lock may have left packages behind that the product must not see.
+same_packages() {
+    cmp -s requirements.lock .venv/requirements.lock
+}
+
 install_python() {
     { [ -f "$ready" ] && [ "$(cat "$ready")" = "$(fingerprint)" ]; } && return 0
     check_python
     rm -f "$ready"
-    whole_venv || "$python" -m venv --clear .venv || stop "Python's venv could not be made."
+    same_packages && whole_venv || "$python" -m venv --clear .venv || stop "Python's venv could not be made."
+    cp requirements.lock .venv/requirements.lock
     fill_venv
     fingerprint >.venv/ready.part
     mv .venv/ready.part "$ready"

@@ -5,6 +5,7 @@ A test that needs its server to stop, move or come back uses `tests.servers` its
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,12 @@ import pytest
 
 from appliance.demo.authority import Authority
 from tests import servers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tools_apart() -> None:
+    """We found the tools of the tests by PYTHONPATH; the commands that tests start must not."""
+    os.environ.pop("PYTHONPATH", None)
 
 
 @pytest.fixture

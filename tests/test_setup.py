@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -148,11 +149,29 @@ def test_the_lock_pins_every_package_by_hash_and_names_no_host():
 
 def test_every_package_to_build_borg_with_stands_before_borg():
     text = (ROOT / "requirements.lock").read_text()
-    first, rest = text.split("# Everything else.\n")
+    first, rest = text.split("# What the product needs.\n")
     for name in ("setuptools", "setuptools-scm", "cython", "pkgconfig", "wheel", "packaging"):
         assert re.search(rf"^{name}==", first, re.MULTILINE)
         assert not re.search(rf"^{name}==", rest, re.MULTILINE)
     assert "borgbackup==" in rest
+
+
+def test_the_tools_of_tests_and_checks_stand_apart_from_the_product():
+    text = (ROOT / "requirements.lock").read_text()
+    product, tools = text.split("# What only tests and checks need.\n")
+    for name in ("pytest", "mypy", "ruff", "moto", "flask", "requests"):
+        assert re.search(rf"^{name}==", tools, re.MULTILINE)
+        assert not re.search(rf"^{name}==", product, re.MULTILINE)
+    seen = subprocess.run([sys.executable, "-c", "import pytest"], capture_output=True, check=False)
+    assert b"ModuleNotFoundError" in seen.stderr
+
+
+def test_every_program_that_the_tests_start_comes_with_a_package():
+    makefile = (ROOT / "Makefile").read_text()
+    for package in ("faketime", "curl", "unzip", "zip", "strace", "zstd", "restic"):
+        assert re.search(
+            rf"^[A-Z_]+ += .*\b{package}\b", makefile.replace("\\\n", ""), re.MULTILINE
+        )
 
 
 def test_system_packages_are_named_in_one_place():

@@ -50,8 +50,8 @@ _NOBODY_FEEDS_TODO = "Put a new export there, or look why nobody does."
 _HELD_HINT = "Look at it on the page, then accept or reject it."
 _CLOCK_HINT = "Connect the box to the internet so that it can set its clock."
 _DAMAGED_TODO = (
-    "Keep {place} as it is and do not repair it; plug in another disk. "
-    "`appliance check --repository {place}` reads everything on it."
+    "Keep {place} as it is and do not repair it. `appliance check --repository {place}` reads "
+    "everything on it; stays it damaged, put a new disk into the configuration in its place."
 )
 
 
@@ -223,9 +223,15 @@ class _Case:
         return State.SAFE, f"Last good copy {self._ages()}{self._but()}.", todo
 
     def _wants_a_person(self, last: Run | None, retrying: bool) -> tuple[State, str, str] | None:
-        """Return what no time will mend, worst first."""
-        if self._damaged:
-            return State.LOOK, self._damage(), _DAMAGED_TODO.format(place=self._damaged[0])
+        """Return what no time will mend, worst first; a damaged disk hides nothing else."""
+        other = self._wants_one_now(last, retrying)
+        if not self._damaged:
+            return other
+        todo = _DAMAGED_TODO.format(place=self._damaged[0])
+        also = other or (State.LOOK, "", "")
+        return State.LOOK, f"{self._damage()} {also[1]}".strip(), f"{todo} {also[2]}".strip()
+
+    def _wants_one_now(self, last: Run | None, retrying: bool) -> tuple[State, str, str] | None:
         if (about := self._last(with_content=True)) and self._waits_for_a_person(about):
             reason = about.message or "The last export looks suspicious."
             return State.HELD, reason, about.hint or _HELD_HINT
@@ -253,11 +259,11 @@ class _Case:
             yield f"The last good copy is {age(self._now - here)}; a newer one should be there.", ""
         if self.content and self._now - self.content > self._longest_quiet():
             yield f"Nothing has changed since {self._date(self.content)}.", _QUIET_TODO
-        cloud_grace = expected.grace if expected.cloud_grace is None else expected.cloud_grace
-        late = self._behind(self.cloud, cloud_grace) or self._unseen(self.cloud, cloud_grace)
-        if expected.mirrors and late:
-            since = f"{age(self._now - self.cloud)}" if self.cloud else "missing"
-            yield f"The copy in the cloud is {'from ' if self.cloud else ''}{since}.", ""
+        for mirror in filter(self._is_late, expected.mirrors):
+            where = "the cloud" if len(expected.mirrors) == 1 else mirror
+            fresh = self.places[mirror]
+            since = f"from {age(self._now - fresh)}" if fresh else "missing"
+            yield f"The copy in {where} is {since}.", ""
         if behind := [
             place for place in expected.places if self._behind(self.places[place], expected.grace)
         ]:
@@ -276,11 +282,14 @@ class _Case:
         ]
         return bool(lacking) and self._now - min(lacking) > grace
 
-    def _unseen(self, fresh: datetime | None, grace: timedelta) -> bool:
-        """Whether a place has not been looked at since days on which nothing changed here."""
-        nights = (run.started for runs in self._confirming.values() for run in runs)
-        since = [night for night in nights if fresh is not None and night > fresh]
-        return bool(since) and self._now - min(since) > grace + _LOOK_EVERY
+    def _is_late(self, mirror: str) -> bool:
+        """Whether a mirror lacks what is here, or was not looked at on days without news."""
+        expected, fresh = self._expected, self.places[mirror]
+        grace = expected.grace if expected.cloud_grace is None else expected.cloud_grace
+        there = {copy.archive for copy in self._copies if copy.place == mirror}
+        nights = [run.started for name in there for run in self._confirming.get(name, ())]
+        unseen = fresh and nights and max(nights) - fresh > grace + _LOOK_EVERY
+        return bool(unseen) or self._behind(fresh, grace)
 
     def _fresh(self, places: Collection[str]) -> datetime | None:
         """The time of the newest proved copy in these places, or of a later run that found its

@@ -17,7 +17,7 @@ from ..core.words import plural
 from . import memory, rotation
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
-from .places import Place, proved, trusts_the_clock
+from .places import Place, proved, strangers, trusts_the_clock
 
 EXPIRE_EVERY = timedelta(days=7)
 COMPARE_EVERY = timedelta(days=30)
@@ -25,7 +25,7 @@ LOOK_EVERY = timedelta(hours=23)
 """A token that died, or an emptied cloud, is found out within a day, and not an hour later each."""
 _COMPARED_AT = "compared-at"
 _TESTED_AT = "key-tested-at"
-_KEPT = "With this box's own key nothing there can be destroyed."
+_KEPT = "What was sent just now cannot be destroyed with this box's own key."
 _NOT_KEPT = "With this box's own key the copy there could be destroyed."
 
 
@@ -123,10 +123,15 @@ def _try_the_key(kit: Kit, journal: Journal, mirror: Mirror) -> None:
     def tried(remarks: Remarks) -> None:
         keeps = mirror.keeps_what_it_got(journal.watch)
         memory.note_cloud_keeps(kit.ledger, mirror.name, keeps)
-        memory.note_time(kit.ledger, _TESTED_AT, mirror.name, kit.clock.now())
         remarks.message = _KEPT if keeps else _NOT_KEPT
 
-    journal.attempt(StepName.MIRROR, tried, mirror.name)
+    if _is_settled(journal.attempt(StepName.MIRROR, tried, mirror.name)):
+        memory.note_time(kit.ledger, _TESTED_AT, mirror.name, kit.clock.now())
+
+
+def _is_settled(result: object) -> bool:
+    """Whether it was done or refused; what is refused today is refused tomorrow too."""
+    return not isinstance(result, ApplianceError) or isinstance(result, MirrorRefused)
 
 
 def _compares(kit: Kit, mirror: Mirror) -> bool:
@@ -161,7 +166,7 @@ def _expire(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
         memory.note_missing(kit.ledger, mirror.name, gone.missing)
         remarks.message = f"{plural(len(gone.removed), 'old file')} removed from the cloud."
 
-    if not isinstance(journal.attempt(StepName.PRUNE, expire, mirror.name), ApplianceError):
+    if _is_settled(journal.attempt(StepName.PRUNE, expire, mirror.name)):
         memory.note_time(kit.ledger, memory.EXPIRED_AT, mirror.name, now)
 
 
@@ -169,12 +174,11 @@ def _require_sound(kit: Kit, place: Place) -> None:
     """Raise what keeps a repository from being mirrored."""
     if memory.is_damaged(kit.ledger, place.name):
         raise RepositoryDamaged(f"{place.name} is damaged, so the cloud copy is left as it is.")
-    unread = rotation.strangers(kit, place, place.archives)
+    unread = strangers(kit, place, place.archives)
     if unread and not place.failed:
         count = plural(len(unread), "backup")
         raise ApplianceError(
-            f"{count} on {place.name} were not read yet, so the cloud copy is left as it is.",
-            hint="Nothing to do: they are read for an hour in each run, and the cloud follows.",
+            f"{count} on {place.name} were not read yet; when all are, the cloud copy follows."
         )
     if place.failed:
         hint = "The next backup tries again; look at what went wrong with this disk."

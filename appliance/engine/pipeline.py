@@ -80,6 +80,8 @@ class _Backup:
             raise
         except ApplianceError:
             self._catch_up(places)  # a vendor that is gone must not leave a new disk empty
+            self.journal.outcome = Outcome.SKIPPED  # no news: the cloud is only looked at
+            mirroring.follow(self.kit, self.journal, places)
             raise
         self._catch_up(places)
         rotation.prove_strangers(self.kit, self.journal, places, self.folder / "borrowed")

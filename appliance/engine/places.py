@@ -67,6 +67,12 @@ def proved(kit: Kit, place: str) -> frozenset[str]:
     return frozenset(copy.archive for copy in kit.ledger.copies() if copy.place == place)
 
 
+def strangers(kit: Kit, place: Place, archives: Sequence[Archive]) -> list[Archive]:
+    """Return those of the archives that nobody has read in this place yet."""
+    known = proved(kit, place.name)
+    return [archive for archive in archives if archive.name not in known]
+
+
 def take_out(
     kit: Kit, journal: Journal, place: Place, archive: Archive, folder: Path
 ) -> Layout | ApplianceError:

@@ -22,7 +22,7 @@ from ..core.words import plural
 from . import memory
 from .journal import Journal, understood
 from .kit import Kit
-from .places import Place, note_damage, proved, take_out, wipe
+from .places import Place, note_damage, proved, strangers, take_out, wipe
 
 WITHIN = timedelta(hours=1)
 """How long one Run reads, or brings to another disk, older backups; the rest waits for the next."""
@@ -126,12 +126,6 @@ def prove_strangers(
             wipe(folder)
         if unread:
             journal.add(f"{plural(len(unread), 'backup')} on {place.name} still to be read.")
-
-
-def strangers(kit: Kit, place: Place, archives: Sequence[Archive]) -> list[Archive]:
-    """Return those of the archives that nobody has read in this place yet."""
-    known = proved(kit, place.name)
-    return [archive for archive in archives if archive.name not in known]
 
 
 def reference(

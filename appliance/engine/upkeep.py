@@ -17,7 +17,7 @@ from ..core.retention import doomed
 from . import memory
 from .journal import Journal, Remarks
 from .kit import Kit
-from .places import Place, note_damage, proved
+from .places import Place, note_damage, proved, strangers
 
 UNDO = timedelta(days=7)
 CHECK_EVERY = timedelta(days=30)
@@ -27,11 +27,13 @@ def tidy(kit: Kit, journal: Journal, places: Sequence[Place], clock_is_trusted: 
     """Check and prune each place where it is due; what goes wrong is a warning.
 
     A trusted time is noted: where nothing changes for months, the newest archive alone would
-    make today's date look far ahead.
+    make today's date look far ahead. A place that was not read whole yet is left as it is.
     """
     if clock_is_trusted:
         memory.note_time(kit.ledger, memory.CLOCK_TRUSTED_AT, memory.BOX, kit.clock.now())
     for place in places:
+        if strangers(kit, place, place.archives):
+            continue
         if _is_sound(kit, place):
             _check_monthly(kit, journal, place)
         if not _is_sound(kit, place):

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil
 from pathlib import Path
 
 PART_BYTES = 32 << 20
@@ -19,7 +18,6 @@ BLOCK_BYTES = 1 << 20
 _ANCHOR_BYTES = 48
 _ANCHOR_EVERY_BYTES = 1009
 _ANCHORS = 24
-_LINE_SEARCH_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +66,15 @@ class Cut:
 
 
 def evenly(whole: Stretch, part_bytes: int) -> tuple[Stretch, ...]:
-    """Given a stretch, cut it into parts of about equal size, at the ends of lines if there are.
+    """Given a stretch, cut it at whole multiples of `part_bytes`.
 
-    What is not half as large again as `part_bytes` stays in one piece.
+    What is not half as large again as `part_bytes` stays in one piece, and so does the last. A
+    part is a whole number of the repository's own pieces (8 MiB), so that what lies there as one
+    file is not stored anew when it becomes parts.
     """
-    if whole.size_bytes * 2 <= part_bytes * 3:
-        return (whole,)
-    count = ceil(whole.size_bytes / part_bytes)
-    ideal = (whole.start + whole.size_bytes * number // count for number in range(1, count))
-    ends = [_after_line(whole.file, place) for place in ideal]
-    return _between([whole.start, *ends, whole.start + whole.size_bytes], whole.file)
+    end = whole.start + whole.size_bytes
+    last = end - part_bytes // 2
+    return _between([*range(whole.start, max(last, whole.start + 1), part_bytes), end], whole.file)
 
 
 def follow(old: Sequence[Stretch], new: Stretch, part_bytes: int) -> tuple[Cut, ...]:
@@ -102,12 +99,6 @@ def follow(old: Sequence[Stretch], new: Stretch, part_bytes: int) -> tuple[Cut, 
 
 def _between(places: Sequence[int], file: Path) -> tuple[Stretch, ...]:
     return tuple(Stretch(file, a, b - a) for a, b in pairwise(places) if a < b)
-
-
-def _after_line(file: Path, place: int) -> int:
-    """Return the first beginning of a line after `place`, or `place` where none is near."""
-    near = Stretch(file, place, _LINE_SEARCH_BYTES).read()
-    return place + near.find(b"\n") + 1
 
 
 def _find(part: Stretch, file: Path, expected: int, reach: int) -> int:

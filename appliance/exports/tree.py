@@ -82,7 +82,7 @@ class Tree:
         if link.stored and link.content.is_all:
             self.put(path, link.content.file, link.stored)
             return
-        self._place(path, self._copied(path, link.content))
+        self._place(path, self._copied(path, link.content), is_new=link.is_new)
 
     def _copied(self, path: str, content: Stretch) -> StoredFile:
         hasher, place = hashlib.sha256(), self.root / path
@@ -93,10 +93,13 @@ class Tree:
                 out.write(block)
         return StoredFile(content.size_bytes, hasher.hexdigest())
 
-    def _place(self, path: str, stored: StoredFile) -> Path:
-        """Enter a file in the list and return where it goes."""
+    def _place(self, path: str, stored: StoredFile, *, is_new: bool = True) -> Path:
+        """Enter a file in the list and return where it goes.
+
+        A part of what lay there whole (`is_new` False) has another hash, but nothing new in it.
+        """
         self.stored[path] = stored
-        if stored.sha256 not in self._known:
+        if is_new and stored.sha256 not in self._known:
             self.new_bytes += stored.size_bytes
         place = self.root / path
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -49,6 +49,12 @@ def _versions(rclone: Rclone, at: str, watch: Watch) -> list[tuple[str, int]]:
 
 
 def _delete_all(rclone: Rclone, objects: Sequence[str], watch: Watch) -> None:
-    """Delete objects or versions; whether that is allowed is what the caller finds out."""
+    """Delete objects or versions as far as that is allowed.
+
+    Raise MirrorUnreachable where the cloud did not say: a fault on the way protects nothing.
+    """
     for at in objects:
-        rclone.run([rclone.program(), "deletefile", *_VERSIONS, *rclone.flags(), at], watch, Said())
+        said = Said()
+        argv = [rclone.program(), "deletefile", *_VERSIONS, *rclone.flags(), at]
+        with suppress(MirrorRefused):
+            rclone.judge(rclone.run(argv, watch, said), said)

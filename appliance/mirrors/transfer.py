@@ -34,8 +34,10 @@ _SCRIPT = (
     ' check "--files-from-raw=$fresh" "$@"'
 )
 _REFUSALS = re.compile(
-    r"StatusCode: 40[13]\b|\b40[13] (Unauthorized|Forbidden)|AccessDenied|Forbidden"
-    r"|InvalidAccessKeyId|SignatureDoesNotMatch|invalid_grant|[Pp]ermission denied"
+    r"StatusCode: 40[13]\b|\b40[13]:? (Unauthorized|Forbidden)|AccessDenied|Forbidden"
+    r"|InvalidAccessKeyId|SignatureDoesNotMatch|invalid_grant|permission denied"
+    r"|retention polic|immutab|object ?lock",
+    re.IGNORECASE,
 )
 _LOCKED = re.compile(r"[Uu]nable to decrypt config|[Cc]ouldn't decrypt config|password command")
 _TRY_AGAIN = frozenset({1, 2, 5, 8, 10, 129, 130, 137, 143})
@@ -210,7 +212,8 @@ class Rclone:
         lines: list[str] = []
         if self._password is not None:
             argv = [self.program(), "config", "show", *self._config_flags()]
-            process.run(argv, on_line=lines.append, limits=process.Limits(timedelta(minutes=1)))
+            with suppress(ApplianceError):  # the failure that is being told is the other one
+                process.run(argv, on_line=lines.append, limits=process.Limits(timedelta(minutes=1)))
         elif self._config is not None:
             with suppress(OSError):
                 lines = self._config.read_text(errors="replace").splitlines()
@@ -308,7 +311,7 @@ class Rclone:
         return sum(int(line) for line in listed or [] if line.isdigit())
 
     def remove(self, path: str, names: Sequence[str], watch: Watch) -> None:
-        """Delete exactly these objects of a cloud copy; the only place that deletes anything."""
+        """Delete exactly these objects of a cloud copy: for `expire` alone."""
         said = Said()
         with self.only_files(names) as only:
             argv = [self.program(), "delete", *only, *self.flags(), path]

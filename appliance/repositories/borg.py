@@ -181,7 +181,9 @@ class BorgRepository:
                 allowed=frozenset({_ALREADY_EXISTS}),
             )
 
-        ended = self._room.explaining(lambda: self._borg.with_a_sound_cache(create))
+        ended = self._borg.with_a_sound_cache(
+            lambda: self._room.explaining(create), lambda: archive.name not in self._names()
+        )
         if ended.code == _ALREADY_EXISTS:
             self._confirm_existing(archive, layout)
             return 0
@@ -306,9 +308,9 @@ class BorgRepository:
         arguments = [self._borg.target(names[0]), *names[1:]]
 
         def delete() -> Ended:
-            return self._borg.run(Verb.DELETE, arguments, watch)
+            return self._room.making(lambda: self._borg.run(Verb.DELETE, arguments, watch))
 
-        self._room.making(lambda: self._borg.with_a_sound_cache(delete))
+        self._borg.with_a_sound_cache(delete)
 
     def compact(self, watch: Watch) -> None:
         """Give back the room that deleted archives took."""

@@ -46,6 +46,7 @@ class Opening:
         else:
             self.writable()
             self._prove_alive()
+        self.borg.test_yourself()
         listed = self.read(Verb.LIST, ["--json", *arguments, self.borg.target()]).json()
         opened = str(listed["repository"]["id"])
         self._expect(opened)
@@ -79,10 +80,12 @@ class Opening:
     ) -> Ended:
         """Run a reading verb."""
         flags = self.lock_flags()
-        with self.faults.explained():
-            return self.borg.with_a_sound_cache(
-                lambda: self.borg.run(verb, arguments, flags=flags, env=env)
-            )
+
+        def read() -> Ended:
+            with self.faults.explained():
+                return self.borg.run(verb, arguments, flags=flags, env=env)
+
+        return self.borg.with_a_sound_cache(read)
 
     @property
     def faults(self) -> Faults:

@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from ..core.errors import ApplianceError, RepositoryDamaged, ToolFailed, WrongDisk
+from ..core.errors import ApplianceError, RepositoryDamaged, ToolFailed
 from ..core.ports import Watch
 from ..system import process
-from .verdicts import SENTENCES, Verb, verdict
+from .verdicts import SENTENCES, AccessAborted, Verb, verdict
 
 OLDEST_BORG = (1, 4, 5)
 """CVE-2026-62268 on extract, related repositories, the passphrase by file descriptor."""
@@ -31,9 +31,12 @@ SILENCE_UNDER_LOCK = timedelta(minutes=30)
 """The same for a program that keeps everybody else out meanwhile."""
 
 _tested_itself = Event()
-"""Set once Borg has worked in this process with the test of its own ciphers and chunker that it
-begins with. From then on it may leave that out, as its manual allows: a quarter of each start."""
+"""Set once Borg has begun a call with the test of its own ciphers and chunker. Until a repository
+is opened anew it then leaves that out: it is a quarter of each start. (Borg's manual recommends
+so only to large providers, and only after a test; we test once a repository and Run.)"""
 
+_MAY_BE_THE_CACHE = frozenset({ToolFailed, RepositoryDamaged, AccessAborted})
+"""What a torn or a foreign cache makes of a call; other kinds of them have reasons of their own."""
 _ERROR_LEVELS = frozenset({"ERROR", "CRITICAL"})
 _KEPT_MESSAGES = 20
 
@@ -219,19 +222,28 @@ class BorgProgram:
         _tested_itself.set()
         return Ended(result.code, tuple(lines), messages.detail)
 
-    def with_a_sound_cache(self, call: Callable[[], Ended]) -> Ended:
+    def with_a_sound_cache(
+        self, call: Callable[[], Ended], may_repeat: Callable[[], bool] = lambda: True
+    ) -> Ended:
         """Make a call that uses Borg's chunk cache; where it fails, once more without the cache.
 
         A power cut may leave a torn one, over which Borg stumbles for ever (A27). It is only a
         cache: what guards against a wrong or older copy lies in the security folder, and stays.
+        A full or dead disk, and whatever else has a name of its own, is no fault of the cache.
         """
         try:
             return call()
-        except (ToolFailed, RepositoryDamaged, WrongDisk) as error:
-            if error.retry or not self._cache.exists():
+        except (ToolFailed, RepositoryDamaged, AccessAborted) as error:
+            if type(error) not in _MAY_BE_THE_CACHE or not self._cache.exists() or not may_repeat():
                 raise
-            shutil.rmtree(self._cache)
+            shutil.rmtree(self._cache, ignore_errors=True)
+            if self._cache.exists():
+                raise
             return call()
+
+    def test_yourself(self) -> None:
+        """Have Borg begin its next call with the test of its ciphers."""
+        _tested_itself.clear()
 
     @property
     def _cache(self) -> Path:

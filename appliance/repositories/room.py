@@ -61,10 +61,10 @@ class Room:
         own = folder.path.stat().st_dev != self.borg.state.stat().st_dev
         return _BALLAST_BYTES if own and folder.total_bytes() > _LARGE_DISK_BYTES else 0
 
-    def making(self, call: Callable[[], Ended]) -> None:
+    def making(self, call: Callable[[], Ended]) -> Ended:
         """Run what frees room; on a full disk give up ballast and reserve for that long."""
         try:
-            self.explaining(call)
+            return self.explaining(call)
         except DiskFull:
             if self.folder is None:
                 raise
@@ -72,7 +72,7 @@ class Room:
                 self.folder.ballast_away(self._ballast(self.folder)),
                 self._reserve_lowered(self.folder),
             ):
-                self.explaining(call)
+                return self.explaining(call)
 
     def explaining(self, call: Callable[[], Ended]) -> Ended:
         """Say "full" or "read-only" where the folder itself shows that this was the reason."""

@@ -30,6 +30,10 @@ class Interrupted(ToolFailed):
     hint = "Nothing was lost; it is tried again by itself."
 
 
+class AccessAborted(WrongDisk):
+    """Raised when Borg's memory says that this repository was elsewhere, or was another one."""
+
+
 class Verb(StrEnum):
     """What Borg is asked to do; the verbs of its command line that we use."""
 
@@ -66,7 +70,8 @@ _BY_CODE: Mapping[int, type[ApplianceError]] = {
     **dict.fromkeys((21, 72), DiskReadOnly),  # not permitted; the lock cannot be made
     **dict.fromkeys((70, 71, 73, 74, 75), RepositoryBusy),
     **dict.fromkeys((50, 51, 52, 53), PassphraseWrong),
-    **dict.fromkeys((15, 45, 60, 61, 62, 63, 64, 83), WrongDisk),  # not a repository of ours
+    **dict.fromkeys((15, 45, 60, 63, 64, 83), WrongDisk),  # not a repository of ours
+    **dict.fromkeys((61, 62), AccessAborted),
     **dict.fromkeys(_OURS, ToolFailed),
     **dict.fromkeys(_DAMAGE, RepositoryDamaged),
     **dict.fromkeys(BROKEN_OFF, Interrupted),
@@ -95,8 +100,8 @@ _BY_ID: Mapping[str, type[ApplianceError]] = {
     "RepoIdMismatch": WrongDisk,
     "PathNotAllowed": WrongDisk,
     "Cache.CacheInitAbortedError": WrongDisk,
-    "Cache.EncryptionMethodMismatch": WrongDisk,
-    "Cache.RepositoryAccessAborted": WrongDisk,
+    "Cache.EncryptionMethodMismatch": AccessAborted,
+    "Cache.RepositoryAccessAborted": AccessAborted,
     "Cache.RepositoryIDNotUnique": WrongDisk,
     "Cache.RepositoryReplay": WrongDisk,
     "Repository.CheckNeeded": RepositoryDamaged,
@@ -123,6 +128,7 @@ SENTENCES: Mapping[type[ApplianceError], str] = {
     RepositoryBusy: "“{name}” is in use by another program.",
     PassphraseWrong: "The passphrase does not open “{name}”.",
     WrongDisk: "“{name}” is not the copy it should be.",
+    AccessAborted: "“{name}” is not the copy it should be.",
     RepositoryDamaged: "Kept data on “{name}” cannot be read back as it was written.",
     Interrupted: "The work on “{name}” was broken off.",
     ToolFailed: "The work on “{name}” could not be finished.",

@@ -291,6 +291,8 @@ class _Unpacker:
         self._stream = zlib.decompressobj(wbits=31)
 
     def write(self, data: bytes) -> None:
+        if not data:  # a second without any: the rate is watched all the same
+            self._writer.write(data)
         try:
             while data and not self._stream.eof:
                 self._writer.write(self._stream.decompress(data, READ_BYTES))

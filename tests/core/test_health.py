@@ -191,10 +191,31 @@ def test_B8_a_cloud_that_nobody_looked_at_is_not_confirmed_by_an_unchanged_day()
         "Safe. Last good copy 6 hours ago here, 30 hours ago in the cloud"
         " (unchanged since Thu 12 Nov)."
     )
+    half_hourly = [
+        run(50 - number, NOW - number * timedelta(minutes=30), Outcome.SKIPPED, "crm-old")
+        for number in range(50)
+    ]
+    often = replace(CRM, schedule=parse("every 30 min"))
+    gone = replace(seen, verified=DUE - 8 * DAY)
+    assert stand([here, gone], half_hourly, expected=often).state is State.GETTING_OLD
     lost = replace(seen, verified=DUE - 3 * DAY)
     assert stand([here, lost], nights).sentence == (
         "Getting old. The copy in the cloud is from 3 days ago."
     )
+
+
+def test_a_run_to_which_nothing_was_offered_does_not_put_the_cloud_in_doubt() -> None:
+    weekly = replace(CRM, schedule=parse("weekly on sat at 03:00"))
+    looked = [copy(DUE, place, name="crm-1", looked=DUE) for place in ("disk-a", "cloud")]
+    empty = run(2, DUE + timedelta(hours=31), Outcome.SKIPPED)
+    health = stand(looked, [empty, run(1, DUE, Outcome.OK, "crm-1")], DUE + 3 * DAY, weekly)
+    assert health.state is State.SAFE
+
+
+def test_each_of_two_clouds_is_judged_by_itself() -> None:
+    two = replace(CRM, mirrors=("cloud", "attic"))
+    health = stand(BOTH, now=DUE + timedelta(hours=7), expected=two)
+    assert health.sentence == "Getting old. The copy in attic is missing."
 
 
 def test_a_disk_that_is_still_being_filled_is_not_called_complete() -> None:
@@ -318,6 +339,10 @@ def test_A14_a_disk_that_was_found_damaged_is_said_however_fresh_the_copies_are(
     alone = stand([copy(DUE)], expected=LOCAL, damaged=["disk-a"])
     assert alone.sentence == "Look. disk-a was found damaged; there is no other copy."
     assert stand(BOTH, damaged=["disk-of-another-source"]).state is State.SAFE
+    refused = run(2, DUE, Outcome.FAILED, message="The server refused.", hint="Ask the vendor.")
+    both = stand(copies, [refused], expected=two, damaged=["disk-b"])
+    assert both.sentence.endswith("03:00. The server refused.")
+    assert both.todo.endswith("Ask the vendor.")
 
 
 def test_a_warning_is_safe_but_says_what_to_do() -> None:

@@ -1,11 +1,20 @@
 """Memory: one process lays out and restores a member of 2 GB within 300 MB."""
 
+import hashlib
 import json
+import random
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from appliance.core.model import Export, ExportFile
+from appliance.core.ports import Watch
+from appliance.exports.layout import ExportFolder
+from tests.contract.test_repository import borg_at
+from tests.repositories.staging import day
 
 PROGRAM = r"""
 import hashlib, json, random, re, shutil, sys
@@ -69,3 +78,27 @@ def test_memory_stays_below_300_mb_whatever_the_size(tmp_path, size_mib, days):
     assert result["same"]
     assert result["peak_mb"] <= 300
     assert result["added"][-1] < size_mib * 500
+
+
+def test_a_large_member_that_becomes_parts_is_not_stored_again(tmp_path):
+    """The first day lies there as one file; from the second on it is the bases of parts."""
+    repository = borg_at(tmp_path / "repository", tmp_path / "state")
+    repository.create_repository()
+    content, previous, added = random.Random(1).randbytes(70 << 20), None, []
+    for number in range(2):
+        pull, work = tmp_path / f"pull-{number}", tmp_path / f"work-{number}"
+        pull.mkdir()
+        work.mkdir()
+        file = pull / "0"
+        file.write_bytes(content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        taken = ExportFile("all.bin", file, len(content), sha256)
+        time = datetime(2026, 11, 20 + number, tzinfo=UTC)
+        layout = ExportFolder().lay_out(Export("crm", (taken,), time), previous, work, Watch())
+        added.append(repository.create(day(number, layout), layout, Watch()))
+        previous = layout.root
+        content = content[:40_000_000] + b"a change" + content[40_000_000:]
+    assert added[0] > 70 << 20
+    assert added[1] < 1 << 20
+    assert layout.new_bytes < 1 << 20
+    assert any(path.endswith("part-0002/01.zst") for path in layout.stored)

@@ -41,7 +41,7 @@ def test_A16_only_locks_and_signals_are_retried(verb: Verb) -> None:
 def test_A16_what_needs_a_person_is_neither_retried_nor_taken_for_a_full_disk(verb: Verb) -> None:
     for code in STOPS - {93, 94}:
         kind = verdict(verb, code)
-        assert kind in {RepositoryDamaged, WrongDisk, PassphraseWrong}
+        assert issubclass(kind, (RepositoryDamaged, WrongDisk, PassphraseWrong))
 
 
 @pytest.mark.parametrize("code", [2, *range(100, 111), 200, 255])
@@ -67,7 +67,7 @@ def test_A16_the_codes_of_the_research_table_mean_what_it_says() -> None:
     assert verdict(Verb.LIST, 13) is DiskAbsent
     assert verdict(Verb.LIST, 73) is RepositoryBusy
     assert verdict(Verb.LIST, 52) is PassphraseWrong
-    assert verdict(Verb.LIST, 62) is WrongDisk
+    assert issubclass(verdict(Verb.LIST, 62), WrongDisk)
 
 
 def test_the_message_id_decides_where_a_remote_answers_two() -> None:
