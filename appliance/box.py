@@ -34,6 +34,7 @@ from .mirrors.rclone import RcloneMirror
 from .repositories.borg import BorgRepository
 from .sources.child import ChildSource
 from .system.clock import SystemClock
+from .system.files import make_private
 from .system.ledger import SqliteLedger
 from .system.process import Limits
 from .system.secrets import Secrets, credentials_directory
@@ -59,7 +60,7 @@ class Box:
     @cached_property
     def ledger(self) -> SqliteLedger:
         """The ledger, opened at the first use."""
-        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.state)
         return SqliteLedger(self.settings.ledger)
 
     @cached_property

@@ -44,6 +44,8 @@ _NOT_KEPT = (
     "(README: A cloud that nobody can empty)."
 )
 
+_WANTS_A_PERSON = ("look", "held")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON for programs.")
 
 
@@ -69,8 +71,25 @@ class Office:
         return Box(self.settings)
 
 
+def _with_config(command: click.Command) -> None:
+    """Let a command take `--config` too: who forgot it before the command's name need not care."""
+
+    def take(ctx: click.Context, _: click.Parameter, path: str | None) -> None:
+        if path is not None:
+            ctx.obj = ctx.find_root().obj = Office(path)
+
+    command.params.append(
+        click.Option(["--config"], expose_value=False, hidden=True, is_eager=True, callback=take)
+    )
+
+
 class Main(click.Group):
     """Turns our errors into sentences and exit codes: 1 the work failed, 2 wrong use."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command."""
+        _with_config(cmd)
+        super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -116,13 +135,13 @@ def main(ctx: click.Context, config_path: str | None) -> None:
 office = click.make_pass_decorator(Office)
 
 
-def _names(kind: str) -> Callable[..., list[str]]:
-    """Complete names of one kind of section in the shell."""
+def _names(*kinds: str) -> Callable[..., list[str]]:
+    """Complete names of some kinds of sections in the shell."""
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         try:
             settings = ctx.find_root().obj or Office(ctx.find_root().params.get("config_path"))
-            sections = getattr(settings.settings, kind)
+            sections = [one for kind in kinds for one in getattr(settings.settings, kind)]
         except ApplianceError:
             return []
         return [one.name for one in sections if one.name.startswith(incomplete)]
@@ -146,8 +165,14 @@ def check(office: Office, repository: str | None, as_json: bool) -> None:
     if repository is not None:
         name = office.settings.repository_named(repository).name
         _run(office, [f"check:{name}"], as_json=as_json)
-    settings = office.settings
-    office.box.check_secrets()
+    try:
+        settings = office.settings
+        office.box.check_secrets()
+    except ConfigError as error:
+        if not as_json:
+            raise
+        say_json({"configuration": office.path, "problems": error.problems})
+        sys.exit(2)
     counts = {kind: len(getattr(settings, kind)) for kind in ("source", "repository", "mirror")}
     if as_json:
         say_json({"configuration": office.path, "problems": [], **counts})
@@ -159,21 +184,29 @@ def check(office: Office, repository: str | None, as_json: bool) -> None:
     say(f"{office.path} is fine: {words.listed(parts)}.")
 
 
-@main.command(short_help="Show an SFTP server's key and pin it.")
-@source_argument
+@main.command(short_help="Show a server's key and pin it.")
+@click.argument("name", metavar="NAME", shell_complete=_names("source", "repository"))
 @click.option("--yes", is_flag=True, help="Pin without asking (only if you compared it elsewhere).")
+@json_option
 @office
-def trust(office: Office, source: str, yes: bool) -> None:
-    """Show the key of an SFTP server and pin it; nothing is pulled from an unpinned one.
+def trust(office: Office, name: str, yes: bool, as_json: bool) -> None:
+    """Show the key of an SFTP source's or an ssh:// repository's server, and pin it.
 
-    Compare the fingerprint with what the server's owner tells you by another way: by phone, on
-    the hosting company's page, or from the server itself (ssh-keygen -lf on its .pub file).
+    Nothing is pulled from, or stored on, a server whose key is not pinned. Compare the
+    fingerprint with what the server's owner tells you by another way: by phone, on the hosting
+    company's page, or from the server itself (ssh-keygen -lf on its .pub file).
     """
     from . import enrolment
 
-    offered = enrolment.offered_key(office.box, source)
+    offered = enrolment.offered_key(office.box, name)
     key = offered.key
-    facts({"server": key.place, "key": key.kind, "fingerprint": key.fingerprint})
+    shown = {"server": key.place, "key": key.kind, "fingerprint": key.fingerprint}
+    if as_json:
+        if yes and not offered.is_pinned and not offered.in_configuration:
+            enrolment.pin_key(office.box, offered)
+        say_json({**shown, "pinned": yes or offered.is_pinned, "pinned_before": offered.pinned})
+        return
+    facts(shown)
     if offered.is_pinned:
         say("This key is pinned already.")
         return
@@ -188,17 +221,22 @@ def trust(office: Office, source: str, yes: bool) -> None:
     if not yes:
         click.confirm("Is this the key you were told?", abort=True)
     enrolment.pin_key(office.box, offered)
-    say(f"Pinned. Try it with `appliance run {source}`.")
+    is_source = name in {each.name for each in office.settings.source}
+    say(f"Pinned. Go on with `appliance {'run' if is_source else 'init'} {name}`.")
 
 
 @main.command(short_help="Make a repository (once) and its emergency sheet.")
 @click.argument("repository", shell_complete=_names("repository"))
+@json_option
 @office
-def init(office: Office, repository: str) -> None:
+def init(office: Office, repository: str, as_json: bool) -> None:
     """Make a repository (once), with a passphrase of its own in the secret store."""
     from . import enrolment
 
     made = enrolment.init_repository(office.box, repository)
+    if as_json:
+        say_json(made)
+        return
     say(f"{repository} is ready: {made.location}")
     say(f"  id {made.id}")
     say(f"Print the emergency sheet now and keep it away from the box: {made.sheet}")
@@ -229,15 +267,36 @@ def _run(office: Office, jobs: list[str], *, as_json: bool) -> None:
 
 @main.command(short_help="Stop what waits or runs of a source.")
 @source_argument
+@json_option
 @office
-def cancel(office: Office, source: str) -> None:
+def cancel(office: Office, source: str, as_json: bool) -> None:
     """Cancel what waits or runs of a source, or of mirror:NAME or drill:NAME.
 
     Every copy stays as it was.
     """
     job = _job_named(office.settings, source)
-    there = Client(office.settings.socket).cancel(job)
+    try:
+        there = Client(office.settings.socket).cancel(job)
+    except WorkerAbsent:
+        _ask_whoever_works(office)
+        raise
+    if as_json:
+        say_json({"job": job, "cancelled": there})
+        return
     say("It is being stopped." if there else f"There is nothing to cancel for {job}.")
+
+
+def _ask_whoever_works(office: Office) -> None:
+    """Raise where it is a command in another terminal that works, which nobody can ask."""
+    from .daemon import WorkerPresent, only_worker
+
+    try:
+        with only_worker(office.box):
+            pass
+    except WorkerPresent:
+        raise ApplianceError(
+            "What runs was started in another terminal.", hint="Press Ctrl-C there."
+        ) from None
 
 
 def _job_named(settings: config.Settings, job: str) -> str:
@@ -259,11 +318,19 @@ def _job_named(settings: config.Settings, job: str) -> str:
 @json_option
 @office
 def status(office: Office, as_json: bool) -> None:
-    """Say whether we are safe, from the age of the last proved copy, here and in the cloud."""
+    """Say whether we are safe, from the age of the last proved copy, here and in the cloud.
+
+    It ends with 3 where a person must look or decide, else with 0.
+    """
     health = _status(office.settings)
     if as_json:
         say_json(health)
-        return
+    else:
+        _say_health(health)
+    sys.exit(3 if health["state"] in _WANTS_A_PERSON else 0)
+
+
+def _say_health(health: Mapping[str, Any]) -> None:
     say(str(health["sentence"]))
     if health["todo"]:
         say(f"To do: {health['todo']}")
@@ -278,12 +345,13 @@ def _status(settings: config.Settings) -> Mapping[str, Any]:
     """Ask the worker, which knows what runs; without one the ledger says the rest."""
     from .status import health_of
     from .system.clock import SystemClock
+    from .system.files import make_private
     from .system.ledger import SqliteLedger
 
     try:
         return Client(settings.socket).status()
     except WorkerAbsent:
-        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(settings.state)
         health = health_of(settings, SqliteLedger(settings.ledger), SystemClock())
         return {**health, "running": None, "waiting": []}
 
@@ -300,7 +368,7 @@ def history(
     """List what was done, newest first."""
     box = office.box
     if run_id is not None:
-        _show_run(box.ledger.run(run_id), as_json)
+        _show_run(box, box.ledger.run(run_id), as_json)
         return
     runs = box.ledger.runs(source, limit)
     if source is not None and not runs and ":" not in source:
@@ -319,16 +387,20 @@ def _run_row(box: Box, run: Run) -> tuple[str, str, str, str]:
     return str(run.id), words.when(run.started, box.zone, box.clock.now()), run.source, text
 
 
-def _show_run(run: Run | None, as_json: bool) -> None:
+def _show_run(box: Box, run: Run | None, as_json: bool) -> None:
     if run is None:
         raise ApplianceError("There is no such run.", hint="`appliance history` lists them.")
     if as_json:
         say_json(run)
         return
+    started = words.when(run.started, box.zone, box.clock.now())
+    say(f"Run {run.id}, {started}, {words.TRIGGERS[run.trigger]}")
     for line in run_lines(run):
         say(line)
     for step in run.steps:
         say(step_line(step))
+        if step.hint:
+            say(f"      {step.hint}")
     if run.detail:
         say(run.detail)
 
@@ -348,9 +420,11 @@ def archives(office: Office, source: str | None, repository: str | None, as_json
     if repository is not None:
         office.settings.repository_named(repository)
     with reading(box):
-        found = _archives(box, source, repository)
+        found, skipped = _archives(box, source, repository)
     if as_json:
         say_json([{"archive": one, "places": places} for one, places in found])
+    elif not found and skipped:
+        raise ApplianceError("On what can be read now there is no backup.", hint=skipped[-1].hint)
     elif not found:
         say("There is no backup yet. Start with `appliance run`.")
     else:
@@ -360,10 +434,11 @@ def archives(office: Office, source: str | None, repository: str | None, as_json
 
 def _archives(
     box: Box, source: str | None, repository: str | None
-) -> list[tuple[Archive, list[str]]]:
-    """Return each archive, newest first, with the places that have it; those away or in use are
-    skipped with a note.
+) -> tuple[list[tuple[Archive, list[str]]], list[ApplianceError]]:
+    """Return each archive, newest first, with the places that have it; and why some were skipped,
+    with a note: those that are away or in use.
     """
+    skipped: list[ApplianceError] = []
     places: dict[str, tuple[Archive, list[str]]] = {}
     names = [repository] if repository else list(box.repositories)
     for name in names:
@@ -374,7 +449,8 @@ def _archives(
             if repository:
                 raise
             complain(error)
-    return sorted(places.values(), key=lambda each: each[0].time, reverse=True)
+            skipped.append(error)
+    return sorted(places.values(), key=lambda each: each[0].time, reverse=True), skipped
 
 
 def _when(box: Box, time: datetime) -> str:

@@ -26,6 +26,7 @@ from .engine.restore import CloudCopy
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
 from .status import health_of
+from .system.files import make_private
 from .system.socket import Server
 
 log = logging.getLogger("appliance")
@@ -46,7 +47,7 @@ def only_worker(box: Box) -> Iterator[None]:
 
     The kernel gives the lock back when we end, however we end. Raise WorkerPresent.
     """
-    box.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(box.state)
     with box.lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,7 +62,7 @@ def reading(box: Box) -> Iterator[None]:
 
     Whoever becomes the worker meanwhile clears nothing away: see `start_up`.
     """
-    box.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(box.state)
     with (box.state / _READERS).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
@@ -70,7 +71,7 @@ def reading(box: Box) -> Iterator[None]:
 @contextmanager
 def _while_nobody_reads(box: Box) -> Iterator[bool]:
     """Whether nobody is `reading`; whoever wants to begin waits for the end of the block."""
-    box.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(box.state)
     with (box.state / _READERS).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

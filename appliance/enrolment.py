@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from .box import Box
 from .config import SftpSource
-from .core.errors import ApplianceError
+from .core.errors import ApplianceError, SourceRefused
 from .engine import memory
 from .repositories import sheet as emergency_sheet
 from .sources.hostkeys import HostKey, pin, pinned
-from .system.files import write_durably
+from .system.files import make_private, write_durably
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ def init_repository(box: Box, name: str) -> Made:
     or host is missing, PassphraseWrong or WrongDisk where something else lies there.
     """
     section = box.settings.repository_named(name)
+    if section.url is not None:
+        _require_confirmed(box, name)
     if not box.secrets.has(section.passphrase):
         box.secrets.put(section.passphrase, emergency_sheet.new_passphrase())
     repository = box.repository(section)
@@ -61,6 +63,16 @@ def init_repository(box: Box, name: str) -> Made:
     path = box.state / f"sheet-{name}.html"
     write_durably(path, sheet(box, name).encode(), 0o600)
     return Made(str(section.path or section.url), identity, path)
+
+
+def _require_confirmed(box: Box, name: str) -> None:
+    """Raise SourceRefused where nobody confirmed the key of a repository's host."""
+    host, port, _ = _server(box, name)
+    if not pinned(box.known_hosts, host, port):
+        raise SourceRefused(
+            f"The key of {host} was not confirmed yet.",
+            hint=f"`appliance trust {name}` shows it, so that you can compare and pin it.",
+        )
 
 
 def sheet(box: Box, name: str) -> str:
@@ -98,7 +110,7 @@ def offered_key(box: Box, name: str) -> Offer:
 def pin_key(box: Box, offer: Offer) -> None:
     """Believe this key of its server from now on; the one before stays as a comment."""
     today: date = box.clock.now().astimezone(box.zone).date()
-    box.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(box.state)
     pin(box.known_hosts, offer.key, today)
 
 

@@ -113,17 +113,21 @@ def _cancelled_by_signals(watch: Watch) -> Iterator[None]:
 
 
 def _saying_why_it_waits(sight: Ticker) -> Callable[[Progress], None]:
-    """What is counted in seconds is a wait: its note is a line, written once."""
+    """A wait has nothing to count: its note is a line, written once."""
     said: set[str] = set()
 
     def show(progress: Progress) -> None:
-        if progress.unit != "seconds":
+        if not _is_a_wait(progress):
             sight.show(progress)
         elif progress.note not in said:
             said.add(progress.note)
-            sight.line(progress.note)
+            sight.line(f"  … {progress.note}")
 
     return show
+
+
+def _is_a_wait(progress: Progress) -> bool:
+    return progress.unit == "seconds" or progress.note.startswith("waiting")
 
 
 def _ignore(_: Event) -> None:

@@ -114,7 +114,9 @@ class Ticker:
         if self._bars is None:
             return
         if progress.step not in self._tasks:
-            self._tasks[progress.step] = self._bars.add_task(STEPS[progress.step], total=None)
+            self._tasks[progress.step] = self._bars.add_task(
+                STEPS[progress.step], total=None, unit=progress.unit
+            )
         task = self._tasks[progress.step]
         self._bars.update(task, completed=progress.done, total=progress.total)
 
@@ -143,17 +145,25 @@ def ticker(*, quiet: bool = False) -> Iterator[Ticker]:
     from rich.progress import (  # noqa: PLC0415 - as above
         BarColumn,
         DownloadColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
-        TransferSpeedColumn,
     )
     from rich.progress import Progress as Bars  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    class Amount(DownloadColumn):
+        """Bytes as bytes, anything else as a plain count."""
+
+        def render(self, task: Task) -> Text:
+            if task.fields["unit"] == "bytes":
+                return super().render(task)
+            return Text(f"{task.completed:.0f}/{task.total or 0:.0f} {task.fields['unit']}")
 
     columns = (
         TextColumn("  {task.description}"),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        Amount(),
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=Console(), transient=True) as bars:

@@ -14,6 +14,28 @@ import pytest
 from appliance.demo.authority import Authority
 from tests import servers
 
+_MAY_BE_SKIPPED = "root may write everywhere"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """F15: say which faults were not tried; where CI runs, that is a failure."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    lacking = [each for each in skipped if _MAY_BE_SKIPPED not in str(each.longrepr)]
+    if lacking:
+        terminalreporter.write_line(
+            f"{len(lacking)} tests of faults were not tried: they need root, or a program."
+        )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """As above, for whoever reads the exit code."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if os.environ.get("CI") and os.getuid() == 0 and exitstatus == 0:
+        lacking = [each for each in skipped if _MAY_BE_SKIPPED not in str(each.longrepr)]
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED if lacking else exitstatus
+
 
 @pytest.fixture(scope="session", autouse=True)
 def tools_apart() -> None:

@@ -53,7 +53,9 @@ def load(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError([Problem("", f"There is no configuration at {path}.")]) from None
+        error = ConfigError([Problem("", f"There is no configuration at {path}.")])
+        error.hint = "Write one (image/appliance.toml shows every key), or name it with --config."
+        raise error from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem("", f"{path} cannot be read: {error}.")]) from None
     return parse(text)

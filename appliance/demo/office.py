@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -53,7 +54,11 @@ def office(folder: Path, first_day: date) -> Iterator[Office]:
     Raise ApplianceError where something else lies there.
     """
     folder = folder.absolute()
-    _empty(folder)
+    with _emptied(folder):
+        yield from _run(folder, first_day)
+
+
+def _run(folder: Path, first_day: date) -> Iterator[Office]:
     exports, site = folder / "crm" / "exports", folder / "website"
     for path in (exports, site, folder / "disk-a", folder / "disk-b", folder / "home"):
         path.mkdir(parents=True)
@@ -66,6 +71,28 @@ def office(folder: Path, first_day: date) -> Iterator[Office]:
         made = Office(folder, config, crm, exports, site, sftp_server, web_server, cloud)
         made.deliver()
         yield made
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[None]:
+    """Empty a folder of ours, and let no other demo empty it before the end of the block."""
+    with ExitStack() as held:
+        if (folder / MARKER).exists():
+            _hold(held, folder / MARKER)
+        _empty(folder)
+        _hold(held, folder / MARKER)
+        yield
+
+
+def _hold(held: ExitStack, marker: Path) -> None:
+    file = held.enter_context(marker.open())
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ApplianceError(
+            f"A demo is running in {marker.parent}.",
+            hint="End that one with Ctrl-C, or name another folder: appliance demo --folder FOLDER",
+        ) from None
 
 
 def _empty(folder: Path) -> None:

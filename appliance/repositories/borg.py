@@ -101,10 +101,6 @@ class BorgRepository:
         """Return the repository's id, proving that it opens and is writable as configured."""
         return self._opening.id()
 
-    def config_sha256(self) -> str | None:
-        """Return the SHA-256 of the repository's settings and key file; None behind ssh://."""
-        return self._folder.config_sha256() if self._folder else None
-
     def create_repository(self) -> str:
         """Make the repository, or adopt one that the passphrase opens; return its id.
 
@@ -130,10 +126,6 @@ class BorgRepository:
         """Return its archives, of one source or all, by sequence, oldest first."""
         found = _archives_in(self._listed(source))
         return tuple(archive for archive in found if source in (None, archive.source))
-
-    def foreign(self) -> tuple[str, ...]:
-        """Return the names of archives that this box did not make."""
-        return tuple(str(item["name"]) for item in self._listed() if archive_from(item) is None)
 
     def _listed(self, source: str | None = None) -> list[dict[str, Any]]:
         narrowed = ["--glob-archives", f"{source}-*"] if source else []

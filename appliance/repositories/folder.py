@@ -6,7 +6,6 @@ Whether it is there, alive and the right one; the room kept in reserve; locks le
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -60,11 +59,6 @@ class RepositoryFolder:
     def exists(self) -> bool:
         """Return whether a repository lies here."""
         return self.config.is_file()
-
-    def config_sha256(self) -> str:
-        """Return the SHA-256 of `config`, which holds the key; it changes only by our own doing."""
-        self.id()
-        return hashlib.sha256(self.config.read_bytes()).hexdigest()
 
     def refuse_copies(self) -> None:
         """Raise WrongDisk where this is a fetched or hand-made partial copy of a repository."""

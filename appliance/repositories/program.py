@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from ..core.errors import ApplianceError, RepositoryDamaged, ToolFailed
+from ..core.errors import ApplianceError, DiskAbsent, RepositoryDamaged, ToolFailed
 from ..core.ports import Watch
 from ..system import process
 from .verdicts import SENTENCES, AccessAborted, Verb, verdict
@@ -37,6 +37,10 @@ so only to large providers, and only after a test; we test once a repository and
 
 _MAY_BE_THE_CACHE = frozenset({ToolFailed, RepositoryDamaged, AccessAborted})
 """What a torn or a foreign cache makes of a call; other kinds of them have reasons of their own."""
+_FAR = (
+    "Check that the host is on and lets us in. Is its key new, or was it changed? "
+    "`appliance trust {name}` shows it."
+)
 _ERROR_LEVELS = frozenset({"ERROR", "CRITICAL"})
 _KEPT_MESSAGES = 20
 
@@ -291,7 +295,8 @@ class BorgProgram:
 
     def failure(self, kind: type[ApplianceError], detail: str = "") -> ApplianceError:
         """Return an error of this kind in words for this repository."""
-        return kind(SENTENCES[kind].format(name=self.name), detail=detail)
+        hint = _FAR.format(name=self.name) if kind is DiskAbsent and self.ssh_command else None
+        return kind(SENTENCES[kind].format(name=self.name), hint=hint, detail=detail)
 
     def _prepared(self) -> dict[str, str]:
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)

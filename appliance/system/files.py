@@ -1,4 +1,7 @@
-"""The only home of writing a small file so that a power cut leaves the old one or the new one."""
+"""The only home of writing a small file so that a power cut leaves the old one or the new one.
+
+And of the folders that such files lie in.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,12 @@ def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
             beside.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that is ours alone, unless it is there; raise as `write_durably` does."""
+    with disk_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 
 from ..core.errors import ApplianceError, DiskFull, DiskReadOnly
 from ..core.model import Archive, Copy, Outcome, Run, SeenFile, Step, Trigger
@@ -36,11 +35,10 @@ from .ledger_schema import MIGRATIONS
 
 _BUSY_SECONDS = 30.0
 _FULL = 2  # what `PRAGMA synchronous` answers for FULL
-_NOTHING: Mapping[str, Sequence[SeenFile]] = MappingProxyType({})
 _CUT_OFF = ("The box stopped in the middle of it.", "Nothing to do: it is made up for.")
 _DAMAGED_HINT = (
-    "Move this file aside and run `appliance recover`: all that is needed to go on is also on the "
-    "backup disks."
+    "Move this file aside and run `appliance init NAME` for each disk: all that is needed to go on "
+    "is also on the backup disks."
 )
 
 
@@ -237,28 +235,6 @@ class SqliteLedger:
         with self._reading_db() as db:
             row = db.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()
             return None if row is None else str(row[0])
-
-    def rebuild(
-        self,
-        archives_by_place: Mapping[str, Sequence[Archive]],
-        files: Mapping[str, Sequence[SeenFile]] = _NOTHING,
-    ) -> None:
-        """Given what lies in each place, remember what a lost ledger knew: which archives there
-        are, the last number of each source and, where `files` has them from the manifests by the
-        archive's name, the files.
-
-        What is known already stays. No copy counts as proved until it is proved again.
-        """
-        with self._transaction() as db:
-            for archive in (one for place in archives_by_place.values() for one in place):
-                known = db.execute("SELECT 1 FROM export WHERE archive = ?", (archive.name,))
-                if known.fetchone() is None:
-                    _remember(db, archive.source, archive, files.get(archive.name, ()))
-                db.execute(
-                    "INSERT INTO sequence (source, last) VALUES (?, ?) ON CONFLICT (source)"
-                    " DO UPDATE SET last = max(last, excluded.last)",
-                    (archive.source, archive.sequence),
-                )
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(

@@ -36,7 +36,8 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
                 for finding in _measure(part, Path(folder), options):
                     findings.append(finding)
-                    _show(finding)
+                    if finding.part != "by day":  # those are for the file
+                        _show(finding)
         except (RuntimeError, ApplianceError, OSError) as error:
             failed = True
             print(f"{part} could not be measured to its end: {error}", file=sys.stderr)

@@ -50,8 +50,9 @@ class _Sixty:
             BorgOnZips(folder / "borg"),
             BorgWithFineChunks(folder / "borg-fine"),
         ]
-        if not missing("restic"):
-            others.append(ResticOnZips(folder / "restic"))
+        if missing("restic"):
+            raise RuntimeError("restic is not installed: run `make bench`, which brings it")
+        others.append(ResticOnZips(folder / "restic"))
         self._contenders: list[Contender] = [self._ours, self._bare, *others]
         self._costs: dict[str, list[Cost]] = {each.name: [] for each in self._contenders}
         self._uploads: list[int] = []
@@ -114,6 +115,8 @@ class _Sixty:
 
     def _traffic(self) -> Iterator[Finding]:
         normal, patch = median(self._uploads[1:]), median(self._patches[1:])
+        for number, sent in enumerate(self._uploads, 1):
+            yield Finding("by day", f"sent on day {number}", sent / 1000, "KB")
         yield Finding("storage", "sent on a normal day (median)", normal / 1000, "KB")
         ratio = normal / patch
         yield Finding("storage", "sent on a normal day / patch", ratio, "x", "<= 1.5", ratio <= 1.5)

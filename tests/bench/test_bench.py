@@ -63,6 +63,6 @@ def test_the_parts_that_compare_run_to_their_end(tmp_path):
     told = subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert "could not be measured" not in told.stderr, told.stderr
     found = json.loads((tmp_path / "bench.json").read_text())["findings"]
-    assert {finding["part"] for finding in found} == {"storage", "effort", "transfer"}
+    assert {finding["part"] for finding in found} == {"storage", "by day", "effort", "transfer"}
     assert all(finding["value"] > 0 for finding in found if finding["unit"] == "x")
     assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -73,6 +74,42 @@ def test_the_demo_ends_all_its_children_however_it_is_ended(tmp_path, number):
         if not any(_answers(port) for port in _ports(said)):
             break
         signal.sigtimedwait([], 0.02)
+    assert not any(_answers(port) for port in _ports(said))
+
+
+@pytest.mark.slow
+def test_the_demo_stays_as_the_daemon_and_lets_nobody_into_its_folder(tmp_path):
+    argv = [*_COMMAND, "--folder", str(tmp_path / "demo")]
+    said = ""
+    with subprocess.Popen(
+        argv, env=_home(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as demo:
+        try:
+            for line in demo.stdout:
+                said += line
+                if "daemon=ready" in line:
+                    break
+            config = re.search(r"APPLIANCE_CONFIG=(\S+)", said)[1]
+            status = subprocess.run(
+                [*_COMMAND[:-1], "--config", config, "status", "--json"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+            assert {each["source"] for each in json.loads(status.stdout)["sources"]} == {
+                "crm-nightly",
+                "site-export",
+            }
+            second = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+            assert second.returncode == 1
+            assert "A demo is running in" in second.stderr
+            demo.send_signal(signal.SIGINT)
+            said += demo.stdout.read()
+            assert demo.wait(60) == 0, said
+        finally:
+            demo.kill()
+    assert "Traceback" not in said
     assert not any(_answers(port) for port in _ports(said))
 
 

@@ -315,7 +315,7 @@ def test_backups_go_on_with_a_clock_in_doubt_and_say_so(box: Box) -> None:
     assert steps(run, StepName.PRUNE)[0].outcome is Outcome.SKIPPED
 
 
-def test_a_new_ledger_with_old_disks_goes_on_counting_and_proves_what_it_finds(box: Box) -> None:
+def test_F2_a_new_ledger_with_old_disks_goes_on_counting_and_proves_what_it_finds(box: Box) -> None:
     old = box.back_up("one")
     box.lose_the_ledger()
     box.next_day()
@@ -443,7 +443,7 @@ def test_a_trigger_and_a_slot_are_recorded(box: Box) -> None:
     assert box.ledger.slots("crm") == {"2026-11-21"}
 
 
-def test_with_a_new_ledger_the_backup_comes_before_the_reading_of_years(box: Box) -> None:
+def test_F2_with_a_new_ledger_the_backup_comes_before_the_reading_of_years(box: Box) -> None:
     for day in range(5):
         box.back_up(f"day {day}")
         box.next_day()

@@ -254,6 +254,7 @@ def test_a_cloud_that_is_away_is_a_warning_and_catches_up(office, tmp_path):
     office.disk()
     with servers.s3(tmp_path / "cloud") as cloud:
         office.cloud(cloud)
+        port = int(cloud.endpoint.rpartition(":")[2])
     put(inbox, "a.csv", contacts(300))
     (run,) = office.json("run")
     assert run["outcome"] == "warning"
@@ -263,6 +264,10 @@ def test_a_cloud_that_is_away_is_a_warning_and_catches_up(office, tmp_path):
     done = office.call("mirror")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
+    with servers.s3(tmp_path / "cloud", port=port):
+        office.ok("mirror")
+        office.ok("restore", "by-hand", "--from-mirror", "cloud", "--to", tmp_path / "back")
+    assert (tmp_path / "back" / "a.csv").read_bytes() == contacts(300)
 
 
 HOSTILE = ("a\nb.csv", "-rf.csv", "$(touch pwned).csv", "Ünï ☂.csv", "'; x.csv")

@@ -159,10 +159,38 @@ def test_restore_into_a_folder_that_may_not_be_written(filled, tmp_path):
 
 
 @pytest.mark.slow
-def test_restore_onto_a_full_or_missing_place_says_so(filled, tmp_path):
+def test_restore_onto_a_missing_place_says_so(filled):
     done = filled.call("restore", "by-hand", "--to", "/proc/nowhere")
     said = refused(done, "/proc/nowhere", code=1)
     assert "fault in the box's own program" not in said
+
+
+@pytest.mark.slow
+def test_a_state_folder_that_cannot_be_made_is_a_sentence(office):
+    text = office.config.read_text().replace(str(office.state), "/proc/nope/state")
+    office.config.write_text(text)
+    for words in (["status"], ["history"], ["archives"], ["run"]):
+        done = office.call(*words)
+        assert "Traceback" not in done.stderr, words
+        assert done.returncode in {1, 2}, words
+
+
+def test_the_configuration_may_be_named_behind_the_command_too(office):
+    argv = [sys.executable, "-m", "appliance", "check", "--config", str(office.config)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, str(office.config) in done.stdout) == (0, True)
+
+
+def test_check_says_its_problems_as_json(office):
+    office.add("[[mirror]]", name="cloud", repository="nowhere", remote="x:y")
+    (problem,) = office.json("check", code=2)["problems"]
+    assert problem["path"] == "mirror.cloud.repository"
+
+
+@pytest.mark.slow
+def test_no_disk_here_is_not_the_same_as_no_backup(filled):
+    (filled.folder / "disk-a").rename(filled.folder / "away")
+    refused(filled.call("archives"), "On what can be read now there is no backup.", code=1)
 
 
 def test_a_missing_or_broken_configuration_is_explained_at_once(office):

@@ -1,7 +1,6 @@
 """The daemon's life as systemd sees it: it starts, is asked, is told to stop, is killed."""
 
 import contextlib
-import json
 import re
 import signal
 import subprocess
@@ -14,8 +13,11 @@ from appliance import daemon
 from appliance.box import Box
 from appliance.config import load
 from appliance.core.model import Outcome, Trigger
+from appliance.status import health_of
 from appliance.system.clock import SystemClock
+from appliance.system.ledger import SqliteLedger
 from appliance.system.socket import Client
+from tests.fakes import FakeClock
 from tests.system import processes
 from tests.system.office import contacts, put
 
@@ -135,7 +137,7 @@ def test_killed_in_the_middle_of_a_run_it_begins_it_anew(office, inbox):
         process.kill()
         process.wait(5)
     assert (office.state / "worker.sock").exists(), "the socket is left over"
-    assert office.call("status").returncode == 0, "and nobody minds"
+    assert "Traceback" not in office.call("status").stderr, "and nobody minds"
 
     with serving(office) as (_, client):
         assert processes.until(lambda: office.json("history")[0]["outcome"] == "ok", 60)
@@ -215,12 +217,34 @@ def test_what_is_due_is_done_once_for_each_slot(office, inbox):
     box.ledger.close()
 
 
-def test_F13_a_daemon_that_is_not_there_is_no_reason_to_be_green(office, inbox):
+def test_F13_a_daemon_that_is_not_there_is_not_green_for_long(office, inbox):
+    """Silence is no good news: a month later, with a clock that is right, it has grown old."""
     with serving(office):
         office.ok("run")
-    status = json.loads(office.ok("status", "--json"))
-    assert status["running"] is None
-    assert status["sources"][0]["source"] == "by-hand"
+    clock = [FakeClock(datetime.now(UTC) + timedelta(days=days)) for days in (0, 31)]
+    ledger = SqliteLedger(office.state / "ledger.sqlite")
+    states = [health_of(load(office.config), ledger, each)["state"] for each in clock]
+    ledger.close()
+    assert states == ["safe", "getting old"]
+
+
+def test_a_mirror_on_its_own_schedule_waits_for_it(office, inbox):
+    (cloud := office.folder / "cloud").mkdir()
+    more = {"repository": "disk-a", "remote": cloud, "schedule": "daily at 04:00"}
+    office.add("[[mirror]]", name="cloud", **more)
+    (run,) = office.json("run")
+    assert {step["name"] for step in run["steps"]}.isdisjoint({"mirror"})
+    assert list(cloud.iterdir()) == []
+    engine = daemon.start_up(box := Box(load(office.config)))
+    box.ledger.note("first-seen:mirror:cloud", (datetime.now(UTC) - timedelta(days=2)).isoformat())
+    engine.ticker._begun -= 3600  # it would wait some minutes for the clock to be set
+    engine.ticker.tick(datetime.now(UTC))
+    while engine.runner.work_one():
+        pass
+    (pushed,) = [each for each in box.ledger.runs("mirror:cloud", 10) if each.steps]
+    assert (pushed.outcome, pushed.trigger) == (Outcome.OK, Trigger.SCHEDULE)
+    assert any((path / "config").exists() for path in cloud.iterdir())
+    box.ledger.close()
 
 
 def test_a_signal_before_it_is_ready_ends_it(office, inbox):

@@ -134,32 +134,6 @@ def test_F1_each_commit_is_synced_before_it_is_acknowledged(path: Path) -> None:
     assert log.read_text().count("sync(") >= 20
 
 
-def test_F2_a_lost_ledger_is_rebuilt_from_what_lies_on_the_disks(tmp_path: Path) -> None:
-    files = {archive(n).name: (SeenFile(f"{n}.zip", n, "0" * 64),) for n in (1, 2, 3)}
-    old = SqliteLedger(tmp_path / "old.db")
-    for n in (1, 2, 3):
-        assert old.next_sequence("crm") == n
-        old.remember("crm", archive(n), files[archive(n).name])
-    new = SqliteLedger(tmp_path / "new.db")
-    for _ in range(2):  # twice is as good as once
-        new.rebuild({"disk-a": [archive(1), archive(3)], "disk-b": [archive(2)]}, files)
-    assert new.seen("crm") == old.seen("crm")
-    assert new.last_export("crm") == old.last_export("crm")
-    assert new.next_sequence("crm") == old.next_sequence("crm") == 4
-    assert new.copies() == (), "nothing is proved until it is proved again"
-    old.close()
-    new.close()
-
-
-def test_F2_rebuilding_forgets_nothing_that_is_known(ledger: SqliteLedger) -> None:
-    known = SeenFile("a.zip", 1, "0" * 64)
-    ledger.next_sequence("crm", at_least=9)
-    ledger.remember("crm", archive(1), (known,))
-    ledger.rebuild({"disk-a": [archive(1)]})
-    assert ledger.seen("crm") == (known,)
-    assert ledger.next_sequence("crm") == 10
-
-
 def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
     first = SqliteLedger(path)
     run = first.begin("crm", Trigger.COMMAND, NOW, "2026-11-21")

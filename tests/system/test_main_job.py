@@ -126,6 +126,32 @@ def test_one_disk_away_is_a_warning_and_catches_up_when_it_is_back(office, tmp_p
     )
 
 
+def test_to_a_repository_behind_ssh_whose_host_was_confirmed(office, ssh_shell, tmp_path):
+    put(office.inbox(), "a.csv", contacts(500))
+    (key := tmp_path / "nas_key").write_bytes(ssh_shell.user_key.private.read_bytes())
+    key.chmod(0o600)
+    url = f"ssh://{ssh_shell.user}@{ssh_shell.host}:{ssh_shell.port}{tmp_path}/nas"
+    more = {"url": url, "ssh_key_file": key, "passphrase": "${secret:nas}"}
+    office.add("[[repository]]", name="nas", **more)
+
+    unknown = office.call("init", "nas")
+    assert unknown.returncode == 1
+    assert "appliance trust nas" in unknown.stderr
+    pinned = office.ok("trust", "nas", "--yes")
+    assert ssh_shell.host_key.fingerprint in pinned
+    assert "appliance init nas" in pinned
+    office.ok("init", "nas")
+    (run,) = office.json("run")
+    assert run["outcome"] == "ok"
+    office.ok("restore", "by-hand", "--to", tmp_path / "back")
+    assert (tmp_path / "back" / "a.csv").read_bytes() == contacts(500)
+
+    (office.state / "known_hosts").write_text("")
+    away = office.call("run")
+    assert away.returncode == 1
+    assert "appliance trust nas" in away.stdout
+
+
 def test_a_disk_and_the_passphrase_are_enough_without_us(office, tmp_path):
     inbox = office.inbox()
     disk = office.disk()
