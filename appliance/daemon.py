@@ -25,7 +25,9 @@ from .engine import drill, examination, mirroring, pipeline
 from .engine.restore import CloudCopy
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
+from .repositories.program import checked_borg
 from .status import health_of
+from .system import process
 from .system.files import make_private
 from .system.socket import Server
 
@@ -135,6 +137,7 @@ def serve(box: Box) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with only_worker(box), logged(box):
+        checked_borg(process.find("borg"), asking=True)
         engine = start_up(box)
         threads = _started(engine, stop)
         server = Server(box.socket, engine)

@@ -119,9 +119,13 @@ def parse(line: str) -> dict[str, Any] | None:
 
 
 @lru_cache(maxsize=4)
-def checked_borg(path: str) -> str:
-    """Given Borg's path, return it; raise ToolFailed where it is older than 1.4.5 or no 1.x."""
-    said = process.installed_version(path, "borgbackup") or _version_it_tells(path)
+def checked_borg(path: str, *, asking: bool = False) -> str:
+    """Given Borg's path, return it; raise ToolFailed where it is older than 1.4.5 or no 1.x.
+
+    `asking` starts it to hear its version, whatever was installed (the daemon does so once).
+    """
+    known = "" if asking else process.installed_version(path, "borgbackup")
+    said = known or _version_it_tells(path)
     found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)[a-z0-9.]*", said)
     version = tuple(int(part) for part in found.groups()) if found else (0, 0, 0)
     if not OLDEST_BORG <= version < (2, 0, 0):

@@ -884,6 +884,18 @@ def test_A20_another_borg_is_refused(tmp_path: Path, version: str) -> None:
         checked_borg(str(old))
 
 
+def test_A20_the_borg_beside_us_is_asked_itself_when_the_daemon_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = tmp_path / "borg"
+    beside.write_text("#!/bin/sh\necho borg 1.2.4\n")
+    beside.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert checked_borg(str(beside)), "the package says that it is the right one"
+    with pytest.raises(ToolFailed, match="not one"):
+        checked_borg(str(beside), asking=True)
+
+
 def test_A21_a_repository_is_of_the_kind_that_the_next_borg_can_take_over(
     repository: BorgRepository,
 ) -> None:
