@@ -148,6 +148,7 @@ def ticker(*, quiet: bool = False) -> Iterator[Ticker]:
         Task,
         TextColumn,
         TimeRemainingColumn,
+        TransferSpeedColumn,
     )
     from rich.progress import Progress as Bars  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
@@ -160,10 +161,17 @@ def ticker(*, quiet: bool = False) -> Iterator[Ticker]:
                 return super().render(task)
             return Text(f"{task.completed:.0f}/{task.total or 0:.0f} {task.fields['unit']}")
 
+    class Speed(TransferSpeedColumn):
+        """Of bytes alone."""
+
+        def render(self, task: Task) -> Text:
+            return super().render(task) if task.fields["unit"] == "bytes" else Text()
+
     columns = (
         TextColumn("  {task.description}"),
         BarColumn(),
         Amount(),
+        Speed(),
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=Console(), transient=True) as bars:

@@ -53,7 +53,7 @@ def test_the_demo_backs_up_three_days_restores_and_proves_it_and_leaves_nothing_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_demo_ends_all_its_children_however_it_is_ended(tmp_path, number):
     argv = [*_COMMAND, "--folder", str(tmp_path / "demo")]
     said = ""

@@ -190,7 +190,10 @@ def test_check_says_its_problems_as_json(office):
 @pytest.mark.slow
 def test_no_disk_here_is_not_the_same_as_no_backup(filled):
     (filled.folder / "disk-a").rename(filled.folder / "away")
-    refused(filled.call("archives"), "On what can be read now there is no backup.", code=1)
+    try:
+        refused(filled.call("archives"), "On what can be read now there is no backup.", code=1)
+    finally:
+        (filled.folder / "away").rename(filled.folder / "disk-a")
 
 
 def test_a_missing_or_broken_configuration_is_explained_at_once(office):
@@ -258,7 +261,7 @@ def test_nothing_is_pulled_before_trust_nor_from_another_server(office, sshd, se
     assert declined.returncode == 1
     assert "SHA256:" in declined.stdout
     said = office.call("trust", "crm", input="y\n").stdout
-    assert "Pinned. Try it with `appliance run crm`." in said
+    assert "Pinned. Go on with `appliance run crm`." in said
     assert "This key is pinned already." in office.ok("trust", "crm")
     office.ok("run")
 
@@ -434,6 +437,8 @@ def test_ctrl_c_in_the_middle_ends_in_good_order(filled, tmp_path):
 @pytest.mark.slow
 def test_history_tells_everything_about_one_run(filled):
     text = filled.ok("history", "--run", "2")
-    assert text.splitlines()[0].startswith("✓ by-hand: done in")
+    first, second, *_ = text.splitlines()
+    assert re.fullmatch(r"Run 2, \w+ \d+ \w+ \d\d:\d\d, by command", first)
+    assert second.startswith("✓ by-hand: done in")
     assert "storing it (disk-a)" in text
     assert all(run["source"] == "by-hand" for run in filled.json("history", "by-hand"))

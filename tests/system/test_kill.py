@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = 25
 """For each of the two offices."""
-STOPS = 6
+STOPS = 4
 LIVES = (2, 3, 4)
 """How often a day's backup is killed before it is let through."""
 

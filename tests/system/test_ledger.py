@@ -170,7 +170,7 @@ def test_F2_damage_is_said_and_nothing_is_started_anew(path: Path, damage: objec
     path.write_bytes(damaged)
     with pytest.raises(ApplianceError, match="record of activity") as caught:
         SqliteLedger(path)
-    assert "recover" in caught.value.hint
+    assert "appliance init" in caught.value.hint
     assert path.read_bytes() == damaged
 
 

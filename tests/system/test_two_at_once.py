@@ -180,7 +180,7 @@ def test_a_repository_in_use_is_skipped_by_archives_and_waited_for_by_restore(fi
         words = ("restore", "by-hand", "--repository", "disk-a", "--to", tmp_path / "back")
         with filled.started(*words, env=os.environ | {"PYTHONUNBUFFERED": "1"}) as restoring:
             assert restoring.stdout.readline() == (
-                "disk-a is in use. Waiting for it, 2 minutes at most.\n"
+                "  … disk-a is in use. Waiting for it, 2 minutes at most.\n"
             )
             let_go()
             _, said = restoring.communicate(timeout=120)
