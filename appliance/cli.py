@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from . import __version__, config
+from . import __version__, place
 from .core import moment, words
 from .core.errors import (
     ApplianceError,
@@ -36,6 +37,7 @@ from .system.socket import Client, WorkerAbsent
 
 if TYPE_CHECKING:
     from .box import Box
+    from .config import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,12 +58,14 @@ class Office:
     """
 
     def __init__(self, config_path: str | None) -> None:
-        self.path = config.location(config_path)
+        self.path = place.configuration(config_path)
 
     @functools.cached_property
-    def settings(self) -> config.Settings:
+    def settings(self) -> Settings:
         """The configuration; raise ConfigError with all its problems."""
-        return config.load(self.path)
+        from .config import load
+
+        return load(self.path)
 
     @functools.cached_property
     def box(self) -> Box:
@@ -299,7 +303,7 @@ def _ask_whoever_works(office: Office) -> None:
         ) from None
 
 
-def _job_named(settings: config.Settings, job: str) -> str:
+def _job_named(settings: Settings, job: str) -> str:
     """Given a job as a person types it, return it; raise ConfigError naming the nearest ones."""
     kind, _, name = job.rpartition(":")
     match kind:
@@ -322,7 +326,7 @@ def status(office: Office, as_json: bool) -> None:
 
     It ends with 3 where a person must look or decide, else with 0.
     """
-    health = _status(office.settings)
+    health = _status(office)
     if as_json:
         say_json(health)
     else:
@@ -341,19 +345,20 @@ def _say_health(health: Mapping[str, Any]) -> None:
             say(f"  {name}: {_NOT_KEPT}")
 
 
-def _status(settings: config.Settings) -> Mapping[str, Any]:
+def _status(office: Office) -> Mapping[str, Any]:
     """Ask the worker, which knows what runs; without one the ledger says the rest."""
+    if (there := place.socket(office.path)) is not None:
+        with suppress(WorkerAbsent):
+            return Client(there).status()
     from .status import health_of
     from .system.clock import SystemClock
     from .system.files import make_private
     from .system.ledger import SqliteLedger
 
-    try:
-        return Client(settings.socket).status()
-    except WorkerAbsent:
-        make_private(settings.state)
-        health = health_of(settings, SqliteLedger(settings.ledger), SystemClock())
-        return {**health, "running": None, "waiting": []}
+    settings = office.settings
+    make_private(settings.state)
+    health = health_of(settings, SqliteLedger(settings.ledger), SystemClock())
+    return {**health, "running": None, "waiting": []}
 
 
 @main.command(short_help="List what was done, newest first.")

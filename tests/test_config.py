@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import config
+from appliance import config, place
 from appliance.config import problems
 from appliance.core.errors import ConfigError
 
@@ -190,3 +190,17 @@ def test_asking_for_an_unknown_name_offers_the_nearest():
 
 def test_the_example_holds_no_key_twice_in_a_table():
     tomllib.loads(EXAMPLE.read_text())
+
+
+@pytest.mark.parametrize("text", ["", "[appliance]\nstate = '/somewhere/else'\n"])
+def test_the_socket_is_found_where_the_settings_have_it(tmp_path, text):
+    file = tmp_path / "appliance.toml"
+    file.write_text(text)
+    assert place.socket(file) == config.parse(text).socket
+
+
+@pytest.mark.parametrize("text", ["[appliance", "appliance = 3", "[appliance]\nstate = 3\n"])
+def test_a_file_that_is_being_edited_names_no_socket(tmp_path, text):
+    (file := tmp_path / "appliance.toml").write_text(text)
+    assert place.socket(file) is None
+    assert place.socket(tmp_path / "none.toml") is None

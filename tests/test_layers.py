@@ -26,7 +26,7 @@ DOORS = {
     "requests": set(),
     "urllib3": {"sources/"},
     "cronsim": {"core/schedule.py"},
-    "tomllib": {"config/", "sources/recipe.py"},
+    "tomllib": {"config/", "place.py", "sources/recipe.py"},
     "gpiozero": {"hw/panel.py"},
     "pyudev": {"hw/disks.py"},
     "watchdog": {"sources/inbox.py", "config/"},

@@ -36,16 +36,8 @@ __all__ = [
     "Settings",
     "SftpSource",
     "load",
-    "location",
     "parse",
 ]
-
-DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
-
-
-def location(given: str | None = None) -> Path:
-    """Given the `--config` option or nothing, return the file to read."""
-    return Path(given or os.environ.get("APPLIANCE_CONFIG") or DEFAULT_PATH)
 
 
 def load(path: Path) -> Settings:
