@@ -6,7 +6,7 @@ ARGS   ?=
 
 # The system packages, listed here and nowhere else.
 PACKAGES       = python3-venv python3-dev gcc pkg-config libssl-dev libacl1-dev liblz4-dev \
-                 libzstd-dev libxxhash-dev openssh-client openssh-server nginx-light zstd \
+                 libzstd-dev libxxhash-dev swig openssh-client openssh-server nginx-light zstd \
                  xz-utils ca-certificates
 TEST_PACKAGES  = faketime curl unzip zip strace
 BENCH_PACKAGES = restic

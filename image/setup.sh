@@ -86,7 +86,8 @@ fingerprint() {
 
 pip() {
     log=$(mktemp)
-    PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet "$@" >"$log" 2>&1 ||
+    # PYPI=1: lgpio's source is built with its own C files where no wheel fits this Python.
+    PYPI=1 PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet "$@" >"$log" 2>&1 ||
         explain "$log" "the Python packages"
     rm -f "$log"
 }
