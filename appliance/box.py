@@ -41,6 +41,8 @@ from .system.secrets import Secrets, credentials_directory
 from .system.staging import FolderStaging
 
 HOST_ID = "host-id"
+REPOSITORY_FOLDER = "appliance"
+"""The repository's folder on a disk, beside our marker."""
 
 
 class Box:
@@ -116,7 +118,7 @@ class Box:
         known = memory.key(memory.REPOSITORY_ID, section.name)
         return BorgRepository(
             section.name,
-            str(section.path or section.url),
+            str(section.url or self.folder_of(section)),
             lambda: self.secrets.get(section.passphrase),
             self.state / "borg" / section.name,
             self.host_id,
@@ -124,6 +126,10 @@ class Box:
             ssh_command=self._ssh_command(section),
             reserve_bytes=section.reserve,
         )
+
+    def folder_of(self, section: RepositorySection) -> Path:
+        """Given a repository on this machine, return its folder, there or not."""
+        return section.path or self.settings.disks.mounts / section.name / REPOSITORY_FOLDER
 
     def read_only(self, mirror: MirrorSection, folder: Path, state: Path) -> BorgRepository:
         """Given where a mirror was fetched to, return it opened for reading alone."""

@@ -125,7 +125,7 @@ def test_parts_that_do_not_fit_together_are_named():
         ('name = "crm"', 'name = "CRM nightly"', "is not a name"),
         ('path = "/mnt/disk-a"', 'path = "disk-a"', "path must begin with /"),
         ('path = "/mnt/disk-a"', 'url = "nas:office"', "ssh://user@host/./repo"),
-        ('path = "/mnt/disk-a"', "", "give either path or url"),
+        ('path = "/mnt/disk-a"', "", "give one of disk, path or url"),
         ('type = "sftp"\n', "", "the key type is missing"),
     ],
 )

@@ -10,6 +10,7 @@ from .sections import (
     ApplianceSection,
     BasicAuth,
     BearerAuth,
+    DisksSection,
     HeaderAuth,
     HttpSource,
     InboxSource,
@@ -17,6 +18,7 @@ from .sections import (
     MirrorSection,
     NoAuth,
     OAuth2Auth,
+    PanelSection,
     QueryAuth,
     RepositorySection,
     RetentionSection,
@@ -91,6 +93,8 @@ _BY_KEY: dict[str, type[Section]] = {
     "mirror": MirrorSection,
     "retention": RetentionSection,
     "limits": LimitsSection,
+    "disks": DisksSection,
+    "panel": PanelSection,
 }
 _BY_TAG: dict[str, type[Section]] = {
     "sftp": SftpSource,
@@ -115,6 +119,8 @@ def cross_checks(settings: Settings) -> Iterator[Problem]:
     for source in settings.source:
         if source.schedule == "after backup":
             yield Problem(f"source.{source.name}.schedule", "only a mirror can run after backup")
+    if settings.disks.remind == "after backup":
+        yield Problem("disks.remind", "this wants a time, as in weekly on fri at 16:00")
     for mirror in settings.mirror:
         yield from _mirror_problems(mirror, settings)
 
@@ -125,7 +131,7 @@ def _mixed_up(settings: Settings) -> Iterator[Problem]:
     for mirror in settings.mirror:
         if mirror.name in names:
             yield Problem(f"mirror.{mirror.name}.name", "a repository has this name already")
-    lie_in = [str(each.path or each.url).rstrip("/") for each in settings.repository]
+    lie_in = [str(each.disk or each.path or each.url).rstrip("/") for each in settings.repository]
     for repository, place in zip(settings.repository, lie_in, strict=True):
         if lie_in.index(place) < settings.repository.index(repository):
             words = "another repository lies there; each needs a place of its own"
@@ -138,7 +144,7 @@ def _mirror_problems(mirror: MirrorSection, settings: Settings) -> Iterator[Prob
     if mirror.repository not in known:
         meant = did_you_mean(mirror.repository, known)
         yield Problem(where, f'there is no repository named "{mirror.repository}"{meant}')
-    elif known[mirror.repository].path is None:
+    elif known[mirror.repository].url is not None:
         yield Problem(where, "only a repository on this machine can be mirrored, not an ssh:// one")
 
 

@@ -14,10 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..core.errors import ConfigError, Problem, did_you_mean
 from ..core.retention import Policy
 from .values import (
+    DayPart,
+    DiskUuid,
     Duration,
     Globs,
     HostKey,
     Name,
+    Pin,
     Port,
     Remote,
     ScheduleText,
@@ -199,7 +202,9 @@ class InboxSource(CommonSource):
     type: Literal["inbox"]
     path: Path
     pick: Globs = ("*",)
-    stable_for: Duration = timedelta(seconds=10)
+    stable_for: Duration = timedelta(seconds=2)
+    keep_done: Duration = timedelta(days=30)
+    """How long what was archived stays in `done/` before it is removed."""
 
 
 SourceSection = Annotated[SftpSource | HttpSource | InboxSource, Field(discriminator="type")]
@@ -209,6 +214,10 @@ class RepositorySection(Section):
     """One Borg repository."""
 
     name: Name
+    disk: DiskUuid | None = None
+    """The filesystem UUID of a USB disk, as `appliance disk pair` wrote it."""
+    serial: str = ""
+    """The serial number that the disk shows, where it shows one."""
     path: Path | None = None
     url: str | None = None
     ssh_key_file: Path | None = None
@@ -218,8 +227,10 @@ class RepositorySection(Section):
 
     @model_validator(mode="after")
     def _lies_in_one_place(self) -> Self:
-        if (self.path is None) == (self.url is None):
-            raise ValueError("give either path or url")
+        if [self.disk, self.path, self.url].count(None) != 2:
+            raise ValueError("give one of disk, path or url")
+        if self.serial and self.disk is None:
+            raise ValueError("serial belongs to a disk")
         if self.url is not None and not re.match(r"ssh://[^/]+/.+", self.url):
             raise ValueError("a url is written like ssh://user@host/./repo")
         if self.path is not None and not self.path.is_absolute():
@@ -241,6 +252,42 @@ class MirrorSection(Section):
     expire: Duration | None = None
 
 
+class DisksSection(Section):
+    """Disks that take turns."""
+
+    remind: ScheduleText | None = None
+    """When the office is asked to bring the disk that is away."""
+    grace: Duration = timedelta(days=14)
+    """How many days the office would be ready to lose: a disk may be away so long."""
+    mounts: Path = Path("/mnt/appliance")
+    """Where each disk is mounted, in a folder of its name, while it is used."""
+
+
+class PanelSection(Section):
+    """Three lamps and a button, by BCM number."""
+
+    button: Pin
+    led_office: Pin
+    led_cloud: Pin
+    led_attention: Pin
+    buzzer: Pin | None = None
+    quiet: DayPart | None = None
+    """When the buzzer keeps still."""
+    night: DayPart | None = None
+    """When OFFICE COPY and CLOUD COPY are dimmed."""
+
+    @model_validator(mode="after")
+    def _has_each_pin_once(self) -> Self:
+        names = ("button", "led_office", "led_cloud", "led_attention", "buzzer")
+        taken: dict[int, str] = {}
+        for name in names:
+            pin = getattr(self, name)
+            if pin is not None and pin in taken:
+                raise ValueError(f"{taken[pin]} and {name} are both on pin {pin}")
+            taken[pin] = name
+        return self
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -249,6 +296,8 @@ class Settings(Section):
     repository: tuple[RepositorySection, ...] = ()
     mirror: tuple[MirrorSection, ...] = ()
     retention: RetentionSection = RetentionSection()
+    disks: DisksSection = DisksSection()
+    panel: PanelSection | None = None
 
     @property
     def zone(self) -> ZoneInfo:

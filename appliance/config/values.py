@@ -6,7 +6,7 @@ Each reader returns the value or raises ValueError with a sentence that shows ho
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -72,6 +72,23 @@ def _host_key(value: str) -> str:
     return value
 
 
+def _disk_uuid(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value.lower()):
+        raise ValueError(
+            f'"{value}" is not a filesystem UUID; `appliance disk pair` writes the right one'
+        )
+    return value.lower()
+
+
+def _day_part(value: object) -> tuple[time, time]:
+    """Given "22:00-06:30", return both times; raise ValueError otherwise."""
+    hour = r"([01]\d|2[0-3]):[0-5]\d"
+    if not re.fullmatch(f"{hour}-{hour}", str(value)):
+        raise ValueError(f'"{value}" is no part of a day; write it like "22:00-06:30"')
+    begin, _, end = str(value).partition("-")
+    return time.fromisoformat(begin), time.fromisoformat(end)
+
+
 def _without_credentials(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
@@ -99,6 +116,10 @@ SecretName = Annotated[str, AfterValidator(_secret)]
 ScheduleText = Annotated[str, AfterValidator(_schedule)]
 Remote = Annotated[str, AfterValidator(_remote)]
 Url = Annotated[str, AfterValidator(_without_credentials)]
+DiskUuid = Annotated[str, AfterValidator(_disk_uuid)]
+Pin = Annotated[int, Field(ge=0, le=27)]
+"""A pin of the 40-pin header by its BCM number."""
+DayPart = Annotated[tuple[time, time], BeforeValidator(_day_part)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Globs = Annotated[tuple[str, ...], Field(min_length=1)]
 Zone = Annotated[str, AfterValidator(_zone)]

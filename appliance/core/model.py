@@ -183,6 +183,37 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedDisk:
+    """A whole disk that is plugged into the machine, and what can be seen of it unmounted."""
+
+    node: str
+    """`/dev/sda`: good until it is unplugged, never to be remembered."""
+    maker: str
+    model: str
+    serial: str
+    """Empty where the disk shows none."""
+    size_bytes: int
+    filesystems: tuple[Filesystem, ...]
+    """On the whole disk or on its partitions."""
+    is_usb: bool
+    is_system: bool
+    """Whether this machine runs from it."""
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystem:
+    """Something recognised on a disk: a filesystem, an encrypted container, a swap area."""
+
+    node: str
+    kind: str
+    """As the kernel's tools call it: ext4, exfat, vfat, ntfs, crypto_LUKS."""
+    uuid: str
+    label: str
+    mounted_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Removal:
     """What left a mirror, and what its repository lacks since when."""
 

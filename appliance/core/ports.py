@@ -149,6 +149,41 @@ class Inventory:
     """Of every source, by sequence, oldest first."""
 
 
+class Disk(Protocol):
+    """The USB disk that a Repository lies on: mounted only while somebody uses it."""
+
+    @property
+    def name(self) -> str:
+        """The name of its Repository in the configuration."""
+
+    @property
+    def mount_point(self) -> Path:
+        """Where it is mounted; an empty folder that nobody can write to while it is not."""
+
+    def is_present(self) -> bool:
+        """Return whether exactly one filesystem with its UUID is plugged in."""
+
+    def attach(self, watch: Watch) -> None:
+        """Have it checked and mounted, and prove that it is the disk it should be.
+
+        Its UUID, its serial where it shows one, and our marker on it must agree (the repository's
+        id is Borg's to prove), and a probe must come back as it was written. Done already, it
+        only looks whether the disk is still there. Raise DiskAbsent, WrongDisk (another serial,
+        no marker or somebody else's, two disks with one UUID) or DiskReadOnly (it has errors that
+        were not mended by themselves, or cannot be written).
+        """
+
+    def release(self) -> None:
+        """Write everything out, unmount it and have it flush: then it is safe to unplug.
+
+        Does nothing where it is not attached; while another process uses it, it stays mounted
+        and that one lets it go. Raise DiskReadOnly where it could not be brought to rest.
+        """
+
+    def is_at_rest(self) -> bool:
+        """Return whether it may be unplugged: not mounted, and flushed when it last was."""
+
+
 class Repository(Protocol):
     """One Borg repository."""
 

@@ -1,0 +1,168 @@
+"""Looking: how things stand, what was done, which backups there are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import place
+from ..core import words
+from ..core.errors import ApplianceError, DiskAbsent, RepositoryBusy
+from ..core.model import Archive, Run
+from ..screen import complain, run_lines, say, say_json, step_line, table
+from ..system.socket import Client, WorkerAbsent
+from .office import Office, json_option, main, names, office
+
+if TYPE_CHECKING:
+    from ..box import Box
+
+_NOT_KEPT = (
+    "whoever takes over this box could destroy the copy there "
+    "(README: A cloud that nobody can empty)."
+)
+
+_WANTS_A_PERSON = ("look", "held")
+
+
+@main.command(short_help="Say whether we are safe.")
+@json_option
+@office
+def status(office: Office, as_json: bool) -> None:
+    """Say whether we are safe, from the age of the last proved copy, here and in the cloud.
+
+    It ends with 3 where a person must look or decide, else with 0.
+    """
+    health = _status(office)
+    if as_json:
+        say_json(health)
+    else:
+        _say_health(health)
+    sys.exit(3 if health["state"] in _WANTS_A_PERSON else 0)
+
+
+def _say_health(health: Mapping[str, Any]) -> None:
+    say(str(health["sentence"]))
+    if health["todo"]:
+        say(f"To do: {health['todo']}")
+    for source in health["sources"]:
+        say(f"  {source['source']}: {source['sentence']}")
+    for name, mirror in health.get("mirrors", {}).items():
+        if mirror["keeps"] is False:
+            say(f"  {name}: {_NOT_KEPT}")
+
+
+def _status(office: Office) -> Mapping[str, Any]:
+    """Ask the worker, which knows what runs; without one the ledger says the rest."""
+    if (there := place.socket(office.path)) is not None:
+        with suppress(WorkerAbsent):
+            return Client(there).status()
+    from ..status import health_of
+    from ..system.clock import SystemClock
+    from ..system.files import make_private
+    from ..system.ledger import SqliteLedger
+
+    settings = office.settings
+    make_private(settings.state)
+    health = health_of(settings, SqliteLedger(settings.ledger), SystemClock())
+    return {**health, "running": None, "waiting": []}
+
+
+@main.command(short_help="List what was done, newest first.")
+@click.argument("source", required=False, shell_complete=names("source"))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--run", "run_id", type=int, help="Show one run with all its steps.")
+@json_option
+@office
+def history(
+    office: Office, source: str | None, limit: int, run_id: int | None, as_json: bool
+) -> None:
+    """List what was done, newest first."""
+    box = office.box
+    if run_id is not None:
+        _show_run(box, box.ledger.run(run_id), as_json)
+        return
+    runs = box.ledger.runs(source, limit)
+    if source is not None and not runs and ":" not in source:
+        office.settings.source_named(source)
+    if as_json:
+        say_json(runs)
+    elif not runs:
+        say("Nothing was done yet. Start with `appliance run`.")
+    else:
+        table(("RUN", "STARTED", "SOURCE", "HOW IT ENDED"), [_run_row(box, one) for one in runs])
+
+
+def _run_row(box: Box, run: Run) -> tuple[str, str, str, str]:
+    ended = words.OUTCOMES[run.outcome] if run.outcome else "under way"
+    text = f"{ended}: {run.message}" if run.message else ended
+    return str(run.id), words.when(run.started, box.zone, box.clock.now()), run.source, text
+
+
+def _show_run(box: Box, run: Run | None, as_json: bool) -> None:
+    if run is None:
+        raise ApplianceError("There is no such run.", hint="`appliance history` lists them.")
+    if as_json:
+        say_json(run)
+        return
+    started = words.when(run.started, box.zone, box.clock.now())
+    say(f"Run {run.id}, {started}, {words.TRIGGERS[run.trigger]}")
+    for line in run_lines(run):
+        say(line)
+    for step in run.steps:
+        say(step_line(step))
+        if step.hint:
+            say(f"      {step.hint}")
+    if run.detail:
+        say(run.detail)
+
+
+@main.command(short_help="List the backups that can be restored.")
+@click.argument("source", required=False, shell_complete=names("source"))
+@click.option("--repository", shell_complete=names("repository"), help="Only of this one.")
+@json_option
+@office
+def archives(office: Office, source: str | None, repository: str | None, as_json: bool) -> None:
+    """List the backups that can be restored, newest first, and where each one lies."""
+    from ..daemon import reading
+
+    box = office.box
+    if source is not None:
+        office.settings.source_named(source)
+    if repository is not None:
+        office.settings.repository_named(repository)
+    with reading(box):
+        found, skipped = _archives(box, source, repository)
+    if as_json:
+        say_json([{"archive": one, "places": places} for one, places in found])
+    elif not found and skipped:
+        raise ApplianceError("On what can be read now there is no backup.", hint=skipped[-1].hint)
+    elif not found:
+        say("There is no backup yet. Start with `appliance run`.")
+    else:
+        rows = [(one.name, office.when(one.time), words.listed(places)) for one, places in found]
+        table(("BACKUP", "TAKEN", "ON"), rows)
+
+
+def _archives(
+    box: Box, source: str | None, repository: str | None
+) -> tuple[list[tuple[Archive, list[str]]], list[ApplianceError]]:
+    """Return each archive, newest first, with the places that have it; and why some were skipped,
+    with a note: those that are away or in use.
+    """
+    skipped: list[ApplianceError] = []
+    places: dict[str, tuple[Archive, list[str]]] = {}
+    names = [repository] if repository else list(box.repositories)
+    for name in names:
+        try:
+            for archive in box.repositories[name].archives(source):
+                places.setdefault(archive.name, (archive, []))[1].append(name)
+        except (DiskAbsent, RepositoryBusy) as error:
+            if repository:
+                raise
+            complain(error)
+            skipped.append(error)
+    return sorted(places.values(), key=lambda each: each[0].time, reverse=True), skipped

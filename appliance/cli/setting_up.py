@@ -1,0 +1,135 @@
+"""Making ready: the configuration, servers' keys, repositories, emergency sheets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..core import words
+from ..core.errors import ConfigError, SourceRefused
+from ..screen import facts, say, say_json
+from .office import Office, json_option, main, names, office
+from .working import run_jobs
+
+
+@main.command(short_help="Name every problem of the configuration.")
+@click.option(
+    "--repository",
+    shell_complete=names("repository"),
+    help="Instead read everything on this one; whole, it is trusted again.",
+)
+@json_option
+@office
+def check(office: Office, repository: str | None, as_json: bool) -> None:
+    """Name every problem of the configuration at once; or read a whole repository."""
+    if repository is not None:
+        name = office.settings.repository_named(repository).name
+        run_jobs(office, [f"check:{name}"], as_json=as_json)
+    try:
+        settings = office.settings
+        office.box.check_secrets()
+    except ConfigError as error:
+        if not as_json:
+            raise
+        say_json({"configuration": office.path, "problems": error.problems})
+        sys.exit(2)
+    counts = {kind: len(getattr(settings, kind)) for kind in ("source", "repository", "mirror")}
+    if as_json:
+        say_json({"configuration": office.path, "problems": [], **counts})
+        return
+    parts = [
+        words.plural(count, kind, "repositories" if kind == "repository" else None)
+        for kind, count in counts.items()
+    ]
+    say(f"{office.path} is fine: {words.listed(parts)}.")
+
+
+@main.command(short_help="Show a server's key and pin it.")
+@click.argument("name", metavar="NAME", shell_complete=names("source", "repository"))
+@click.option("--yes", is_flag=True, help="Pin without asking (only if you compared it elsewhere).")
+@json_option
+@office
+def trust(office: Office, name: str, yes: bool, as_json: bool) -> None:
+    """Show the key of an SFTP source's or an ssh:// repository's server, and pin it.
+
+    Nothing is pulled from, or stored on, a server whose key is not pinned. Compare the
+    fingerprint with what the server's owner tells you by another way: by phone, on the hosting
+    company's page, or from the server itself (ssh-keygen -lf on its .pub file).
+    """
+    from .. import enrolment
+
+    offered = enrolment.offered_key(office.box, name)
+    key = offered.key
+    shown = {"server": key.place, "key": key.kind, "fingerprint": key.fingerprint}
+    if as_json:
+        if yes and not offered.is_pinned and not offered.in_configuration:
+            enrolment.pin_key(office.box, offered)
+        say_json({**shown, "pinned": yes or offered.is_pinned, "pinned_before": offered.pinned})
+        return
+    facts(shown)
+    if offered.is_pinned:
+        say("This key is pinned already.")
+        return
+    if offered.in_configuration:
+        raise SourceRefused(
+            f"The server shows another key than `host_key` in {office.path} says.",
+            hint="If you were told that it changed, correct `host_key` there, or remove it.",
+        )
+    if offered.pinned:
+        say(f"! Until now another key was pinned: {offered.pinned}")
+        say("  If nobody told you that the server changed, do not go on.")
+    if not yes:
+        click.confirm("Is this the key you were told?", abort=True)
+    enrolment.pin_key(office.box, offered)
+    is_source = name in {each.name for each in office.settings.source}
+    say(f"Pinned. Go on with `appliance {'run' if is_source else 'init'} {name}`.")
+
+
+@main.command(short_help="Make a repository (once) and its emergency sheet.")
+@click.argument("repository", shell_complete=names("repository"))
+@json_option
+@office
+def init(office: Office, repository: str, as_json: bool) -> None:
+    """Make a repository (once), with a passphrase of its own in the secret store."""
+    from .. import enrolment
+
+    made = enrolment.init_repository(office.box, repository)
+    if as_json:
+        say_json(made)
+        return
+    say(f"{repository} is ready: {made.location}")
+    say(f"  id {made.id}")
+    say(f"Print the emergency sheet now and keep it away from the box: {made.sheet}")
+    say("Without the box, the passphrase on it is the only way to your backups.")
+
+
+@main.command(short_help="Write a repository's emergency sheet.")
+@click.argument("repository", shell_complete=names("repository"))
+@click.option("--to", "into", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
+@office
+def sheet(office: Office, repository: str, into: Path | None) -> None:
+    """Write the emergency sheet (HTML, one page): passphrase, id, restoring without the box."""
+    from .. import enrolment
+    from ..system.files import write_durably
+
+    html = enrolment.sheet(office.box, office.settings.repository_named(repository).name)
+    if into is None:
+        say(html)
+        return
+    write_durably(into, html.encode(), 0o600)
+    say(f"Print {into}, keep it away from the box, and delete the file.")
+
+
+@main.command(short_help="Have your shell complete names.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print what makes your shell complete names: eval "$(appliance completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    complete = get_completion_class(shell)
+    if complete is not None:
+        root = ctx.find_root()
+        say(complete(root.command, {}, "appliance", "_APPLIANCE_COMPLETE").source())
