@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from .config import Settings
 from .core import health
-from .core.health import Expectation, Health, SourceHealth
+from .core.evidence import Expectation
+from .core.health import Health, SourceHealth
 from .core.ports import Clock, Ledger
 from .core.schedule import Schedule, parse
 from .engine.memory import cloud_keeps, is_damaged, still_to_bring

@@ -41,6 +41,7 @@ from appliance.core.ports import Inventory, Layout, Repository, Watch
 from appliance.core.retention import Policy
 from appliance.engine import memory, pipeline
 from appliance.engine.kit import Kit
+from appliance.engine.memory import WAITING_ROOM
 from appliance.system import process
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
@@ -217,6 +218,8 @@ class FakeRepository:
         self.errors: dict[str, Exception] = {}
         self.calls: list[str] = []
         self.locks_broken = 0
+        self.may_be_away = False
+        self.released = 0
 
     @property
     def name(self) -> str:
@@ -311,6 +314,15 @@ class FakeRepository:
     def break_stale_lock(self) -> None:
         self._called("break_stale_lock")
         self.locks_broken += 1
+
+    def room(self) -> tuple[int, int] | None:
+        return 100, 1000
+
+    def release(self) -> None:
+        self.power.flows()
+        self.released += 1
+        if "release" in self.errors:
+            raise self.errors["release"]
 
     def rot(self, archive: str, path: str = "export/a.csv") -> None:
         """Flip what is stored, as a dying disk does."""
@@ -513,6 +525,7 @@ class FakeLedger:
         message: str = "",
         hint: str = "",
         detail: str = "",
+        faults: Sequence[str] = (),
     ) -> Run:
         self._about_to_write()
         self._runs[run_id] = replace(
@@ -523,6 +536,7 @@ class FakeLedger:
             message=message,
             hint=hint,
             detail=detail,
+            faults=tuple(faults),
         )
         self.power.written()
         return self._runs[run_id]
@@ -641,6 +655,7 @@ class Box:
         self.exports = FakeExports(self.power)
         self.disk_a = FakeRepository("disk-a", self.power)
         self.disk_b = FakeRepository("disk-b", self.power)
+        self.waiting_room: FakeRepository | None = None
         self.cloud = FakeMirror("cloud", "disk-a", self.power)
         self.staging = FakeStaging(self.root / "staging", self.power)
         self.repositories: tuple[FakeRepository, ...] = (self.disk_a, self.disk_b)
@@ -653,6 +668,13 @@ class Box:
         for repository in repositories:
             key = memory.key(memory.REPOSITORY_ID, repository.name)
             self.ledger.note(key, repository.identity)
+
+    def have_disks(self) -> None:
+        """Both repositories lie on disks that take turns, and the box has a waiting room."""
+        self.waiting_room = FakeRepository(WAITING_ROOM, self.power)
+        self.adopt(self.waiting_room)
+        for repository in self.repositories:
+            repository.may_be_away = True
 
     def lose_the_ledger(self) -> None:
         """All that was known is gone; somebody ran `appliance init` again."""
@@ -671,6 +693,7 @@ class Box:
             self.events.append,
             self.retention,
             self.mirrors,
+            self.waiting_room,
         )
 
     def back_up(

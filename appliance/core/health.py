@@ -7,13 +7,13 @@ in the cloud, not that the last job ended.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
+from .evidence import MISSED_SLOTS, Evidence, Expectation, reasons_of, was_empty
 from .model import Copy, Outcome, Run
-from .schedule import Schedule
+from .signals import Reason
 from .words import age, listed, plural, when
 
 
@@ -36,42 +36,17 @@ _WORST_FIRST = (
     State.GETTING_OLD,
     State.SAFE,
 )
-_CONFIRMS = (Outcome.SKIPPED, Outcome.WARNING)
-"""A warning is of another thing (a disk that is away): its archive was proved all the same."""
-_QUIET_DAYS = timedelta(days=30)
-_QUIET_PERIODS = 10
-"""So long nothing may change, whichever is longer, before somebody asks whether the server still
-makes its export: a file that nobody writes any more is unchanged for ever."""
 _DAY = timedelta(days=1)
-_LOOK_EVERY = _DAY
-"""How often a place is looked at while nothing changes, at least; see `engine.mirroring`."""
 _QUIET_TODO = "Look in the CRM whether it still makes its export."
 _NOBODY_FEEDS_TODO = "Put a new export there, or look why nobody does."
 _HELD_HINT = "Look at it on the page, then accept or reject it."
+_NO_DISK_TODO = "Plug in a backup disk; what was fetched meanwhile goes to it by itself."
+_AWAY_TODO = "Bring {place} and plug it in; it catches up by itself."
 _CLOCK_HINT = "Connect the box to the internet so that it can set its clock."
 _DAMAGED_TODO = (
     "Keep {place} as it is and do not repair it. `appliance check --repository {place}` reads "
     "everything on it; stays it damaged, put a new disk into the configuration in its place."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """What a Source's owner may rely on."""
-
-    source: str
-    schedule: Schedule
-    zone: ZoneInfo
-    grace: timedelta
-    """After which a missed backup is *getting old*."""
-    places: tuple[str, ...]
-    """Names of the Repositories that each must have a copy."""
-    mirrors: tuple[str, ...] = ()
-    cloud_grace: timedelta | None = None
-    """How long the cloud may lack a copy that is here; None: as long as `grace`. A mirror that
-    follows its own schedule needs that schedule's period on top."""
-    to_bring: Mapping[str, int] = field(default_factory=dict)
-    """By Repository: how many older backups it should have and does not have yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +74,13 @@ class SourceHealth:
     last_message: str
     last_run: int | None
     next_due: datetime | None
+    reasons: tuple[Reason, ...] = ()
+    """What somebody should look at, worst first; empty where it is safe."""
+    good_until: datetime | None = None
+    """Until when this judgement holds without news; None where it is not safe."""
+    is_fresh: bool = False
+    """Whether the newest copy here is as new as it should be."""
+    is_cloud_fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +92,26 @@ class Health:
     todo: str
     clock_trusted: bool
     sources: tuple[SourceHealth, ...]
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why somebody should look, worst first."""
+        found = {reason for source in self.sources for reason in source.reasons}
+        return tuple(reason for reason in Reason if reason in found)
+
+    @property
+    def good_until(self) -> datetime | None:
+        """Until when *safe* may be believed without another word; None where it is not safe."""
+        times = [source.good_until for source in self.sources]
+        return min((time for time in times if time), default=None) if all(times) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    state: State
+    sentence: str
+    todo: str = ""
+    reasons: tuple[Reason, ...] = ()
 
 
 def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
@@ -148,185 +150,153 @@ def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
     return _overall(assessed, clock_trusted)
 
 
-class _Case:
+class _Case(Evidence):
     """One Source's evidence and the judgement over it."""
-
-    def __init__(
-        self,
-        expected: Expectation,
-        copies: Sequence[Copy],
-        runs: Sequence[Run],
-        now: datetime,
-        held: Collection[str],
-        *,
-        damaged: Collection[str],
-        clock_trusted: bool,
-    ) -> None:
-        self._expected, self._now, self._clock_trusted = expected, now, clock_trusted
-        self._held = held
-        self._damaged = [place for place in expected.places if place in damaged]
-        self._runs = [run for run in runs if run.source == expected.source]
-        self._confirming: dict[str, list[Run]] = {}
-        for run in self._runs:
-            if run.outcome in _CONFIRMS and self._is_past(run):
-                self._confirming.setdefault(run.archive, []).append(run)
-        mine = [copy for copy in copies if copy.source == expected.source]
-        # A copy dated in the future would look fresh for years: it proves nothing about today.
-        self._copies = [copy for copy in mine if copy.time <= now or not clock_trusted]
-        self.places = {place: self._fresh((place,)) for place in self._all_places()}
-        self.here = self._fresh(expected.places)
-        self.cloud = self._fresh(expected.mirrors)
-        self.content = max(
-            (copy.time for copy in self._copies if copy.place in expected.places), default=None
-        )
-        self.to_bring = {place: count for place, count in expected.to_bring.items() if count}
 
     def assessed(self, *, running: bool, waiting: bool, retrying: bool) -> SourceHealth:
         """Return the judgement."""
-        state, sentence, todo = self._judged(retrying)
+        verdict = self._judged(retrying)
+        state = verdict.state
         if running and state is not State.HELD:
             state = State.WORKING
         elif waiting and state not in (State.LOOK, State.HELD):
             state = State.WAITING
-        last = self._last()
-        slot = self._expected.schedule.next(self._expected.zone, self._now)
+        last = self.last()
+        slot = self.expected.schedule.next(self.expected.zone, self.now)
         return SourceHealth(
-            source=self._expected.source,
+            source=self.expected.source,
             state=state,
-            sentence=sentence,
-            todo=todo,
+            sentence=verdict.sentence,
+            todo=verdict.todo,
             here=self.here,
             cloud=self.cloud,
             content=self.content,
-            here_age=self._age(self.here),
-            cloud_age=self._age(self.cloud),
-            has_cloud=bool(self._expected.mirrors),
+            here_age=self.age(self.here),
+            cloud_age=self.age(self.cloud),
+            has_cloud=bool(self.expected.mirrors),
             places=self.places,
             to_bring=self.to_bring,
             last_outcome=last.outcome if last else None,
             last_message=last.message if last else "",
             last_run=last.id if last else None,
             next_due=slot.due if slot else None,
+            reasons=verdict.reasons,
+            good_until=self._good_until(verdict),
+            is_fresh=self.here is not None and not self.is_overdue(),
+            is_cloud_fresh=self.cloud is not None
+            and not any(map(self.is_late, self.expected.mirrors)),
         )
 
-    def _judged(self, retrying: bool) -> tuple[State, str, str]:
-        last = self._last()
+    def _good_until(self, verdict: _Verdict) -> datetime | None:
+        """The end of the grace after the next slot: then even silence must not look safe."""
+        expected = self.expected
+        if verdict.state is not State.SAFE:
+            return None
+        slot = expected.schedule.next(expected.zone, self.now)
+        return slot.due + expected.grace if slot else self.now + _DAY
+
+    def _judged(self, retrying: bool) -> _Verdict:
+        last = self.last()
         if (found := self._wants_a_person(last, retrying)) is not None:
             return found
-        if not self._clock_trusted and self.here is not None:
+        if not self.clock_trusted and self.here is not None:
             words = f"The clock is not set yet; the last good copy is of {self._when(self.here)}."
-            return State.WAITING, words, _CLOCK_HINT
-        for sentence, todo in self._old():
-            hint = last.hint if last else ""
-            return State.GETTING_OLD, sentence, todo or hint or _todo_for_old(last)
+            return _Verdict(State.WAITING, words, _CLOCK_HINT, (Reason.CLOCK,))
+        if old := list(self._old(last)):
+            reasons = tuple(dict.fromkeys(reason for each in old for reason in each.reasons))
+            todo = old[0].todo or (last.hint if last else "") or _todo_for_old(last)
+            state = min((each.state for each in old), key=_WORST_FIRST.index)
+            return _Verdict(state, old[0].sentence, todo, reasons)
         todo = last.hint if last and last.outcome is Outcome.WARNING else ""
-        return State.SAFE, f"Last good copy {self._ages()}{self._but()}.", todo
+        return _Verdict(State.SAFE, f"Last good copy {self._ages()}{self._but()}.", todo)
 
-    def _wants_a_person(self, last: Run | None, retrying: bool) -> tuple[State, str, str] | None:
+    def _wants_a_person(self, last: Run | None, retrying: bool) -> _Verdict | None:
         """Return what no time will mend, worst first; a damaged disk hides nothing else."""
         other = self._wants_one_now(last, retrying)
-        if not self._damaged:
+        if not self.damaged:
             return other
-        todo = _DAMAGED_TODO.format(place=self._damaged[0])
-        also = other or (State.LOOK, "", "")
-        return State.LOOK, f"{self._damage()} {also[1]}".strip(), f"{todo} {also[2]}".strip()
+        todo = _DAMAGED_TODO.format(place=self.damaged[0])
+        also = other or _Verdict(State.LOOK, "")
+        return _Verdict(
+            State.LOOK,
+            f"{self._damage()} {also.sentence}".strip(),
+            f"{todo} {also.todo}".strip(),
+            (Reason.DAMAGED, *also.reasons),
+        )
 
-    def _wants_one_now(self, last: Run | None, retrying: bool) -> tuple[State, str, str] | None:
-        if (about := self._last(with_content=True)) and self._waits_for_a_person(about):
+    def _wants_one_now(self, last: Run | None, retrying: bool) -> _Verdict | None:
+        if (about := self.last(with_content=True)) and self.waits_for_a_person(about):
             reason = about.message or "The last export looks suspicious."
-            return State.HELD, reason, about.hint or _HELD_HINT
+            return _Verdict(State.HELD, reason, about.hint or _HELD_HINT, (Reason.HELD,))
         if last and last.outcome is Outcome.FAILED and not retrying:
-            return State.LOOK, last.message or "The last backup failed.", last.hint
+            words = last.message or "The last backup failed."
+            return _Verdict(State.LOOK, words, last.hint, reasons_of(last))
         if self.here is None:
             todo = "Start a backup, or wait until the next one is due."
-            return State.LOOK, "There is no good copy yet.", (last.hint if last else "") or todo
+            hint = _NO_DISK_TODO if self.expected.on_the_box else (last.hint if last else "")
+            reasons = reasons_of(last) if last else (Reason.OLD,)
+            words = f"There is no good copy yet{self._on_the_box()}."
+            return _Verdict(State.LOOK, words, hint or todo, reasons or (Reason.OLD,))
         return None
 
     def _damage(self) -> str:
         """Name what is damaged, and what is left without it."""
-        sound = [place for place in self._all_places() if place not in self._damaged]
-        left = self._fresh(sound)
+        sound = [place for place in self.all_places() if place not in self.damaged]
+        left = self.fresh(sound)
         elsewhere = f"the last good copy elsewhere is of {self._when(left)}" if left else ""
-        return (
-            f"{listed(self._damaged)} was found damaged; {elsewhere or 'there is no other copy'}."
+        return f"{listed(self.damaged)} was found damaged; {elsewhere or 'there is no other copy'}."
+
+    def _old(self, last: Run | None) -> Iterator[_Verdict]:
+        """Say what is older than it may be, worst first, and what to do where that is known."""
+        if self.here and self.is_overdue():
+            yield self._overdue(self.here, last)
+        if self.content and self.now - self.content > self.longest_quiet():
+            words = f"Nothing has changed since {self._date(self.content)}."
+            yield _Verdict(State.GETTING_OLD, words, _QUIET_TODO, (Reason.EXPORT,))
+        yield from self._old_elsewhere()
+
+    def _overdue(self, here: datetime, last: Run | None) -> _Verdict:
+        """The newest copy is too old; where only a disk is missing, time alone will not mend it."""
+        no_disk = bool(self.expected.on_the_box)
+        words = f"The last good copy is {age(self.now - here)}; a newer one should be there"
+        missed = self.slots_since(here)
+        return _Verdict(
+            State.LOOK if no_disk and missed >= MISSED_SLOTS else State.GETTING_OLD,
+            f"{words}{self._on_the_box()}.",
+            _NO_DISK_TODO if no_disk else "",
+            (Reason.DISK,) if no_disk else (reasons_of(last) if last else ()) or (Reason.OLD,),
         )
 
-    def _old(self) -> Iterator[tuple[str, str]]:
-        """Say what is older than it may be, worst first, and what to do where that is known."""
-        expected, here = self._expected, self.here
-        slot = expected.schedule.latest(expected.zone, self._now - expected.grace)
-        if here and slot and here < slot.due:
-            yield f"The last good copy is {age(self._now - here)}; a newer one should be there.", ""
-        if self.content and self._now - self.content > self._longest_quiet():
-            yield f"Nothing has changed since {self._date(self.content)}.", _QUIET_TODO
-        for mirror in filter(self._is_late, expected.mirrors):
+    def _old_elsewhere(self) -> Iterator[_Verdict]:
+        expected = self.expected
+        for mirror in filter(self.is_late, expected.mirrors):
             where = "the cloud" if len(expected.mirrors) == 1 else mirror
             fresh = self.places[mirror]
-            since = f"from {age(self._now - fresh)}" if fresh else "missing"
-            yield f"The copy in {where} is {since}.", ""
+            since = f"from {age(self.now - fresh)}" if fresh else "missing"
+            words = f"The copy in {where} is {since}."
+            yield _Verdict(State.GETTING_OLD, words, reasons=(Reason.CLOUD,))
         if behind := [
-            place for place in expected.places if self._behind(self.places[place], expected.grace)
+            place
+            for place in expected.places
+            if place not in expected.away and self.behind(self.places[place], expected.grace)
         ]:
-            yield f"The newest copies are missing on {listed(behind)}.", ""
+            words = f"The newest copies are missing on {listed(behind)}."
+            yield _Verdict(State.GETTING_OLD, words, reasons=(Reason.DISK,))
+        for place in sorted(expected.away):
+            fresh = self.places.get(place)
+            if fresh and self.behind(fresh, expected.away_grace):
+                words = f"{place} is away, and its newest copy is of {self._date(fresh)}."
+                todo = _AWAY_TODO.format(place=place)
+                yield _Verdict(State.GETTING_OLD, words, todo, (Reason.DISK,))
 
-    def _longest_quiet(self) -> timedelta:
-        periods = self._expected.schedule.span(self._expected.zone, self._now, _QUIET_PERIODS)
-        return max(_QUIET_DAYS, periods)
-
-    def _behind(self, fresh: datetime | None, grace: timedelta) -> bool:
-        """Whether a place has lacked a copy that is proved here for longer than `grace`."""
-        lacking = [  # by the copy's own time: proving it again must not forgive the place
-            copy.time
-            for copy in self._copies
-            if copy.place in self._expected.places and (fresh is None or copy.time > fresh)
-        ]
-        return bool(lacking) and self._now - min(lacking) > grace
-
-    def _is_late(self, mirror: str) -> bool:
-        """Whether a mirror lacks what is here, or was not looked at on days without news."""
-        expected, fresh = self._expected, self.places[mirror]
-        grace = expected.grace if expected.cloud_grace is None else expected.cloud_grace
-        there = {copy.archive for copy in self._copies if copy.place == mirror}
-        nights = [run.started for name in there for run in self._confirming.get(name, ())]
-        unseen = fresh and nights and max(nights) - fresh > grace + _LOOK_EVERY
-        return bool(unseen) or self._behind(fresh, grace)
-
-    def _fresh(self, places: Collection[str]) -> datetime | None:
-        """The time of the newest proved copy in these places, or of a later run that found its
-        archive unchanged: as far as the place was looked at since, for silence confirms nothing.
-        """
-        mine = [copy for copy in self._copies if copy.place in places]
-        confirmed = [
-            min(run.started, max(copy.time, copy.verified))
-            for copy in mine
-            for run in self._confirming.get(copy.archive, ())
-        ]
-        return max((*(copy.time for copy in mine), *confirmed), default=None)
-
-    def _is_past(self, run: Run) -> bool:
-        return run.started <= self._now or not self._clock_trusted
-
-    def _waits_for_a_person(self, last: Run) -> bool:
-        """Whether the last run's export is held, or is the held one unchanged."""
-        return last.archive in self._held if last.archive else last.outcome is Outcome.HELD
-
-    def _last(self, *, with_content: bool = False) -> Run | None:
-        """The last Run that says something: over, and not stopped on request.
-
-        `with_content` passes over those to which nothing was offered.
-        """
-        passed_over = (None, Outcome.CANCELLED, Outcome.INTERRUPTED)
-        said = (run for run in self._runs if run.outcome not in passed_over)
-        return next((run for run in said if not (with_content and _was_empty(run))), None)
-
-    def _all_places(self) -> tuple[str, ...]:
-        return (*self._expected.places, *self._expected.mirrors)
-
-    def _age(self, fresh: datetime | None) -> timedelta | None:
-        return self._now - fresh if fresh and self._clock_trusted else None
+    def _on_the_box(self) -> str:
+        count = self.expected.on_the_box
+        wait = "waits" if count == 1 else "wait"
+        words = f"; {plural(count, 'backup')} {wait} on the box itself for a disk"
+        return words if count else ""
 
     def _when(self, fresh: datetime) -> str:
-        return when(fresh, self._expected.zone, self._now)
+        return when(fresh, self.expected.zone, self.now)
 
     def _date(self, moment: datetime) -> str:
         return self._when(moment).rpartition(" ")[0]
@@ -341,10 +311,10 @@ class _Case:
         return words
 
     def _ages(self) -> str:
-        here = age(self._now - self.here) if self.here else "never"
-        if not self._expected.mirrors:
+        here = age(self.now - self.here) if self.here else "never"
+        if not self.expected.mirrors:
             return f"{here}, here"
-        cloud = age(self._now - self.cloud) if self.cloud else ""
+        cloud = age(self.now - self.cloud) if self.cloud else ""
         if not cloud:
             return f"{here} here, not yet in the cloud"
         if cloud == here:
@@ -352,15 +322,10 @@ class _Case:
         return f"{here} here, {cloud} in the cloud"
 
 
-def _was_empty(run: Run) -> bool:
-    """Whether nothing was offered to this Run: it says nothing about what is backed up."""
-    return run.outcome is Outcome.SKIPPED and not run.archive
-
-
 def _todo_for_old(last: Run | None) -> str:
     if last is None:
         return "Check that the box is connected and switched on at the time of the backup."
-    if _was_empty(last):
+    if was_empty(last):
         return _NOBODY_FEEDS_TODO
     return "It is tried again by itself; look again tomorrow."
 

@@ -166,6 +166,8 @@ class Run:
     message: str = ""
     hint: str = ""
     detail: str = ""
+    faults: tuple[str, ...] = ()
+    """Names of the error classes of all that went wrong, what ended the Run first."""
     steps: tuple[Step, ...] = ()
 
 

@@ -173,11 +173,19 @@ class Disk(Protocol):
         were not mended by themselves, or cannot be written).
         """
 
+    @property
+    def lost(self) -> Event:
+        """Set by whoever watches the machine when it is pulled out while it is attached."""
+
+    def is_attached(self) -> bool:
+        """Return whether it is mounted now, by whomever."""
+
     def release(self) -> None:
         """Write everything out, unmount it and have it flush: then it is safe to unplug.
 
-        Does nothing where it is not attached; while another process uses it, it stays mounted
-        and that one lets it go. Raise DiskReadOnly where it could not be brought to rest.
+        Does nothing where it is not mounted (what a process that died left mounted is let go
+        too); while another process uses it, it stays mounted and that one lets it go. Raise
+        DiskReadOnly where it could not be brought to rest.
         """
 
     def is_at_rest(self) -> bool:
@@ -194,6 +202,10 @@ class Repository(Protocol):
     @property
     def path(self) -> Path | None:
         """Where it lies on this machine; None behind ssh://."""
+
+    @property
+    def may_be_away(self) -> bool:
+        """Whether it lies on a disk that takes turns: being away is no fault then."""
 
     def id(self) -> str:
         """Return the repository's id, 64 hex digits, proving that it opens and is writable
@@ -239,6 +251,17 @@ class Repository(Protocol):
 
     def break_stale_lock(self) -> None:
         """At start-up only, with no other worker alive: remove a lock that we left behind."""
+
+    def room(self) -> tuple[int, int] | None:
+        """Return the bytes used and the bytes in all of what it lies on; None where that cannot
+        be seen just now.
+        """
+
+    def release(self) -> None:
+        """A job is done with it: a disk is brought to rest, so that it may be unplugged.
+
+        It is attached again by the next use. Raise ApplianceError where it does not come to rest.
+        """
 
 
 class Mirror(Protocol):
@@ -317,6 +340,7 @@ class Ledger(Protocol):
         message: str = "",
         hint: str = "",
         detail: str = "",
+        faults: Sequence[str] = (),
     ) -> Run:
         """Record how a Run ended and return it whole."""
 

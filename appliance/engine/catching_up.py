@@ -13,7 +13,7 @@ from ..core.errors import ApplianceError
 from ..core.model import Archive
 from ..core.retention import explain
 from ..core.words import plural
-from . import memory
+from . import memory, waiting_room
 from .journal import Journal
 from .kit import Kit
 from .places import Place, store, take_out, wipe
@@ -27,12 +27,15 @@ def catch_up(kit: Kit, journal: Journal, source: str, places: list[Place], folde
     """
     until = kit.clock.monotonic() + WITHIN.total_seconds()
     for place in places:
+        if place.is_waiting_room:
+            continue
         for archive in lacking(kit, place, places, source):
             if place.failed or kit.clock.monotonic() >= until:
                 break
             _pass_on(kit, journal, place, archive, places, folder)
             wipe(folder)
         _note_what_is_left(kit, journal, place, places, source)
+    waiting_room.empty(kit, journal, places)
 
 
 def lacking(kit: Kit, place: Place, places: Sequence[Place], source: str) -> list[Archive]:

@@ -101,6 +101,11 @@ class Journal:
         self._record(begun, _failed(trouble))
         self.warn(trouble)
 
+    def passed_over(self, name: StepName, target: str, why: ApplianceError) -> None:
+        """Record that a part of the Run was left out, and that this is no trouble."""
+        begun = _Begun(name, target, self._kit.clock.now(), self._kit.clock.monotonic())
+        self._record(begun, Remarks(message=why.message, outcome=Outcome.SKIPPED))
+
     def add(self, words: str) -> None:
         """Say something more in the Run's message."""
         self.message = f"{self.message} {words}".strip()
@@ -123,6 +128,7 @@ class Journal:
             message=" ".join(_once(messages + [one.message for one in spoken])),
             hint=" ".join(_once([one.hint for one in spoken if one.hint])),
             detail="\n".join(_once([one.detail for one in spoken if one.detail]))[-_DETAIL_LENGTH:],
+            faults=_once([type(one).__name__ for one in spoken]),
         )
         self._kit.publish(RunFinished(run))
         return Ended(run, error, tuple(self.troubles), tuple(self.unmirrored))
@@ -177,6 +183,7 @@ def _tell(kit: Kit, journal: Journal, story: Story) -> None:
         story(journal, folder)
     finally:
         _wipe(kit, journal, folder)
+        _release(kit, journal)
 
 
 def _wipe(kit: Kit, journal: Journal, folder: Path) -> None:
@@ -185,6 +192,15 @@ def _wipe(kit: Kit, journal: Journal, folder: Path) -> None:
         kit.staging.close(folder)
     except Exception as error:  # noqa: BLE001 - a warning: the Run's own result stands
         journal.warn(understood(error))
+
+
+def _release(kit: Kit, journal: Journal) -> None:
+    """Whoever is used no longer comes to rest; a disk that does not must not be unplugged."""
+    for repository in kit.repositories:
+        try:
+            repository.release()
+        except Exception as error:  # noqa: BLE001 - a warning: the Run's own result stands
+            journal.warn(understood(error))
 
 
 def _failed(error: ApplianceError, size_bytes: int | None = None) -> Remarks:

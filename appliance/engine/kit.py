@@ -28,6 +28,8 @@ class Kit:
     """By source. What belongs to a source that is not named here is never removed."""
     mirrors: tuple[Mirror, ...] = ()
     """Those that follow each backup; one with a schedule of its own is a Run of its own."""
+    waiting_room: Repository | None = None
+    """On the box itself: keeps what comes while no disk is here, until one is."""
 
 
 @dataclass(frozen=True, slots=True)

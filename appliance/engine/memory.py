@@ -19,6 +19,8 @@ EXPIRED_AT = "expired-at"
 CLOCK_TRUSTED_AT = "clock-trusted-at"
 BOX = "box"
 """What a note is about that is about no place and no source."""
+WAITING_ROOM = "on the box"
+"""The name of the repository on the box itself that keeps what no disk was here for."""
 _MISSING = "missing"
 NEWEST = "newest"
 _CLOUD_KEEPS = "cloud-keeps"
@@ -49,6 +51,11 @@ def noted_time(ledger: Ledger, kind: str, name: str) -> datetime | None:
     """Return when something last happened, if it ever did."""
     text = ledger.noted(key(kind, name))
     return datetime.fromisoformat(text) if text else None
+
+
+def is_enrolled(ledger: Ledger, repository: str) -> bool:
+    """Return whether a repository was made or adopted on this box."""
+    return bool(ledger.noted(key(REPOSITORY_ID, repository)))
 
 
 def mark_damaged(ledger: Ledger, repository: str, why: str) -> None:

@@ -37,7 +37,7 @@ from ..core.model import (
 )
 from ..core.ports import Layout, Source, Watch
 from ..core.words import size
-from . import memory, mirroring, rotation, upkeep
+from . import memory, mirroring, rotation, upkeep, waiting_room
 from .catching_up import catch_up
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
@@ -171,7 +171,7 @@ class _Backup:
     def _confirm(self, export: Export | None, before: Reference, places: list[Place]) -> None:
         """No new one; the other disks prove that they have it whole too, or get it now."""
         for place in places:
-            if place is before.place or place.failed:
+            if place is before.place or place.failed or place.is_waiting_room:
                 continue
             prove = verify if place.has(before.archive) else store
             prove(self.kit, self.journal, place, before.archive, before.layout)
@@ -213,7 +213,7 @@ class _Backup:
         archive = self._named(export, layout, places)
         files = tuple(_seen(file) for file in export.files)
         memory.intend(self.kit.ledger, Pending(archive, files))
-        here = [place for place in places if not place.failed]
+        here = waiting_room.targets(places)
         failures = [store(self.kit, self.journal, place, archive, layout) for place in here]
         real = [failure for failure in failures if failure is not None]
         if len(real) == len(here):

@@ -30,6 +30,8 @@ class Place:
     archives: list[Archive]
     failed: bool = False
     """Something went wrong here in this Run: it is left alone until the next."""
+    is_waiting_room: bool = False
+    """On the box itself: what lies here is no copy yet, and goes to a disk."""
     known_as: str = ""
     """The mirror's name, where this is a cloud copy brought back."""
 

@@ -12,6 +12,7 @@ from ..core.errors import (
     ApplianceError,
     Cancelled,
     ConfigError,
+    DiskAbsent,
     Problem,
     RepositoryBusy,
     WrongDisk,
@@ -19,7 +20,7 @@ from ..core.errors import (
 from ..core.model import Archive, StepName
 from ..core.ports import Layout, Repository
 from ..core.words import plural
-from . import memory
+from . import memory, waiting_room
 from .journal import Journal, understood
 from .kit import Kit
 from .places import Place, note_damage, proved, strangers, take_out, wipe
@@ -40,8 +41,10 @@ class Reference:
 def reachable(kit: Kit, journal: Journal, only: str | None = None) -> list[Place]:
     """Return the places that can be written now; raise what keeps us out where there is none.
 
-    An absent one of several is a warning. A repository that nobody enrolled, with another id
-    than the one it had, or with the id of its neighbour (a copy of its disk), is the wrong disk.
+    A disk that takes turns may be away; any other absent one of several is a warning. Where no
+    disk is here the box keeps what comes in its waiting room. A repository that nobody enrolled,
+    with another id than the one it had, or with the id of its neighbour (a copy of its disk), is
+    the wrong disk.
     """
     places: list[Place] = []
     away: list[tuple[str, ApplianceError]] = []
@@ -55,13 +58,25 @@ def reachable(kit: Kit, journal: Journal, only: str | None = None) -> list[Place
             places.append(found)
         else:
             away.append((repository.name, found))
+    places += waiting_room.opened(kit, journal, places, away) if only is None else []
     for name, error in away:
-        journal.missed(StepName.ARCHIVE, name, error)
+        _say_it_is_away(kit, journal, name, error, alone=len(places) == 0)
     if not places:
         raise _worst(away)
     for place in places:
         _forget_what_is_gone(kit, journal, place)
     return places
+
+
+def _say_it_is_away(
+    kit: Kit, journal: Journal, name: str, error: ApplianceError, *, alone: bool
+) -> None:
+    """A disk whose turn it is not is no trouble; all else is."""
+    takes_turns = any(one.name == name and one.may_be_away for one in kit.repositories)
+    if takes_turns and isinstance(error, DiskAbsent) and not alone:
+        journal.passed_over(StepName.ARCHIVE, name, error)
+    else:
+        journal.missed(StepName.ARCHIVE, name, error)
 
 
 def _forget_what_is_gone(kit: Kit, journal: Journal, place: Place) -> None:

@@ -102,6 +102,7 @@ class Runner:
         for repository in self._kit.repositories:
             try:
                 repository.break_stale_lock()
+                repository.release()
             except ApplianceError as error:
                 _log.warning("%s: %s", repository.name, error.message)
         return interrupted

@@ -32,7 +32,7 @@ def tidy(kit: Kit, journal: Journal, places: Sequence[Place], clock_is_trusted: 
     if clock_is_trusted:
         memory.note_time(kit.ledger, memory.CLOCK_TRUSTED_AT, memory.BOX, kit.clock.now())
     for place in places:
-        if strangers(kit, place, place.archives):
+        if place.is_waiting_room or strangers(kit, place, place.archives):
             continue
         if _is_sound(kit, place):
             _check_monthly(kit, journal, place)

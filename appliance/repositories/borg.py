@@ -95,6 +95,11 @@ class BorgRepository:
         """Where it lies on this machine; None behind ssh://."""
         return self._folder.path if self._folder else None
 
+    @property
+    def may_be_away(self) -> bool:
+        """A folder or a host should always be there."""
+        return False
+
     # -- which one it is ---------------------------------------------------------------------
 
     def id(self) -> str:
@@ -363,6 +368,16 @@ class BorgRepository:
         hosts = self._folder.lock_hosts() | self._cache_lock_hosts(self._folder.id())
         if hosts == {self._borg.host_id}:
             self._borg.run(Verb.BREAK_LOCK, [self._borg.target()])
+
+    def room(self) -> tuple[int, int] | None:
+        """Return the bytes used and in all of the filesystem; None behind `ssh://` or if away."""
+        if self._folder is None or not self._folder.exists():
+            return None
+        total = self._folder.total_bytes()
+        return total - self._folder.free_bytes(), total
+
+    def release(self) -> None:
+        """Nothing is held between calls."""
 
     def _cache_lock_hosts(self, repository_id: str) -> frozenset[str]:
         cache = self._borg.state / "cache" / repository_id

@@ -96,14 +96,15 @@ class SqliteLedger:
         message: str = "",
         hint: str = "",
         detail: str = "",
+        faults: Sequence[str] = (),
     ) -> Run:
         """Record how a Run ended and return it whole; raise ValueError where none is under way."""
         with self._transaction() as db:
             _require_under_way(db, run_id)
-            words = [storable(text) for text in (archive, message, hint, detail)]
+            words = [storable(text) for text in (archive, message, hint, detail, " ".join(faults))]
             db.execute(
                 "UPDATE run SET outcome = ?, finished = ?, archive = ?, message = ?, hint = ?,"
-                " detail = ? WHERE id = ?",
+                " detail = ?, faults = ? WHERE id = ?",
                 (outcome, stamp(finished), *words, run_id),
             )
             return _one_run(db, run_id)

@@ -9,7 +9,7 @@ from typing import Any
 from ..core.model import Copy, Outcome, Run, SeenFile, Step, StepName, Trigger
 
 Row = Sequence[Any]
-RUN = "id, source, trigger, started, finished, outcome, archive, message, hint, detail"
+RUN = "id, source, trigger, started, finished, outcome, archive, message, hint, detail, faults"
 STEP = "name, started, duration_us, outcome, target, size_bytes, message, hint"
 FILE = "name, size_bytes, sha256, modified, validator"
 COPY = "archive, place, source, time, verified"
@@ -17,7 +17,8 @@ COPY = "archive, place, source, time, verified"
 
 def run_of(row: Row, steps: Sequence[Step]) -> Run:
     """Given the columns RUN, return the Run."""
-    number, source, trigger, started, finished, outcome, archive, message, hint, detail = row
+    number, source, trigger, started, finished, outcome, *words = row
+    archive, message, hint, detail, faults = words
     return Run(
         id=number,
         source=source,
@@ -29,6 +30,7 @@ def run_of(row: Row, steps: Sequence[Step]) -> Run:
         message=message,
         hint=hint,
         detail=detail,
+        faults=tuple(faults.split()),
         steps=tuple(steps),
     )
 

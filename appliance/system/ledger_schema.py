@@ -66,5 +66,8 @@ CREATE TABLE copy (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
-MIGRATIONS = (_FIRST_SCHEMA,)
+_FAULTS = """
+ALTER TABLE run ADD COLUMN faults TEXT NOT NULL DEFAULT '';
+"""
+MIGRATIONS = (_FIRST_SCHEMA, _FAULTS)
 """One script for each schema version; the file's `user_version` says how many have run."""

@@ -50,6 +50,16 @@ class RepositoryContract:
         assert repository.archives("cr") == ()
         assert repository.inventory() == Inventory(repository.id(), (archive,))
 
+    def test_it_can_be_let_go_at_any_time_and_used_again(
+        self, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = lay(tmp_path / "stage", FILES)
+        repository.release()
+        repository.create(day(0, layout), layout, Watch())
+        repository.release()
+        repository.release()
+        assert [archive.name for archive in repository.archives()] == [day(0, layout).name]
+
     def test_what_is_read_back_equals_what_was_stored(
         self, repository: Repository, tmp_path: Path
     ) -> None:

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.core.health import Expectation, Health, State, assess
+from appliance.core.evidence import Expectation
+from appliance.core.health import Health, State, assess
 from appliance.core.model import Copy, Outcome, Run, Trigger
 from appliance.core.schedule import parse
+from appliance.core.signals import Reason
 from appliance.status import as_json
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -411,3 +413,79 @@ def test_safe_means_a_proved_copy_that_is_young_enough(
             if one.outcome in (Outcome.SKIPPED, Outcome.WARNING) and one.archive in names
         ]
         assert max(fresh) >= oldest
+
+
+ROTATING = replace(
+    CRM, places=("disk-a", "disk-b"), mirrors=(), away=frozenset({"disk-b"}), away_grace=14 * DAY
+)
+
+
+def test_a_disk_that_is_away_in_turn_is_no_fault() -> None:
+    here = [copy(DUE - n * DAY) for n in range(13)]
+    health = stand([*here, copy(DUE - 13 * DAY, "disk-b")], expected=ROTATING)
+    assert health.state is State.SAFE
+    assert health.reasons == ()
+
+
+def test_a_disk_away_for_longer_than_the_office_is_ready_to_lose_is_asked_for() -> None:
+    here = [copy(DUE - n * DAY) for n in range(20)]
+    health = stand([*here, copy(DUE - 19 * DAY, "disk-b")], expected=ROTATING)
+    assert health.state is State.GETTING_OLD
+    assert "disk-b is away, and its newest copy is of Mon 2 Nov" in health.sentence
+    assert "Bring disk-b" in health.todo
+    assert health.reasons == (Reason.DISK,)
+
+
+def test_a_disk_that_is_here_must_have_what_the_other_one_has() -> None:
+    here = [copy(DUE - n * DAY) for n in range(3)]
+    back = replace(ROTATING, away=frozenset())
+    assert stand([*here, copy(DUE - 2 * DAY, "disk-b")], expected=back).state is State.GETTING_OLD
+
+
+@pytest.mark.parametrize(
+    ("days", "state"), [(1, State.GETTING_OLD), (2, State.GETTING_OLD), (3, State.LOOK)]
+)
+def test_F9_without_any_disk_it_gets_old_after_one_night_and_wants_a_person_after_three(
+    days: int, state: State
+) -> None:
+    alone = replace(ROTATING, away=frozenset({"disk-a", "disk-b"}), on_the_box=days)
+    kept = [run(1, DUE, Outcome.WARNING, faults=("DiskAbsent",))]
+    health = stand([copy(DUE - days * DAY)], kept, NOW, alone)
+    assert health.state is state
+    assert health.reasons == (Reason.DISK,)
+    assert "on the box itself" in health.sentence
+    assert "Plug in a backup disk" in health.todo
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("SourceRefused", Reason.EXPORT),
+        ("WrongDisk", Reason.DISK),
+        ("DiskFull", Reason.FULL),
+        ("MirrorRefused", Reason.CLOUD),
+        ("RepositoryDamaged", Reason.DAMAGED),
+        ("ToolFailed", Reason.FAULT),
+    ],
+)
+def test_what_a_failed_run_recorded_says_why_somebody_should_look(fault, reason) -> None:
+    failed = [run(1, DUE, Outcome.FAILED, message="It failed.", faults=(fault,))]
+    assert stand(BOTH, failed).reasons == (reason,)
+
+
+def test_safe_is_good_until_the_grace_after_the_next_backup_is_over() -> None:
+    assert stand(BOTH).good_until == DUE + DAY + timedelta(hours=6)
+    assert stand([]).good_until is None
+    late = DUE + DAY + timedelta(hours=6, seconds=1)
+    assert stand(BOTH, now=late).state is State.GETTING_OLD
+
+
+def test_every_error_says_why_somebody_should_look() -> None:
+    """Only what nobody can foresee is a fault of the program."""
+    import appliance.core.errors as errors
+    from appliance.core.evidence import _REASONS
+
+    known = {name for name, one in vars(errors).items() if isinstance(one, type)}
+    generic = {"ApplianceError", "ConfigError", "ToolFailed", "Cancelled"}
+    raised = {n for n in known if issubclass(vars(errors)[n], errors.ApplianceError)}
+    assert raised - generic == set(_REASONS)

@@ -1,0 +1,81 @@
+"""What comes while no disk is here waits on the box itself, encrypted, until one is.
+
+A vendor's export may be gone tomorrow, so a pull does not wait for a disk. The waiting room is a
+repository like any other, but what lies in it is no copy: it burns with the box. Health does not
+count it, no mirror follows it, and it is emptied as soon as a disk has proved what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.errors import ApplianceError, DiskAbsent
+from ..core.model import Archive, StepName
+from ..core.words import plural
+from . import memory
+from .journal import Journal, Remarks, understood
+from .kit import Kit
+from .places import Place, proved
+
+_KEPT_HINT = "Plug in a backup disk; what was fetched meanwhile goes to it by itself."
+
+
+def opened(
+    kit: Kit,
+    journal: Journal,
+    places: Sequence[Place],
+    away: Sequence[tuple[str, ApplianceError]],
+) -> list[Place]:
+    """Return the waiting room as a place, where no disk is here or where something waits in it.
+
+    Not where a disk is here that cannot be used: that is a fault, and a person hears of it.
+    """
+    room = kit.waiting_room
+    if room is None or not memory.is_enrolled(kit.ledger, room.name):
+        return []
+    alone = not places and all(isinstance(error, DiskAbsent) for _, error in away)
+    if not alone and not proved(kit, room.name):
+        return []
+    try:
+        archives = list(room.inventory().archives)
+    except Exception as error:  # noqa: BLE001 - a disk that is here must not suffer from it
+        journal.warn(understood(error))
+        return []
+    if alone:
+        words = "No backup disk is here, so this backup was kept on the box itself."
+        journal.warn(DiskAbsent(words, hint=_KEPT_HINT))
+    return [Place(room, archives, is_waiting_room=True)]
+
+
+def targets(places: Sequence[Place]) -> list[Place]:
+    """Return where a new backup goes: to the waiting room only where nothing else is."""
+    here = [place for place in places if not place.failed]
+    return [place for place in here if not place.is_waiting_room] or here
+
+
+def empty(kit: Kit, journal: Journal, places: Sequence[Place]) -> None:
+    """Let go of what a disk has proved by now, and give its room back at once."""
+    for room in places:
+        if not room.is_waiting_room:
+            continue
+        others = [place for place in places if not place.is_waiting_room]
+        safe = frozenset().union(*(proved(kit, place.name) for place in others))
+        gone = [archive for archive in room.archives if archive.name in safe]
+        if gone:
+            _let_go(kit, journal, room, gone)
+
+
+def _let_go(kit: Kit, journal: Journal, room: Place, gone: Sequence[Archive]) -> None:
+    names = [archive.name for archive in gone]
+
+    def delete(remarks: Remarks) -> None:
+        for source in sorted({archive.source for archive in gone}):
+            mine = [archive for archive in gone if archive.source == source]
+            room.repository.delete(source, mine, journal.watch)
+        room.repository.compact(journal.watch)
+        remarks.message = f"{plural(len(gone), 'backup')} that waited here went to a disk."
+
+    memory.note_removal(kit.ledger, room.name, names)
+    if not isinstance(journal.attempt(StepName.PRUNE, delete, room.name), ApplianceError):
+        kit.ledger.drop_copies(room.name, names)
+        room.archives = [one for one in room.archives if one.name not in names]
