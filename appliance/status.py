@@ -5,8 +5,9 @@ Part of the rim, and light: `appliance status` loads only this.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from .config import Settings
@@ -15,11 +16,15 @@ from .core.evidence import Expectation
 from .core.health import Health, SourceHealth
 from .core.ports import Clock, Ledger
 from .core.schedule import Schedule, parse
-from .engine.memory import cloud_keeps, is_damaged, still_to_bring
+from .core.words import listed
+from .engine.memory import WAITING_ROOM, cloud_keeps, is_damaged, still_to_bring
 from .engine.trust import trusts
 
 _RUNS_PER_SOURCE = 50
 _NONE = timedelta()
+_REMINDED_FOR = timedelta(hours=24)
+_BY_UUID = Path("/dev/disk/by-uuid")
+"""Where udev shows which filesystems are plugged in."""
 
 
 def health_of(
@@ -30,11 +35,16 @@ def health_of(
     running: str | None = None,
     waiting: Sequence[str] = (),
     retrying: Sequence[str] = (),
+    away: Collection[str] | None = None,
 ) -> dict[str, object]:
-    """Given what is configured and what the ledger knows, return Health as plain JSON values."""
+    """Given what is configured and what the ledger knows, return Health as plain JSON values.
+
+    `away` names the disks that are not plugged in; None: look.
+    """
     now, copies = clock.now(), ledger.copies()
+    away = disks_away(settings) if away is None else away
     found = health.assess(
-        expectations(settings, now, ledger),
+        expectations(settings, now, ledger, away),
         copies,
         [run for each in settings.source for run in ledger.runs(each.name, _RUNS_PER_SOURCE)],
         now,
@@ -45,10 +55,33 @@ def health_of(
         damaged=[each.name for each in settings.repository if is_damaged(ledger, each.name)],
     )
     keeps = {each.name: cloud_keeps(ledger, each.name) for each in settings.mirror}
-    return {**as_json(found), "mirrors": {name: {"keeps": it} for name, it in keeps.items()}}
+    return {
+        **as_json(found),
+        "as_of": _iso(now),
+        "reminder": reminder(settings, away, now),
+        "mirrors": {name: {"keeps": it} for name, it in keeps.items()},
+    }
 
 
-def expectations(settings: Settings, now: datetime, ledger: Ledger) -> tuple[Expectation, ...]:
+def disks_away(settings: Settings, by_uuid: Path = _BY_UUID) -> frozenset[str]:
+    """Return the names of the disks that are not plugged in."""
+    disks = {each.name: each.disk for each in settings.repository if each.disk}
+    return frozenset(name for name, uuid in disks.items() if not (by_uuid / uuid).exists())
+
+
+def reminder(settings: Settings, away: Collection[str], now: datetime) -> str:
+    """Return what the office asked to be reminded of, on the day it chose; empty on others."""
+    if not settings.disks.remind or not away:
+        return ""
+    slot = parse(settings.disks.remind).latest(settings.zone, now)
+    if slot is None or now - slot.due > _REMINDED_FOR:
+        return ""
+    return f"Today the disks change: bring {listed(sorted(away))} and plug it in."
+
+
+def expectations(
+    settings: Settings, now: datetime, ledger: Ledger, away: Collection[str] = ()
+) -> tuple[Expectation, ...]:
     """Return what the office may rely on, for each source."""
     places = tuple(each.name for each in settings.repository)
     mirrors = tuple(each.name for each in settings.mirror)
@@ -63,9 +96,16 @@ def expectations(settings: Settings, now: datetime, ledger: Ledger) -> tuple[Exp
             mirrors,
             cloud_grace=each.grace + wait,
             to_bring={place: still_to_bring(ledger, each.name, place) for place in places},
+            away=frozenset(away),
+            away_grace=settings.disks.grace,
+            on_the_box=_on_the_box(ledger, each.name),
         )
         for each in settings.source
     )
+
+
+def _on_the_box(ledger: Ledger, source: str) -> int:
+    return sum(copy.place == WAITING_ROOM for copy in ledger.copies(source))
 
 
 def _longest_wait_for_the_cloud(settings: Settings, now: datetime) -> timedelta:
@@ -87,6 +127,9 @@ def as_json(health: Health) -> dict[str, object]:
         "sentence": health.sentence,
         "todo": health.todo,
         "clock_trusted": health.clock_trusted,
+        "good_until": _iso(health.good_until),
+        "reasons": [str(reason) for reason in health.reasons],
+        "copies": {"office": _office(health.sources), "cloud": _cloud(health.sources)},
         "sources": [_source_as_json(source) for source in health.sources],
     }
 
@@ -109,7 +152,24 @@ def _source_as_json(source: SourceHealth) -> dict[str, object]:
         "last_message": source.last_message,
         "last_run": source.last_run,
         "next_due": _iso(source.next_due),
+        "reasons": [str(reason) for reason in source.reasons],
     }
+
+
+def _office(sources: Sequence[SourceHealth]) -> str:
+    """Say whether each source has a copy here that is as new as it should be."""
+    if not sources or any(source.here is None for source in sources):
+        return "none"
+    return "fresh" if all(source.is_fresh for source in sources) else "old"
+
+
+def _cloud(sources: Sequence[SourceHealth]) -> str:
+    """The same of the cloud; `unset` where there is no mirror."""
+    if not any(source.has_cloud for source in sources):
+        return "unset"
+    if any(source.cloud is None for source in sources):
+        return "none"
+    return "fresh" if all(source.is_cloud_fresh for source in sources) else "old"
 
 
 def _iso(moment: datetime | None) -> str | None:

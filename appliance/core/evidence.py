@@ -87,9 +87,21 @@ class Evidence:
         """Whether a newer copy should be here by now."""
         return self.here is not None and self.slots_since(self.here) > 0
 
-    def slots_since(self, here: datetime) -> int:
+    def is_cloud_fresh(self) -> bool:
+        """Whether the cloud has all that is here, and that is as new as it should be."""
+        late = any(map(self.is_late, self.expected.mirrors))
+        return self.cloud is not None and not late and not self.slots_since(self.cloud, self._wait)
+
+    @property
+    def _wait(self) -> timedelta:
+        """How long the cloud may lack a copy that is here."""
+        expected = self.expected
+        return expected.grace if expected.cloud_grace is None else expected.cloud_grace
+
+    def slots_since(self, here: datetime, grace: timedelta | None = None) -> int:
         """Return how many slots, their grace over, came after `here`; never more than matter."""
-        expected, until = self.expected, self.now - self.expected.grace
+        expected = self.expected
+        until = self.now - (expected.grace if grace is None else grace)
         slots = expected.schedule.newest_first(expected.zone, here, until)
         return len(list(islice(slots, MISSED_SLOTS)))
 
@@ -109,8 +121,7 @@ class Evidence:
 
     def is_late(self, mirror: str) -> bool:
         """Whether a mirror lacks what is here, or was not looked at on days without news."""
-        expected, fresh = self.expected, self.places[mirror]
-        grace = expected.grace if expected.cloud_grace is None else expected.cloud_grace
+        fresh, grace = self.places[mirror], self._wait
         there = {copy.archive for copy in self._copies if copy.place == mirror}
         nights = [run.started for name in there for run in self._confirming.get(name, ())]
         unseen = fresh and nights and max(nights) - fresh > grace + _LOOK_EVERY

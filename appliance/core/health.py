@@ -183,8 +183,7 @@ class _Case(Evidence):
             reasons=verdict.reasons,
             good_until=self._good_until(verdict),
             is_fresh=self.here is not None and not self.is_overdue(),
-            is_cloud_fresh=self.cloud is not None
-            and not any(map(self.is_late, self.expected.mirrors)),
+            is_cloud_fresh=self.is_cloud_fresh(),
         )
 
     def _good_until(self, verdict: _Verdict) -> datetime | None:

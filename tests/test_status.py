@@ -1,0 +1,90 @@
+"""How things stand as JSON: what lamps and page draw from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance.config import Settings, parse
+from appliance.core.model import Copy
+from appliance.engine.memory import WAITING_ROOM
+from appliance.status import disks_away, health_of, reminder
+from tests.fakes import FakeClock, FakeLedger
+
+A, B = "4f0c7a7e-2c1b-4d3a-9f60-0d9a5f1c2b3d", "11111111-2222-4333-8444-555555555555"
+OFFICE = f"""
+[[source]]
+name = "crm"
+type = "inbox"
+path = "/srv/inbox"
+schedule = "daily at 03:00"
+[[repository]]
+name = "disk-a"
+disk = "{A}"
+passphrase = "${{secret:disk-a}}"
+[[repository]]
+name = "disk-b"
+disk = "{B}"
+passphrase = "${{secret:disk-b}}"
+[[mirror]]
+name = "cloud"
+repository = "disk-a"
+remote = "/cloud"
+[disks]
+remind = "weekly on fri at 16:00"
+"""
+FRIDAY = datetime(2026, 11, 27, 16, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def office() -> Settings:
+    return parse(OFFICE)
+
+
+def test_a_disk_is_away_while_its_filesystem_is_not_plugged_in(office, tmp_path: Path) -> None:
+    (tmp_path / A).touch()
+    assert disks_away(office, tmp_path) == {"disk-b"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "asks"), [(-1, False), (0, True), (23, True), (25, False), (7 * 24, True)]
+)
+def test_the_office_is_reminded_on_the_day_it_chose(office, hours: int, asks: bool) -> None:
+    said = reminder(office, {"disk-b"}, FRIDAY + timedelta(hours=hours))
+    assert bool(said) is asks
+    if asks:
+        assert "bring disk-b" in said
+
+
+def test_nobody_is_reminded_of_disks_that_are_all_here(office) -> None:
+    assert reminder(office, set(), FRIDAY) == ""
+
+
+def copies_in(office: Settings, *copies: tuple[str, timedelta]) -> object:
+    clock, ledger = FakeClock(), FakeLedger()
+    for place, age in copies:
+        time = clock.time - age
+        ledger.add_copy(Copy(f"crm-{time}", "crm", place, time, time))
+    return health_of(office, ledger, clock, away={"disk-b"})["copies"]
+
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("copies", "office_copy", "cloud_copy"),
+    [
+        ((), "none", "none"),
+        ((("disk-a", HOUR),), "fresh", "none"),
+        ((("disk-a", HOUR), ("cloud", HOUR)), "fresh", "fresh"),
+        ((("disk-a", 5 * DAY), ("cloud", 5 * DAY)), "old", "old"),
+        (((WAITING_ROOM, HOUR),), "none", "none"),
+        (((WAITING_ROOM, HOUR), ("disk-b", 5 * DAY)), "old", "none"),
+    ],
+)
+def test_the_lamps_are_told_of_proved_copies_on_disks_alone(
+    office, copies, office_copy, cloud_copy
+) -> None:
+    assert copies_in(office, *copies) == {"office": office_copy, "cloud": cloud_copy}
