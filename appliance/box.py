@@ -5,6 +5,7 @@ Nothing is opened before it is asked for, so `appliance status` reads a ledger a
 
 from __future__ import annotations
 
+import logging
 import secrets as randomness
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -12,6 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from . import place
 from .config import (
     CommonSource,
     HttpSource,
@@ -21,9 +23,9 @@ from .config import (
     Settings,
     SftpSource,
 )
-from .core.errors import ConfigError, Problem
+from .core.errors import ApplianceError, ConfigError, Problem
 from .core.model import Export, SeenFile
-from .core.ports import Layout, Watch
+from .core.ports import Disk, Layout, Watch
 from .core.schedule import parse
 from .engine import memory
 from .engine.bulletin import Bulletin
@@ -32,6 +34,7 @@ from .exports.layout import ExportFolder
 from .exports.unpack import Limits as UnpackLimits
 from .mirrors.rclone import RcloneMirror
 from .repositories.borg import BorgRepository
+from .repositories.on_disk import RepositoryOnDisk
 from .sources.child import ChildSource
 from .system.clock import SystemClock
 from .system.files import make_private
@@ -40,7 +43,11 @@ from .system.process import Limits
 from .system.secrets import Secrets, credentials_directory
 from .system.staging import FolderStaging
 
+log = logging.getLogger("appliance")
+
 HOST_ID = "host-id"
+WAITING_FOLDER = "waiting-room"
+"""The waiting room's folder in the state folder, and the name of its secret."""
 REPOSITORY_FOLDER = "appliance"
 """The repository's folder on a disk, beside our marker."""
 
@@ -56,8 +63,11 @@ class Box:
         self.bulletin = Bulletin()
         self.secrets = Secrets(self.state / "secrets", credentials_directory())
         self.known_hosts = self.state / "known_hosts"
-        self.socket = settings.socket
+        self.runtime = place.runtime(self.state)
+        self.socket = self.runtime / place.SOCKET
         self.lock = self.state / "worker.lock"
+        self.let_go: frozenset[str] = frozenset()
+        """Names of the disks that somebody wants to unplug: they are not used meanwhile."""
 
     @cached_property
     def ledger(self) -> SqliteLedger:
@@ -72,7 +82,7 @@ class Box:
         return FolderStaging(appliance.staging or self.state / "staging", appliance.reserve)
 
     @cached_property
-    def repositories(self) -> Mapping[str, BorgRepository]:
+    def repositories(self) -> Mapping[str, BorgRepository | RepositoryOnDisk]:
         """Every repository by name, in the configuration's order."""
         return {each.name: self.repository(each) for each in self.settings.repository}
 
@@ -103,6 +113,7 @@ class Box:
                 for each in self.settings.mirror
                 if parse(each.schedule).after_backup
             ),
+            waiting_room=self.waiting_room,
         )
 
     @cached_property
@@ -113,8 +124,23 @@ class Box:
             {each.name: _export_folder(each, reserve) for each in self.settings.source}
         )
 
-    def repository(self, section: RepositorySection) -> BorgRepository:
+    @cached_property
+    def disks(self) -> Mapping[str, Disk]:
+        """Every USB disk by the name of its repository."""
+        return {each.name: self._disk(each) for each in self.settings.repository if each.disk}
+
+    def repository(self, section: RepositorySection) -> BorgRepository | RepositoryOnDisk:
         """Given a section, return its repository, with the id it had when it was made."""
+        repository = self._borg(section)
+        if section.disk is None:
+            return repository
+        disk = self.disks[section.name]
+        return RepositoryOnDisk(repository, disk, lambda: section.name in self.let_go)
+
+    def _disk(self, section: RepositorySection) -> Disk:
+        raise ConfigError([Problem(f"repository.{section.name}", "disks are not wired yet")])
+
+    def _borg(self, section: RepositorySection) -> BorgRepository:
         known = memory.key(memory.REPOSITORY_ID, section.name)
         return BorgRepository(
             section.name,
@@ -131,6 +157,22 @@ class Box:
         """Given a repository on this machine, return its folder, there or not."""
         return section.path or self.settings.disks.mounts / section.name / REPOSITORY_FOLDER
 
+    @cached_property
+    def waiting_room(self) -> BorgRepository | None:
+        """What keeps exports on the box itself while no disk is here; None without disks."""
+        if not self.disks:
+            return None
+        known = memory.key(memory.REPOSITORY_ID, memory.WAITING_ROOM)
+        return BorgRepository(
+            memory.WAITING_ROOM,
+            str(self.state / WAITING_FOLDER),
+            lambda: self.secrets.get(WAITING_FOLDER),
+            self.state / "borg" / WAITING_FOLDER,
+            self.host_id,
+            expected_id=lambda: self.ledger.noted(known) or None,
+            reserve_bytes=self.settings.appliance.reserve,
+        )
+
     def read_only(self, mirror: MirrorSection, folder: Path, state: Path) -> BorgRepository:
         """Given where a mirror was fetched to, return it opened for reading alone."""
         section = self.settings.repository_named(mirror.repository)
@@ -142,6 +184,14 @@ class Box:
             self.host_id,
             read_only=True,
         )
+
+    def release(self) -> None:
+        """Let every disk go that a command used; complain in the log where one does not rest."""
+        for name in self.disks:
+            try:
+                self.repositories[name].release()
+            except ApplianceError as error:
+                log.warning("disk=%s %s", name, error.message)
 
     @cached_property
     def host_id(self) -> str:

@@ -10,26 +10,19 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
 
 from .box import Box
+from .config import Settings
 from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, RunStarted, StepFinished
-from .core.model import Trigger
-from .core.ports import Mirror, Repository, Source
-from .core.schedule import Schedule, parse
-from .engine import drill, examination, mirroring, pipeline
-from .engine.restore import CloudCopy
-from .engine.runner import Current, Runner, Work
-from .engine.ticker import Ticker
+from .engine import memory
 from .repositories.program import checked_borg
-from .status import health_of
 from .system import process
 from .system.files import make_private
 from .system.socket import Server
+from .worker import Engine
 
 log = logging.getLogger("appliance")
 
@@ -67,7 +60,10 @@ def reading(box: Box) -> Iterator[None]:
     make_private(box.state)
     with (box.state / _READERS).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        yield
+        try:
+            yield
+        finally:
+            box.release()
 
 
 @contextmanager
@@ -84,77 +80,72 @@ def _while_nobody_reads(box: Box) -> Iterator[bool]:
             yield True
 
 
-class Engine:
-    """The engine in this process, as a `core.ports.Appliance`."""
-
-    def __init__(self, box: Box) -> None:
-        self._box = box
-        self.jobs = _jobs(box)
-        self.runner = Runner(box.kit, self.jobs)
-        self.ticker = Ticker(box.kit, _schedules(box), self.runner.submit)
-
-    def status(self) -> Mapping[str, object]:
-        """Return how things stand, and what runs and waits."""
-        box, current = self._box, self.runner.current()
-        queue, parked = self.runner.waiting(), self.runner.parked()
-        waiting = [each.job for each in queue]
-        # What lacks a disk is tried again too, but it is a person who has to plug it in.
-        retrying = [each.job for each in queue if each.attempt > 1 and each.job not in parked]
-        facts = health_of(
-            box.settings,
-            box.ledger,
-            box.clock,
-            running=current.job if current else None,
-            waiting=waiting,
-            retrying=retrying,
-        )
-        return {**facts, "running": _running(current), "waiting": waiting}
-
-    def start(self, source: str, trigger: Trigger) -> str:
-        """Ask for a Run; raise ApplianceError where there is no such source."""
-        if source not in self.jobs:
-            raise ApplianceError(f"There is no source named {source}.")
-        return self.runner.submit(source, trigger)
-
-    def cancel(self, source: str) -> bool:
-        """Cancel a waiting or running Run."""
-        return self.runner.cancel(source)
-
-
-def _running(current: Current | None) -> dict[str, object] | None:
-    if current is None:
-        return None
-    progress = asdict(current.progress) if current.progress else None
-    return {"job": current.job, "started": current.started.isoformat(), "progress": progress}
-
-
-def serve(box: Box) -> None:
+def serve(box: Box, load: Callable[[], Settings] | None = None) -> None:
     """Run the schedules and answer at the socket until SIGTERM or SIGINT.
 
-    A thread that ends by itself is a fault: it ends the daemon, which systemd starts again.
+    On SIGHUP, or when asked at the socket, `load` gives a new configuration, which is taken over as
+    soon as nothing runs. A thread that ends by itself is a fault: it ends the daemon, which
+    systemd starts again.
     """
-    stop = threading.Event()
+    stop, again = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with only_worker(box), logged(box):
+    signal.signal(signal.SIGHUP, lambda *_: again.set())
+    with only_worker(box):
         checked_borg(process.find("borg"), asking=True)
-        engine = start_up(box)
-        threads = _started(engine, stop)
+        next_box: Box | None = box
+        while next_box is not None:
+            next_box = _live(next_box, load, stop, again)
+
+
+def _live(
+    box: Box, load: Callable[[], Settings] | None, stop: threading.Event, again: threading.Event
+) -> Box | None:
+    """Live with one configuration; return the box to go on with, None where it ends for good."""
+    with logged(box):
+        engine = start_up(box, load)
+        life = threading.Event()
+        threads = _started(engine, life)
         server = Server(box.socket, engine)
         log.info("daemon=ready pid=%d socket=%s", os.getpid(), box.socket)
-        while not stop.wait(_LOOK_EVERY_SECONDS):
-            if not all(thread.is_alive() for thread in threads):
-                break
-        failed = not stop.is_set()
-        stop.set()
+        failed = not _watch_over(engine, threads, stop, again)
+        life.set()
         server.close()
         engine.runner.stop()
         log.info("daemon=stopped failed=%s", failed)
     if failed:
         raise ApplianceError("A part of the daemon ended by itself; the log says why.")
+    return Box(engine.next_settings) if engine.next_settings and not stop.is_set() else None
 
 
-def start_up(box: Box) -> Engine:
+def _watch_over(
+    engine: Engine,
+    threads: Sequence[threading.Thread],
+    stop: threading.Event,
+    again: threading.Event,
+) -> bool:
+    """Wait for the end, or for the moment to take a new configuration over; False at a fault."""
+    while not stop.wait(_LOOK_EVERY_SECONDS):
+        if not all(thread.is_alive() for thread in threads):
+            return False
+        engine.beat()
+        engine.attendance.tidy()
+        if again.is_set():
+            again.clear()
+            _read_anew(engine)
+        if engine.next_settings is not None and engine.runner.current() is None:
+            return True
+    return True
+
+
+def _read_anew(engine: Engine) -> None:
+    try:
+        engine.reload()
+    except ApplianceError as error:
+        log.warning("configuration=refused the old one stays: %s", error.message)
+
+
+def start_up(box: Box, load: Callable[[], Settings] | None = None) -> Engine:
     """Given the box of the only worker, clear what a crash left and return the engine.
 
     Where somebody restores, what looks left over may be theirs: it stays until the next start.
@@ -162,9 +153,23 @@ def start_up(box: Box) -> Engine:
     with _while_nobody_reads(box) as alone:
         if alone:
             box.staging.wipe()  # first of all: a disk that is full cannot open a ledger
-        engine = Engine(box)
+        _have_a_waiting_room(box)
+        engine = Engine(box, load)
+        engine.attendance.look()
         engine.runner.start_up(alone=alone)
     return engine
+
+
+def _have_a_waiting_room(box: Box) -> None:
+    """Where there are disks, there is a place for what comes while none is here."""
+    if box.waiting_room is None or memory.is_enrolled(box.ledger, memory.WAITING_ROOM):
+        return
+    from .enrolment import make_waiting_room  # noqa: PLC0415 - once in a box's life
+
+    try:
+        make_waiting_room(box)
+    except ApplianceError as error:
+        log.warning("waiting-room=missing %s", error.message)
 
 
 @contextmanager
@@ -186,64 +191,6 @@ def _started(engine: Engine, stop: threading.Event) -> list[threading.Thread]:
     for thread in threads:
         thread.start()
     return threads
-
-
-def _jobs(box: Box) -> dict[str, Work]:
-    """What can be asked for: each source by its name, each mirror as `mirror:NAME`, and the
-    test restore from each place as `drill:NAME`; reading a whole repository is `check:NAME`.
-    """
-
-    def back_up(source: Source) -> Work:
-        return lambda trigger, watch, slot: pipeline.back_up(source, trigger, box.kit, watch, slot)
-
-    def push(mirror: Mirror) -> Work:
-        return lambda trigger, watch, slot: mirroring.bring_up_to_date(
-            mirror, trigger, box.kit, watch, slot
-        )
-
-    jobs = {name: back_up(source) for name, source in box.sources.items()}
-    jobs |= {mirroring.job_name(name): push(each) for name, each in box.mirrors.items()}
-    return jobs | _drills(box) | _examinations(box)
-
-
-def _examinations(box: Box) -> dict[str, Work]:
-    def of(name: str) -> Work:
-        return lambda _, watch, __: examination.examine(name, box.kit, watch)
-
-    return {examination.job_name(name): of(name) for name in box.repositories}
-
-
-def _drills(box: Box) -> dict[str, Work]:
-    def from_repository(name: str) -> Work:
-        return lambda trigger, watch, slot: drill.drill(name, trigger, box.kit, watch, slot)
-
-    def from_mirror(name: str) -> Work:
-        return lambda trigger, watch, slot: drill.drill_mirror(
-            cloud_copy(box, name), trigger, box.kit, watch, slot
-        )
-
-    drills = {drill.job_name(name): from_repository(name) for name in box.repositories}
-    return drills | {drill.job_name(name): from_mirror(name) for name in box.mirrors}
-
-
-def cloud_copy(box: Box, mirror: str) -> CloudCopy:
-    """Given a mirror's name, return it with how it is opened once it is fetched."""
-    section = box.settings.mirror_named(mirror)
-
-    def opened(place: Path) -> Repository:
-        return box.read_only(section, place, place.with_name("borg"))
-
-    return CloudCopy(box.mirrors[section.name], opened)
-
-
-def _schedules(box: Box) -> dict[str, Schedule]:
-    sources = {each.name: parse(each.schedule) for each in box.settings.source}
-    mirrors = {mirroring.job_name(each.name): parse(each.schedule) for each in box.settings.mirror}
-    first = [drill.job_name(each.name) for each in box.settings.repository[:1]]
-    clouds = [drill.job_name(each.name) for each in box.settings.mirror]
-    monthly, quarterly = parse(drill.OF_THE_FIRST_REPOSITORY), parse(drill.OF_EACH_MIRROR)
-    drills = dict.fromkeys(first, monthly) | dict.fromkeys(clouds, quarterly)
-    return sources | mirrors | drills
 
 
 def _log(event: Event) -> None:

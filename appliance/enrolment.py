@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .box import Box
+from .box import WAITING_FOLDER, Box
 from .config import SftpSource
 from .core.errors import ApplianceError, SourceRefused
 from .engine import memory
@@ -63,6 +63,16 @@ def init_repository(box: Box, name: str) -> Made:
     path = box.state / f"sheet-{name}.html"
     write_durably(path, sheet(box, name).encode(), 0o600)
     return Made(str(section.path or section.url), identity, path)
+
+
+def make_waiting_room(box: Box) -> None:
+    """Make the repository on the box itself for what comes while no disk is here."""
+    if box.waiting_room is None:
+        return
+    if not box.secrets.has(WAITING_FOLDER):
+        box.secrets.put(WAITING_FOLDER, emergency_sheet.new_passphrase())
+    identity = box.waiting_room.create_repository()
+    box.ledger.note(memory.key(memory.REPOSITORY_ID, memory.WAITING_ROOM), identity)
 
 
 def _require_confirmed(box: Box, name: str) -> None:

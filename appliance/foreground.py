@@ -19,11 +19,12 @@ from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, StepFinished
 from .core.model import Progress, Run, StepName, Trigger
 from .core.ports import Repository, Watch
-from .daemon import cloud_copy, only_worker, reading, start_up
+from .daemon import only_worker, reading, start_up
 from .engine.drill import job_name
 from .engine.restore import CloudCopy, Restored, Wish, restore
 from .screen import Ticker, run_lines, say, step_line, ticker
 from .system.socket import Client
+from .worker import cloud_copy
 
 _LOOK_EVERY_SECONDS = 0.25
 # The log is the daemon's. Here each step's line says it, and the ledger keeps the detail.
@@ -53,12 +54,15 @@ def give_back(
         return restore(box.kit, places, wish, into, watch)
 
 
-def _places(box: Box, repository: str | None, mirror: str | None) -> list[Repository] | CloudCopy:
+def _places(
+    box: Box, repository: str | None, mirror: str | None
+) -> Sequence[Repository] | CloudCopy:
     if mirror is not None:
         return cloud_copy(box, mirror)
     if repository is not None:
         return [box.repositories[box.settings.repository_named(repository).name]]
-    return list(box.repositories.values())
+    last = [box.waiting_room] if box.waiting_room else []
+    return [*box.repositories.values(), *last]
 
 
 def make_folder(into: Path) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 CONFIGURATION = Path("/etc/appliance/appliance.toml")
 STATE = Path("/var/lib/appliance")
 """What `config` has for a state folder that is not named; a test holds the two together."""
+RUNTIME = Path("/run/appliance")
+SOCKET = "worker.sock"
 
 
 def configuration(given: str | None = None) -> Path:
@@ -20,10 +22,19 @@ def configuration(given: str | None = None) -> Path:
     return Path(given or os.environ.get("APPLIANCE_CONFIG") or CONFIGURATION)
 
 
+def runtime(state: Path) -> Path:
+    """Given the state folder, return where what lasts until the next start lies.
+
+    An installed box has a folder for it that page and panel may enter; the state folder they may
+    not. Anywhere else it is the state folder itself.
+    """
+    return RUNTIME if state == STATE and RUNTIME.is_dir() else state
+
+
 def socket(configuration: Path) -> Path | None:
     """Given the configuration, return where a worker would answer; None where it cannot be read."""
     try:
         appliance = tomllib.loads(configuration.read_text(encoding="utf-8")).get("appliance", {})
-        return Path(appliance.get("state", STATE)) / "worker.sock"
+        return runtime(Path(appliance.get("state", STATE))) / SOCKET
     except (OSError, UnicodeError, ValueError, AttributeError, TypeError):
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance import config, place
+from appliance.box import Box
 from appliance.config import problems
 from appliance.core.errors import ConfigError
 
@@ -196,7 +197,16 @@ def test_the_example_holds_no_key_twice_in_a_table():
 def test_the_socket_is_found_where_the_settings_have_it(tmp_path, text):
     file = tmp_path / "appliance.toml"
     file.write_text(text)
-    assert place.socket(file) == config.parse(text).socket
+    assert place.socket(file) == Box(config.parse(text)).socket
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_an_installed_box_has_its_socket_where_page_and_panel_may_enter(
+    tmp_path, monkeypatch, installed
+):
+    monkeypatch.setattr(place, "RUNTIME", tmp_path if installed else tmp_path / "none")
+    assert place.runtime(place.STATE) == (tmp_path if installed else place.STATE)
+    assert place.runtime(Path("/elsewhere")) == Path("/elsewhere")
 
 
 @pytest.mark.parametrize("text", ["[appliance", "appliance = 3", "[appliance]\nstate = 3\n"])

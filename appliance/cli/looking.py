@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,9 +51,33 @@ def _say_health(health: Mapping[str, Any]) -> None:
         say(f"To do: {health['todo']}")
     for source in health["sources"]:
         say(f"  {source['source']}: {source['sentence']}")
+    for disk in health.get("disks", ()):
+        say(f"  {_disk_line(disk)}")
+    if health.get("reminder"):
+        say(f"  {health['reminder']}")
     for name, mirror in health.get("mirrors", {}).items():
         if mirror["keeps"] is False:
             say(f"  {name}: {_NOT_KEPT}")
+
+
+def _disk_line(disk: Mapping[str, Any]) -> str:
+    """Given what the worker knows of a disk, say where it is and whether it may be unplugged."""
+    name = disk["name"]
+    if not disk["present"]:
+        return f"{name}: not here{_for(disk['away_since'])}."
+    if disk["problem"]:
+        return f"{name}: {disk['problem']}"
+    room = f", {words.size(disk['free_bytes'])} free" if disk["free_bytes"] is not None else ""
+    weeks = disk.get("weeks_left")
+    lasts = f" (enough for {words.plural(weeks, 'week')})" if weeks is not None else ""
+    rests = "at work: do not unplug it" if disk["in_use"] else "safe to unplug"
+    return f"{name}: here, {rests}{room}{lasts}."
+
+
+def _for(since: str | None) -> str:
+    if since is None:
+        return ""
+    return f", last seen {words.age(datetime.now(UTC) - datetime.fromisoformat(since))}"
 
 
 def _status(office: Office) -> Mapping[str, Any]:

@@ -36,6 +36,10 @@ class Office:
     @functools.cached_property
     def settings(self) -> Settings:
         """The configuration; raise ConfigError with all its problems."""
+        return self.read_anew()
+
+    def read_anew(self) -> Settings:
+        """The configuration as it is now; raise ConfigError with all its problems."""
         from ..config import load
 
         return load(self.path)

@@ -52,7 +52,7 @@ def cancel(office: Office, source: str, as_json: bool) -> None:
     """
     job = _job_named(office.settings, source)
     try:
-        there = Client(office.settings.socket).cancel(job)
+        there = Client(office.box.socket).cancel(job)
     except WorkerAbsent:
         _ask_whoever_works(office)
         raise
@@ -130,7 +130,7 @@ def daemon(office: Office) -> None:
     """
     from ..daemon import serve
 
-    serve(office.box)
+    serve(office.box, office.read_anew)
 
 
 @main.command(short_help="Show the whole box on this machine.")

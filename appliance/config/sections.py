@@ -314,11 +314,6 @@ class Settings(Section):
         """The ledger's file."""
         return self.state / "ledger.sqlite"
 
-    @property
-    def socket(self) -> Path:
-        """Where the worker answers."""
-        return self.state / "worker.sock"
-
     def source_named(self, name: str) -> SftpSource | HttpSource | InboxSource:
         """Given a name, return the source; raise ConfigError naming the nearest ones."""
         return _named(self.source, name, "source")

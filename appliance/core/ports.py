@@ -414,6 +414,21 @@ class Appliance(Protocol):
     def status(self) -> Mapping[str, object]:
         """Return how things stand, as plain JSON values (see `status.as_json`)."""
 
+    def follow(self, version: int, seconds: float) -> Mapping[str, object]:
+        """Return the status as soon as its `version` is another one, or after `seconds`."""
+
+    def eject(self, disk: str | None = None) -> str:
+        """Let a disk go (all of them where none is named) so that it may be unplugged.
+
+        What runs is finished first: return "finishing" then, else "released". It is not used
+        again until it was unplugged, a person starts a Run, or an hour has passed.
+        """
+
+    def reload(self) -> str:
+        """Take the configuration over anew once nothing runs; raise ConfigError where it is wrong
+        and go on with the old one.
+        """
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""
 

@@ -19,6 +19,7 @@ from ..core.errors import ApplianceError, Cancelled, DiskFull, DiskReadOnly, Too
 from ..core.events import Progressed, RunFinished, RunStarted, StepFinished
 from ..core.model import Outcome, Progress, Run, Step, StepName, Trigger
 from ..core.ports import Watch
+from . import memory
 from .kit import Ended, Kit
 
 T = TypeVar("T")
@@ -198,6 +199,8 @@ def _release(kit: Kit, journal: Journal) -> None:
     """Whoever is used no longer comes to rest; a disk that does not must not be unplugged."""
     for repository in kit.repositories:
         try:
+            if (room := repository.room()) is not None:
+                memory.note_room(kit.ledger, repository.name, *room)
             repository.release()
         except Exception as error:  # noqa: BLE001 - a warning: the Run's own result stands
             journal.warn(understood(error))

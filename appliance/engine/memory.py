@@ -21,6 +21,8 @@ BOX = "box"
 """What a note is about that is about no place and no source."""
 WAITING_ROOM = "on the box"
 """The name of the repository on the box itself that keeps what no disk was here for."""
+_ROOM = "room"
+_PROBLEM = "problem"
 _MISSING = "missing"
 NEWEST = "newest"
 _CLOUD_KEEPS = "cloud-keeps"
@@ -141,10 +143,34 @@ def still_to_bring(ledger: Ledger, source: str, place: str) -> int:
     return int(ledger.noted(key(_TO_BRING, f"{source}:{place}")) or 0)
 
 
+def note_room(ledger: Ledger, place: str, used_bytes: int, size_bytes: int) -> None:
+    """Remember how full a place is; a change that nobody would see is not written down."""
+    before = noted_room(ledger, place)
+    if before is None or before[1] != size_bytes or abs(before[0] - used_bytes) > size_bytes / 1000:
+        ledger.note(key(_ROOM, place), f"{used_bytes} {size_bytes}")
+
+
+def noted_room(ledger: Ledger, place: str) -> tuple[int, int] | None:
+    """Return the bytes used and in all of a place, as last seen."""
+    used, _, size = (ledger.noted(key(_ROOM, place)) or "").partition(" ")
+    return (int(used), int(size)) if size else None
+
+
+def note_problem(ledger: Ledger, place: str, words: str) -> None:
+    """Remember what is wrong with a place, empty for nothing."""
+    if words != noted_problem(ledger, place):
+        ledger.note(key(_PROBLEM, place), words)
+
+
+def noted_problem(ledger: Ledger, place: str) -> str:
+    """Return what was wrong with a place when it was last used."""
+    return ledger.noted(key(_PROBLEM, place)) or ""
+
+
 def forget_place(ledger: Ledger, place: str) -> None:
     """Another repository lies there now: nothing that was known of the old one holds."""
     ledger.drop_copies(place, [copy.archive for copy in ledger.copies() if copy.place == place])
-    for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT):
+    for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT, _ROOM, _PROBLEM):
         ledger.note(key(kind, place), "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -59,7 +59,11 @@ def reachable(kit: Kit, journal: Journal, only: str | None = None) -> list[Place
         else:
             away.append((repository.name, found))
     places += waiting_room.opened(kit, journal, places, away) if only is None else []
+    for place in places:
+        memory.note_problem(kit.ledger, place.name, "")
     for name, error in away:
+        is_away = isinstance(error, DiskAbsent)
+        memory.note_problem(kit.ledger, name, "" if is_away else error.message)
         _say_it_is_away(kit, journal, name, error, alone=len(places) == 0)
     if not places:
         raise _worst(away)
@@ -155,6 +159,12 @@ def reference(
             return Reference(archive, layout, place)
     wipe(folder)
     return None
+
+
+def lacking_on(kit: Kit, place: str, sources: Iterable[str]) -> list[str]:
+    """Return the sources whose newest backup a place is not known to have."""
+    there = proved(kit, place)
+    return [name for name in sources if memory.newest(kit.ledger, name) not in there]
 
 
 def _newest_good(kit: Kit, place: Place, source: str) -> Archive | None:

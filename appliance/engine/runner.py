@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Condition, Event
@@ -55,6 +55,8 @@ class Current:
     job: str
     trigger: Trigger
     started: datetime
+    moved: float
+    """When it last gave a sign of life, on the monotonic clock in seconds."""
     progress: Progress | None = None
     cancel: Event = field(default_factory=Event)
 
@@ -145,12 +147,12 @@ class Runner:
         self._record_cancelled(waiting)
         return True
 
-    def disk_arrived(self, name: str) -> None:
-        """A disk is there: what waited for one, or went without one, runs."""
+    def disk_arrived(self, name: str, lacking: Collection[str] = ()) -> None:
+        """A disk is there: what waited for one runs, and each job of which it lacks something."""
         with self._changed:
-            parked = sorted(self._parked)
-        _log.info("%s arrived; it is wanted by %s", name, parked or "nobody")
-        for job in parked:
+            wanted = sorted(self._parked | (set(lacking) & set(self._jobs)))
+        _log.info("%s arrived; it is wanted by %s", name, wanted or "nobody")
+        for job in wanted:
             self.submit(job, Trigger.DISK)
 
     def current(self) -> Current | None:
@@ -174,7 +176,8 @@ class Runner:
             taken = None if self._stopping or self._running else self._next()
             if taken is None:
                 return False
-            current = Current(taken.job, taken.trigger, self._kit.clock.now())
+            clock = self._kit.clock
+            current = Current(taken.job, taken.trigger, clock.now(), clock.monotonic())
             self._queue.remove(taken)
             self._running = (taken, current)
         try:
@@ -214,6 +217,7 @@ class Runner:
     def _do(self, taken: Waiting, current: Current) -> Ended | None:
         def progressed(progress: Progress) -> None:
             current.progress = progress
+            current.moved = self._kit.clock.monotonic()
 
         try:
             return self._jobs[taken.job](

@@ -27,12 +27,19 @@ _FIRST_SEEN = "first-seen"
 class Ticker:
     """Holds the schedules of all jobs; a test calls `tick`, the daemon calls `run`."""
 
-    def __init__(self, kit: Kit, schedules: Mapping[str, Schedule], submit: Submit) -> None:
+    def __init__(
+        self,
+        kit: Kit,
+        schedules: Mapping[str, Schedule],
+        submit: Submit,
+        ticked: Callable[[], None] = lambda: None,
+    ) -> None:
         self._ledger: Ledger = kit.ledger
         self._clock: Clock = kit.clock
         self._zone = kit.zone
         self._schedules = dict(schedules)
         self._submit = submit
+        self._ticked = ticked
         self._begun = kit.clock.monotonic()
         self._seen: dict[str, datetime] = {}
         self._trust = TrustKeeper(kit.ledger, kit.clock)
@@ -53,6 +60,7 @@ class Ticker:
         while not stop.wait(EVERY.total_seconds()):
             try:
                 self.tick(self._clock.now())
+                self._ticked()
             except ApplianceError as error:
                 _log.warning("the schedule could not be read: %s", error.message)
 

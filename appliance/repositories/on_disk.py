@@ -18,11 +18,20 @@ from .borg import BorgRepository
 
 
 class RepositoryOnDisk:
-    """A `core.ports.Repository` that has its disk attached while it is used."""
+    """A `core.ports.Repository` that has its disk attached while it is used.
 
-    def __init__(self, repository: BorgRepository, disk: Disk) -> None:
+    `is_let_go` says whether somebody is about to unplug it: then it is not attached anew.
+    """
+
+    def __init__(
+        self,
+        repository: BorgRepository,
+        disk: Disk,
+        is_let_go: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._repository = repository
         self._disk = disk
+        self._is_let_go = is_let_go
 
     @property
     def name(self) -> str:
@@ -124,6 +133,11 @@ class RepositoryOnDisk:
     @contextmanager
     def _attached(self, watch: Watch | None = None) -> Iterator[Watch]:
         watch = watch or Watch()
+        if self._is_let_go() and not self._disk.is_attached():
+            raise DiskAbsent(
+                f"{self.name} was let go to be unplugged.",
+                hint="Unplug it and plug it in again, or start a backup, and it is used again.",
+            )
         self._disk.attach(watch)
         try:
             yield Watch(watch.progress, _Either(watch.cancel, self._disk.lost))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import socketserver
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from ..core.ports import Appliance
 log = logging.getLogger(__name__)
 
 _ANSWER_WITHIN_SECONDS = 10.0
+_LONGEST_FOLLOW_SECONDS = 60.0
 _LONGEST_LINE_BYTES = 64 * 1024
 
 
@@ -40,6 +43,8 @@ class Server:
         self._server = _Threaded(str(path), _Handler)
         self._server.appliance = appliance
         path.chmod(0o660)
+        with suppress(PermissionError):  # then only our own group may ask
+            os.chown(path, -1, path.parent.stat().st_gid)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True
         )
@@ -63,6 +68,19 @@ class Client:
         """Return how things stand; raise WorkerAbsent if nobody listens."""
         return dict(self._ask({"do": "status"}))
 
+    def follow(self, version: int, seconds: float) -> Mapping[str, object]:
+        """Return how things stand as soon as that is another version, or after `seconds`."""
+        question = {"do": "follow", "version": version, "seconds": seconds}
+        return dict(self._ask(question, seconds))
+
+    def eject(self, disk: str | None = None) -> str:
+        """Ask that a disk, or all of them, be let go."""
+        return str(self._ask({"do": "eject", "disk": disk}))
+
+    def reload(self) -> str:
+        """Ask that the configuration be read anew; raise ConfigError's words where it is wrong."""
+        return str(self._ask({"do": "reload"}))
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run of a source."""
         return str(self._ask({"do": "start", "source": source, "trigger": trigger.value}))
@@ -79,15 +97,16 @@ class Client:
             return False
         return True
 
-    def _ask(self, question: Mapping[str, object]) -> Any:
-        answer = json.loads(self._exchange(json.dumps(question).encode() + b"\n"))
+    def _ask(self, question: Mapping[str, object], patience_seconds: float = 0.0) -> Any:
+        line = json.dumps(question).encode() + b"\n"
+        answer = json.loads(self._exchange(line, patience_seconds))
         if "error" in answer:
             raise ApplianceError(answer["error"], hint=answer.get("hint", ""))
         return answer["answer"]
 
-    def _exchange(self, line: bytes) -> bytes:
+    def _exchange(self, line: bytes, patience_seconds: float) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_ANSWER_WITHIN_SECONDS)
+            connection.settimeout(_ANSWER_WITHIN_SECONDS + patience_seconds)
             try:
                 connection.connect(str(self._path))
                 connection.sendall(line)
@@ -133,5 +152,13 @@ def _do(appliance: Appliance, question: Mapping[str, Any]) -> object:
             return appliance.start(str(question["source"]), Trigger(question["trigger"]))
         case "cancel":
             return appliance.cancel(str(question["source"]))
+        case "follow":
+            seconds = min(max(float(question["seconds"]), 0.0), _LONGEST_FOLLOW_SECONDS)
+            return appliance.follow(int(question["version"]), seconds)
+        case "eject":
+            disk = question.get("disk")
+            return appliance.eject(None if disk is None else str(disk))
+        case "reload":
+            return appliance.reload()
         case unknown:
             raise ValueError(unknown)

@@ -1,0 +1,173 @@
+"""The worker as everybody asks it: what runs and waits, how things stand, which disks are here.
+
+Part of the rim. Edge threads only enqueue; one thread works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from .attendance import Attendance
+from .box import Box
+from .config import Settings
+from .core.errors import ApplianceError
+from .core.model import Trigger
+from .core.ports import Mirror, Repository, Source
+from .core.schedule import Schedule, parse
+from .engine import drill, examination, mirroring, pipeline
+from .engine.news import News
+from .engine.pulse import Pulse
+from .engine.restore import CloudCopy
+from .engine.rotation import lacking_on
+from .engine.runner import Current, Runner, Work
+from .engine.ticker import Ticker
+from .status import health_of
+
+_BY_A_PERSON = (Trigger.BUTTON, Trigger.PAGE, Trigger.COMMAND)
+
+
+class Engine:
+    """The engine in this process, as a `core.ports.Appliance`."""
+
+    def __init__(self, box: Box, load: Callable[[], Settings] | None = None) -> None:
+        self._box = box
+        self._load = load or (lambda: box.settings)
+        self.next_settings: Settings | None = None
+        """What `reload` read, until somebody takes it over."""
+        self.news = News(box.clock.monotonic)
+        self.pulse = Pulse(box.clock.monotonic)
+        box.bulletin.subscribe(self.news.hear)
+        self.jobs = jobs_of(box)
+        self.runner = Runner(box.kit, self.jobs)
+        self.ticker = Ticker(box.kit, schedules_of(box), self.runner.submit, self.pulse.ticked)
+        self.attendance = Attendance(box, self._arrived, self.news.changed)
+
+    def beat(self) -> bool:
+        """Return whether ticker and worker move; what systemd and the lamps are told."""
+        current = self.runner.current()
+        return self.pulse.beat(current.moved if current else None)
+
+    def status(self) -> Mapping[str, object]:
+        """Return how things stand, and what runs and waits."""
+        box, current = self._box, self.runner.current()
+        queue, parked = self.runner.waiting(), self.runner.parked()
+        waiting = [each.job for each in queue]
+        # What lacks a disk is tried again too, but it is a person who has to plug it in.
+        retrying = [each.job for each in queue if each.attempt > 1 and each.job not in parked]
+        facts = health_of(
+            box.settings,
+            box.ledger,
+            box.clock,
+            running=current.job if current else None,
+            waiting=waiting,
+            retrying=retrying,
+            away=self.attendance.away(),
+        )
+        return {
+            **facts,
+            "version": self.news.version,
+            "alive_seconds": self.pulse.seconds(),
+            "running": _running(current),
+            "waiting": waiting,
+            "disks": self.attendance.facts(),
+            "ejected": self.attendance.ejected(),
+        }
+
+    def follow(self, version: int, seconds: float) -> Mapping[str, object]:
+        """Return the status once it is another than that version, or after `seconds`."""
+        self.news.wait(version, seconds)
+        return self.status()
+
+    def start(self, source: str, trigger: Trigger) -> str:
+        """Ask for a Run; raise ApplianceError where there is no such source."""
+        if source not in self.jobs:
+            raise ApplianceError(f"There is no source named {source}.")
+        if trigger in _BY_A_PERSON:
+            self.attendance.take_back()
+        return self.runner.submit(source, trigger)
+
+    def cancel(self, source: str) -> bool:
+        """Cancel a waiting or running Run."""
+        return self.runner.cancel(source)
+
+    def eject(self, disk: str | None = None) -> str:
+        """Let a disk, or all of them, go; what runs is finished first."""
+        self.attendance.let_go(disk)
+        return "finishing" if self.runner.current() else "released"
+
+    def reload(self) -> str:
+        """Read the configuration anew, to be taken over once nothing runs."""
+        self.next_settings = self._load()
+        return "after what runs" if self.runner.current() else "now"
+
+    def _arrived(self, disk: str) -> None:
+        sources = [each.name for each in self._box.settings.source]
+        self.runner.disk_arrived(disk, lacking_on(self._box.kit, disk, sources))
+
+
+def _running(current: Current | None) -> dict[str, object] | None:
+    if current is None:
+        return None
+    progress = asdict(current.progress) if current.progress else None
+    return {"job": current.job, "started": current.started.isoformat(), "progress": progress}
+
+
+def jobs_of(box: Box) -> dict[str, Work]:
+    """What can be asked for: each source by its name, each mirror as `mirror:NAME`, and the
+    test restore from each place as `drill:NAME`; reading a whole repository is `check:NAME`.
+    """
+
+    def back_up(source: Source) -> Work:
+        return lambda trigger, watch, slot: pipeline.back_up(source, trigger, box.kit, watch, slot)
+
+    def push(mirror: Mirror) -> Work:
+        return lambda trigger, watch, slot: mirroring.bring_up_to_date(
+            mirror, trigger, box.kit, watch, slot
+        )
+
+    jobs = {name: back_up(source) for name, source in box.sources.items()}
+    jobs |= {mirroring.job_name(name): push(each) for name, each in box.mirrors.items()}
+    return jobs | _drills(box) | _examinations(box)
+
+
+def _examinations(box: Box) -> dict[str, Work]:
+    def of(name: str) -> Work:
+        return lambda _, watch, __: examination.examine(name, box.kit, watch)
+
+    return {examination.job_name(name): of(name) for name in box.repositories}
+
+
+def _drills(box: Box) -> dict[str, Work]:
+    def from_repository(name: str) -> Work:
+        return lambda trigger, watch, slot: drill.drill(name, trigger, box.kit, watch, slot)
+
+    def from_mirror(name: str) -> Work:
+        return lambda trigger, watch, slot: drill.drill_mirror(
+            cloud_copy(box, name), trigger, box.kit, watch, slot
+        )
+
+    drills = {drill.job_name(name): from_repository(name) for name in box.repositories}
+    return drills | {drill.job_name(name): from_mirror(name) for name in box.mirrors}
+
+
+def cloud_copy(box: Box, mirror: str) -> CloudCopy:
+    """Given a mirror's name, return it with how it is opened once it is fetched."""
+    section = box.settings.mirror_named(mirror)
+
+    def opened(place: Path) -> Repository:
+        return box.read_only(section, place, place.with_name("borg"))
+
+    return CloudCopy(box.mirrors[section.name], opened)
+
+
+def schedules_of(box: Box) -> dict[str, Schedule]:
+    """What comes due by the clock: sources, mirrors, and test restores at fixed times."""
+    sources = {each.name: parse(each.schedule) for each in box.settings.source}
+    mirrors = {mirroring.job_name(each.name): parse(each.schedule) for each in box.settings.mirror}
+    first = [drill.job_name(each.name) for each in box.settings.repository[:1]]
+    clouds = [drill.job_name(each.name) for each in box.settings.mirror]
+    monthly, quarterly = parse(drill.OF_THE_FIRST_REPOSITORY), parse(drill.OF_EACH_MIRROR)
+    drills = dict.fromkeys(first, monthly) | dict.fromkeys(clouds, quarterly)
+    return sources | mirrors | drills
