@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from zoneinfo import ZoneInfo
 
 from appliance.core.errors import (
     ApplianceError,
+    DiskAbsent,
     DiskFull,
     MirrorRefused,
     RepositoryDamaged,
@@ -352,6 +354,56 @@ class FakeRepository:
         self.calls.append(verb)
         if verb in self.errors:
             raise self.errors[verb]
+
+
+class FakeDisk:
+    """A disk that is plugged in and right, until a test says otherwise."""
+
+    def __init__(self, name: str = "disk-a", mount_point: Path = Path("/nowhere")) -> None:
+        self._name, self._mount_point = name, mount_point
+        self._lost = Event()
+        self.present, self.mounted = True, False
+        self.error: ApplianceError | None = None
+        self.attached = self.released = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def mount_point(self) -> Path:
+        return self._mount_point
+
+    @property
+    def lost(self) -> Event:
+        return self._lost
+
+    def is_present(self) -> bool:
+        return self.present
+
+    def is_attached(self) -> bool:
+        return self.mounted
+
+    def is_at_rest(self) -> bool:
+        return not self.mounted
+
+    def attach(self, watch: Watch) -> None:
+        watch.check()
+        if self.error is not None:
+            raise self.error
+        if not self.present:
+            raise DiskAbsent(f"{self._name} is not plugged in.")
+        self._lost.clear()
+        self.mounted = True
+        self.attached += 1
+
+    def release(self) -> None:
+        self.mounted = False
+        self.released += 1
+
+    def pull_out(self) -> None:
+        """As a hand does: without a word before."""
+        self.present = self.mounted = False
 
 
 class FakeMirror:

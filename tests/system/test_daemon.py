@@ -12,6 +12,7 @@ import pytest
 from appliance import daemon
 from appliance.box import Box
 from appliance.config import load
+from appliance.core.errors import ApplianceError
 from appliance.core.model import Outcome, Trigger
 from appliance.status import health_of
 from appliance.system.clock import SystemClock
@@ -276,3 +277,28 @@ def test_what_is_cancelled_is_named_as_it_is_shown(office, inbox):
     for job in ("mirror:clout", "drill:disk-b", "restore:by-hand", ":", "mirror:"):
         asked = office.call("cancel", job)
         assert (asked.returncode, "Traceback" in asked.stderr) == (2, False), (job, asked)
+
+
+def test_a_changed_configuration_is_taken_over_without_a_restart(office, inbox):
+    with serving(office) as (process, client):
+        seen = client.status()["version"]
+        office.inbox("second")
+        assert client.reload() in {"now", "after what runs"}
+        assert processes.until(lambda: sources_of(client) == ["by-hand", "second"], 30)
+        assert process.poll() is None
+        assert client.follow(seen + 1000, 0.0)["state"]
+        assert office.json("run", "second")[0]["outcome"] == "skipped"
+
+
+def test_a_broken_configuration_is_refused_and_the_old_one_goes_on(office, inbox):
+    with serving(office) as (process, client):
+        office.config.write_text(office.config.read_text() + "\n[appliances]\n")
+        with pytest.raises(ApplianceError, match="appliances"):
+            client.reload()
+        process.send_signal(signal.SIGHUP)
+        assert processes.until(lambda: "configuration=refused" in log(office), 30)
+        assert sources_of(client) == ["by-hand"]
+
+
+def sources_of(client):
+    return [one["source"] for one in client.status()["sources"]]
