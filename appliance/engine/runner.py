@@ -77,7 +77,7 @@ class Runner:
         self._running: tuple[Waiting, Current] | None = None
         self._parked: set[str] = set()
         self._unfinished: set[str] = set()
-        self._stopping = False
+        self._stopping = self._on_hold = False
         self._changed = Condition()
 
     def start_up(self, *, alone: bool = True) -> None:
@@ -155,6 +155,27 @@ class Runner:
         for job in wanted:
             self.submit(job, Trigger.DISK)
 
+    def hold(self) -> None:
+        """Work no more until `resume`: what runs is stopped in good order and begun anew then.
+
+        For a moment in which every write is a danger: the power supply gives too little.
+        """
+        with self._changed:
+            if self._on_hold:
+                return
+            self._on_hold = True
+            if self._running is not None:
+                self._cut_short(self._running)
+
+    def resume(self) -> None:
+        """Work again, and begin what was cut short anew."""
+        with self._changed:
+            again = sorted(self._unfinished & set(self._jobs)) if self._on_hold else []
+            self._on_hold = False
+            self._changed.notify_all()
+        for job in again:
+            self.submit(job, Trigger.CATCH_UP)
+
     def current(self) -> Current | None:
         """Return what runs now, as it is at this moment."""
         with self._changed:
@@ -173,7 +194,7 @@ class Runner:
     def work_one(self) -> bool:
         """Run the next job that may run now; return whether there was one."""
         with self._changed:
-            taken = None if self._stopping or self._running else self._next()
+            taken = None if self._rests() or self._running else self._next()
             if taken is None:
                 return False
             clock = self._kit.clock
@@ -202,11 +223,17 @@ class Runner:
         with self._changed:
             self._stopping = True
             if self._running is not None:
-                self._unfinished.add(self._running[0].job)
-                self._note()
-                self._running[1].cancel.set()
+                self._cut_short(self._running)
             self._changed.notify_all()
             return self._changed.wait_for(lambda: self._running is None, within.total_seconds())
+
+    def _cut_short(self, running: tuple[Waiting, Current]) -> None:
+        self._unfinished.add(running[0].job)
+        self._note()
+        running[1].cancel.set()
+
+    def _rests(self) -> bool:
+        return self._stopping or self._on_hold
 
     def _keeps_dying(self, job: str) -> bool:
         """Whether this job took the box down again and again: then it waits for its next slot."""
@@ -230,7 +257,7 @@ class Runner:
 
     def _after(self, taken: Waiting, ended: Ended | None) -> None:
         """Decide what comes of a finished Run: another attempt, waiting for a disk, nothing."""
-        if ended is None or (self._stopping and isinstance(ended.error, Cancelled)):
+        if ended is None or (self._rests() and isinstance(ended.error, Cancelled)):
             return
         with self._changed:
             self._forget(taken.job)
@@ -272,7 +299,10 @@ class Runner:
 
     def _wait(self) -> None:
         with self._changed:
-            if self._stopping or self._next() is not None:
+            if self._stopping or (self._next() is not None and not self._on_hold):
+                return
+            if self._on_hold:
+                self._changed.wait()
                 return
             now = self._kit.clock.monotonic()
             soonest = min((waiting.not_before for waiting in self._queue), default=None)

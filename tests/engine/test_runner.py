@@ -419,3 +419,40 @@ def test_a_job_that_takes_the_box_down_three_times_waits_for_its_next_slot(box: 
         runner = runner_for(box, crm=nothing)
         runner.start_up()
         assert len(runner.waiting()) == (1 if day < 2 else 0)
+
+
+def test_D1_weak_power_ends_what_runs_and_it_is_begun_anew_when_there_is_enough(box: Box) -> None:
+    running, ended = threading.Event(), threading.Event()
+    times: list[Trigger] = []
+
+    def wait(watch: Watch) -> None:
+        running.set()
+        if not times:
+            assert watch.cancel.wait(10)
+            times.append(Trigger.SCHEDULE)
+            watch.check()
+        ended.set()
+
+    runner = runner_for(box, crm=wait)
+    runner.submit("crm", Trigger.SCHEDULE)
+    worker = threading.Thread(target=runner.work)
+    worker.start()
+    assert running.wait(10)
+    runner.hold()
+    runner.hold()
+    assert not ended.is_set()
+    runner.submit("crm", Trigger.BUTTON)
+    assert not ended.is_set()
+    runner.resume()
+    assert ended.wait(10)
+    runner.stop()
+    worker.join(10)
+
+
+def test_D1_nothing_begins_while_the_power_is_weak(box: Box) -> None:
+    runner = runner_for(box, crm=nothing)
+    runner.hold()
+    runner.submit("crm", Trigger.SCHEDULE)
+    assert not runner.work_one()
+    runner.resume()
+    assert runner.work_one()
