@@ -78,6 +78,7 @@ class Runner:
         self._parked: set[str] = set()
         self._unfinished: set[str] = set()
         self._stopping = self._on_hold = False
+        self._cut: set[str] = set()
         self._changed = Condition()
 
     def start_up(self, *, alone: bool = True) -> None:
@@ -229,8 +230,19 @@ class Runner:
 
     def _cut_short(self, running: tuple[Waiting, Current]) -> None:
         self._unfinished.add(running[0].job)
+        self._cut.add(running[0].job)
         self._note()
         running[1].cancel.set()
+
+    def _was_cut_short(self, taken: Waiting, ended: Ended) -> bool:
+        """Whether we, not a person, ended it; what is not begun anew later waits its turn now."""
+        with self._changed:
+            if taken.job not in self._cut or not isinstance(ended.error, Cancelled):
+                return False
+            self._cut.discard(taken.job)
+            if not self._rests():
+                self._queue.append(replace(taken, trigger=Trigger.CATCH_UP, not_before=0.0))
+            return True
 
     def _rests(self) -> bool:
         return self._stopping or self._on_hold
@@ -257,7 +269,7 @@ class Runner:
 
     def _after(self, taken: Waiting, ended: Ended | None) -> None:
         """Decide what comes of a finished Run: another attempt, waiting for a disk, nothing."""
-        if ended is None or (self._rests() and isinstance(ended.error, Cancelled)):
+        if ended is None or self._was_cut_short(taken, ended):
             return
         with self._changed:
             self._forget(taken.job)

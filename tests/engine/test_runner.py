@@ -122,7 +122,7 @@ def test_F8_a_thousand_requests_in_any_order_never_run_two_at_once(box: Box) -> 
 
     triggers = [Trigger.SCHEDULE, Trigger.BUTTON, Trigger.PAGE, Trigger.DISK]
     wishes = [(seed.choice("abc"), seed.choice(triggers), "") for _ in range(1000)]
-    worker = threading.Thread(target=runner.work)
+    worker = threading.Thread(target=runner.work, daemon=True)
     worker.start()
     askers = [threading.Thread(target=ask, args=(wishes[each::4],)) for each in range(4)]
     for thread in askers:
@@ -319,7 +319,7 @@ def test_F12_stop_cancels_what_runs_and_the_next_start_begins_it_anew(box: Box) 
 
     runner = runner_for(box, crm=wait)
     runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
-    worker = threading.Thread(target=runner.work)
+    worker = threading.Thread(target=runner.work, daemon=True)
     worker.start()
     assert running.wait(10)
     assert runner.stop()
@@ -338,7 +338,7 @@ def test_F12_stop_cancels_what_runs_and_the_next_start_begins_it_anew(box: Box) 
 
 def test_F12_an_idle_worker_stops_at_once(box: Box) -> None:
     runner = runner_for(box, crm=nothing)
-    worker = threading.Thread(target=runner.work)
+    worker = threading.Thread(target=runner.work, daemon=True)
     worker.start()
     assert runner.stop(timedelta(seconds=1))
     worker.join(10)
@@ -435,7 +435,7 @@ def test_D1_weak_power_ends_what_runs_and_it_is_begun_anew_when_there_is_enough(
 
     runner = runner_for(box, crm=wait)
     runner.submit("crm", Trigger.SCHEDULE)
-    worker = threading.Thread(target=runner.work)
+    worker = threading.Thread(target=runner.work, daemon=True)
     worker.start()
     assert running.wait(10)
     runner.hold()
