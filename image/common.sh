@@ -69,12 +69,12 @@ Debian 12, Debian 13 and today's Raspberry Pi OS have it. Or name another one:
 
 # pip_in VENV ARGUMENT...
 pip_in() {
-    venv=$1
+    into=$1
     shift
     log=$(mktemp)
     # PYPI=1: lgpio's source is built with its own C files where no wheel fits this Python.
     PYPI=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
-        "$venv/bin/python" -m pip install --quiet "$@" >"$log" 2>&1 ||
+        "$into/bin/python" -m pip install --quiet "$@" >"$log" 2>&1 ||
         explain "$log" "the Python packages"
     rm -f "$log"
 }
