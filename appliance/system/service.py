@@ -18,8 +18,9 @@ from .process import Limits, Result, find, run
 UNIT_WITHIN = timedelta(minutes=65)
 """Longer than the longest of our oneshots may take: checking a disk's filesystem."""
 _QUESTION_WITHIN = timedelta(seconds=20)
-_NO_PERMISSION = 4  # systemctl(1), "Exit status": as LSB says
+_NO_PERMISSION = 4  # systemctl(1), "Exit status": as LSB says; since systemd 254 it is often 1
 _NO_SUCH_UNIT = 5
+_NOT_ALLOWED = ("Interactive authentication required", "Access denied")
 _DOCTOR = "Run `sudo appliance doctor`: it says what is wrong with the installation."
 
 
@@ -74,7 +75,9 @@ class Supervisor:
     def _say(self, words: Mapping[str, str]) -> None:
         if not self._address:
             return
-        lines = "\n".join(f"{name}={' '.join(text.split())}" for name, text in words.items() if text)
+        lines = "\n".join(
+            f"{name}={' '.join(text.split())}" for name, text in words.items() if text
+        )
         name = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
             connection.setblocking(False)  # a full queue must not hold up the work
@@ -128,9 +131,10 @@ def _do(verb: str, unit: str, watch: Watch | None) -> None:
     result = _systemctl(verb, unit, watch=watch, within=UNIT_WITHIN)
     if result.code == 0:
         return
-    if result.code in (_NO_PERMISSION, _NO_SUCH_UNIT):
-        why = "is not there" if result.code == _NO_SUCH_UNIT else "may not be used by the box"
-        raise UnitRefused(f"The system's {unit} {why}.", detail=result.tail)
+    if result.code == _NO_SUCH_UNIT:
+        raise UnitRefused(f"The system knows no {unit}.", detail=result.tail)
+    if result.code == _NO_PERMISSION or any(words in result.tail for words in _NOT_ALLOWED):
+        raise UnitRefused(f"The box may not {verb} {unit}.", detail=result.tail)
     raise UnitFailed(f"The system could not {verb} {unit}.", detail=result.tail)
 
 

@@ -136,6 +136,14 @@ def test_what_systemd_says_is_kept_for_the_log(systemctl, code, error):
     assert "appliance-fsck@x.service" in caught.value.message
 
 
+def test_a_refusal_is_known_whatever_its_exit_code(systemctl):
+    systemctl("echo 'Failed to start x.mount: Interactive authentication required.' >&2; exit 1")
+
+    with pytest.raises(UnitRefused) as caught:
+        service.start_unit("x.mount")
+    assert "doctor" in caught.value.hint
+
+
 def test_properties_are_read_also_where_a_value_holds_a_sign(systemctl):
     systemctl("printf 'ActiveState=active\\nWhat=/dev/a=b\\n\\n'")
 
