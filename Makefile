@@ -16,7 +16,7 @@ BUILD_PACKAGES = python3-venv python3-dev gcc pkg-config libssl-dev libacl1-dev 
                  libzstd-dev libxxhash-dev swig
 DEMO_PACKAGES  = openssh-server nginx-light
 PACKAGES       = $(BUILD_PACKAGES) $(BASE_PACKAGES) $(DEMO_PACKAGES)
-TEST_PACKAGES  = faketime curl unzip zip strace
+TEST_PACKAGES  = faketime curl unzip zip strace systemd smartmontools duktape mount util-linux
 BENCH_PACKAGES = restic
 
 BIN   = .venv/bin
