@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from ..box import Box
     from ..config import Settings
 
-_AS_ROOT = frozenset({"disk", "doctor", "recover"})
-"""What changes the machine itself. All else is done as the user whom the box's state belongs to."""
+_AS_ROOT = frozenset({"completion", "demo", "disk", "doctor", "panel", "recover"})
+"""What changes the machine itself, or nothing of the box's. All else is done as the user whom the
+box's state belongs to."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
