@@ -309,7 +309,8 @@ def test_below_a_destdir_files_are_laid_and_nothing_is_started(tmp_path):
     assert (
         root / "etc/systemd/system/multi-user.target.wants/appliance-worker.service"
     ).is_symlink()
-    assert os.readlink(root / "usr/local/bin/appliance") == "/opt/appliance/.venv/bin/appliance"
+    link = (root / "usr/local/bin/appliance").readlink()
+    assert str(link) == "/opt/appliance/.venv/bin/appliance"
 
 
 def test_an_ordinary_user_is_told_to_use_sudo(tmp_path):
