@@ -252,10 +252,21 @@ one_at_a_time() {
     flock -n 9 || stop "Another installation is at work on this machine. Wait until it has ended."
 }
 
+# A disk of the office's sleeps until somebody wants it: smartd, which comes with smartctl and wakes
+# every disk each half hour, is switched off, unless it was there before us.
+run_packages() {
+    # shellcheck disable=SC2086 # one word per package
+    case " $(missing_packages ${RUN_PACKAGES:-})" in *" smartmontools "*) brought=yes ;; *) brought= ;; esac
+    # shellcheck disable=SC2086 # as above
+    install_packages ${RUN_PACKAGES:-}
+    [ -n "$brought" ] || return 0
+    systemctl --quiet disable smartmontools 2>/dev/null || true
+    if systemd_runs; then systemctl --quiet stop smartmontools 2>/dev/null || true; fi
+}
+
 install_all() {
     need_root install
-    # shellcheck disable=SC2086 # one word per package
-    [ -n "$root" ] || install_packages ${RUN_PACKAGES:-}
+    [ -n "$root" ] || run_packages
     one_at_a_time
     need_packages
     make_release
