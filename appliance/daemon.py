@@ -21,6 +21,7 @@ from .engine import memory
 from .repositories.program import checked_borg
 from .system import process
 from .system.files import make_private
+from .system.service import Supervisor
 from .system.socket import Server
 from .worker import Engine
 
@@ -96,6 +97,8 @@ def serve(box: Box, load: Callable[[], Settings] | None = None) -> None:
         next_box: Box | None = box
         while next_box is not None:
             next_box = _live(next_box, load, stop, again)
+    # Only now: systemd takes it for the end of all, and a new configuration is none.
+    Supervisor.ours().stopping()
 
 
 def _live(
@@ -107,6 +110,7 @@ def _live(
         life = threading.Event()
         threads = _started(engine, life)
         server = Server(box.socket, engine)
+        Supervisor.ours().ready("Waits for the next backup, or makes one.")
         log.info("daemon=ready pid=%d socket=%s", os.getpid(), box.socket)
         failed = not _watch_over(engine, threads, stop, again)
         life.set()
@@ -128,7 +132,8 @@ def _watch_over(
     while not stop.wait(_LOOK_EVERY_SECONDS):
         if not all(thread.is_alive() for thread in threads):
             return False
-        engine.beat()
+        if engine.beat():
+            Supervisor.ours().alive()
         engine.attendance.tidy()
         if again.is_set():
             again.clear()

@@ -33,8 +33,14 @@ def runtime(state: Path) -> Path:
 
 def socket(configuration: Path) -> Path | None:
     """Given the configuration, return where a worker would answer; None where it cannot be read."""
+    folder = state(configuration)
+    return None if folder is None else runtime(folder) / SOCKET
+
+
+def state(configuration: Path) -> Path | None:
+    """Given the configuration, return the state folder it names; None where it cannot be read."""
     try:
         appliance = tomllib.loads(configuration.read_text(encoding="utf-8")).get("appliance", {})
-        return runtime(Path(appliance.get("state", STATE))) / SOCKET
+        return Path(appliance.get("state", STATE))
     except (OSError, UnicodeError, ValueError, AttributeError, TypeError):
         return None

@@ -13,7 +13,7 @@ import appliance
 PACKAGE = Path(appliance.__file__).parent
 
 RING = {"sources", "exports", "repositories", "mirrors", "hw", "web"}
-LAYERS = RING | {"cli", "config", "core", "engine", "system", "demo"}
+LAYERS = RING | {"cli", "config", "core", "engine", "system", "demo", "doctor"}
 MAY_IMPORT = {"core": set(), "engine": {"core"}, "system": {"core"}, "config": {"core"}} | {
     layer: {"core", "system"} for layer in RING
 }

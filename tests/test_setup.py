@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-_SETUP = ("Makefile", "image/setup.sh", "requirements.lock", "pyproject.toml")
+_SETUP = (
+    "Makefile",
+    "image/common.sh",
+    "image/setup.sh",
+    "requirements.lock",
+    "pyproject.toml",
+)
 
 
 @pytest.fixture
@@ -59,15 +65,15 @@ def _program(path: Path, script: str) -> Path:
 
 def test_make_alone_lists_the_targets():
     told = _make(ROOT).stdout
-    for target in ("run", "test", "lint", "bench", "install", "lock"):
+    for target in ("run", "test", "lint", "bench", "venv", "install", "uninstall", "lock"):
         assert re.search(rf"^  make {target} +\w", told, re.MULTILINE)
 
 
 def test_a_second_call_adds_less_than_five_seconds():
     if not (ROOT / ".venv" / "ready").exists():
-        pytest.skip("this environment was not made by `make install`")
+        pytest.skip("this environment was not made by `make venv`")
     began = time.monotonic()
-    assert _make(ROOT, "install").returncode == 0
+    assert _make(ROOT, "venv").returncode == 0
     assert time.monotonic() - began < 5
 
 
@@ -78,7 +84,7 @@ def test_without_network_a_sentence_says_so_and_no_traceback(fresh):
         "PIP_RETRIES": "0",
         "PIP_CONFIG_FILE": "/dev/null",
     }
-    told = _make(fresh, "install", **closed)
+    told = _make(fresh, "venv", **closed)
     assert told.returncode != 0
     assert "No connection to the package servers" in told.stderr
     assert "run the same command again" in told.stderr
@@ -88,7 +94,7 @@ def test_without_network_a_sentence_says_so_and_no_traceback(fresh):
 
 def test_an_old_python_is_told_from_a_new_one(fresh, tmp_path):
     old = _program(tmp_path / "python3", '[ "$1" = -V ] && echo Python 3.9.2; exit 1')
-    told = _make(fresh, "install", f"PYTHON={old}")
+    told = _make(fresh, "venv", f"PYTHON={old}")
     assert told.returncode != 0
     assert "Python 3.11 or newer" in told.stderr
     assert "Python 3.9.2" in told.stderr
@@ -96,7 +102,7 @@ def test_an_old_python_is_told_from_a_new_one(fresh, tmp_path):
 
 def test_another_system_is_told_which_packages_it_needs(fresh, tmp_path):
     path = _path_without(tmp_path, "apt-get", "dpkg-query")
-    told = _make(fresh, "install", PATH=path)
+    told = _make(fresh, "venv", PATH=path)
     assert told.returncode != 0
     assert "not Debian" in told.stderr
     assert "nginx-light" in told.stderr
@@ -106,7 +112,7 @@ def test_without_sudo_an_ordinary_user_is_told_what_to_ask_for(fresh, tmp_path):
     path = _path_without(tmp_path, "sudo", "id", "dpkg-query")
     _program(Path(path) / "id", "echo 1000")
     _program(Path(path) / "dpkg-query", "exit 1")
-    told = _make(fresh, "install", PATH=path)
+    told = _make(fresh, "venv", PATH=path)
     assert told.returncode != 0
     assert "apt-get install python3-venv" in told.stderr
 
@@ -116,7 +122,7 @@ def test_apt_that_fails_without_network_says_so(fresh, tmp_path):
     _program(Path(path) / "id", "echo 0")
     _program(Path(path) / "dpkg-query", "exit 1")
     _program(Path(path) / "apt-get", "echo E: Failed to fetch nginx; exit 100")
-    told = _make(fresh, "install", PATH=path)
+    told = _make(fresh, "venv", PATH=path)
     assert told.returncode != 0
     assert "No connection to the package servers" in told.stderr
 
@@ -129,7 +135,7 @@ def test_only_what_is_missing_is_asked_of_apt_with_sudo_when_not_root(fresh, tmp
     _program(Path(path) / "dpkg-query", missing)
     _program(Path(path) / "apt-get", f'echo "$@" >>"{asked}"; exit 0')
     _program(Path(path) / "sudo", f'echo sudo >>"{asked}"; exec "$@"')
-    _make(fresh, "install", "PYTHON=false", PATH=path)
+    _make(fresh, "venv", "PYTHON=false", PATH=path)
     assert asked.read_text().split("\n")[:4] == [
         "sudo",
         "-q update",
@@ -177,7 +183,7 @@ def test_every_program_that_the_tests_start_comes_with_a_package():
 def test_system_packages_are_named_in_one_place():
     named = [
         path.name
-        for path in (ROOT / "Makefile", ROOT / "image" / "setup.sh", ROOT / ".ci" / "run")
+        for path in (ROOT / "Makefile", *(ROOT / "image").glob("*.sh"), ROOT / ".ci" / "run")
         if "libacl1-dev" in path.read_text()
     ]
     assert named == ["Makefile"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .. import __version__, place
+from .. import __version__, identity, place
 from ..core import words
 from ..core.errors import ApplianceError, Cancelled, ConfigError
 from ..screen import complain
@@ -18,6 +18,10 @@ from ..screen import complain
 if TYPE_CHECKING:
     from ..box import Box
     from ..config import Settings
+
+_AS_ROOT = frozenset({"completion", "demo", "disk", "doctor", "panel", "recover"})
+"""What changes the machine itself, or nothing of the box's. All else is done as the user whom the
+box's state belongs to."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -115,6 +119,8 @@ def main(ctx: click.Context, config_path: str | None) -> None:
     Exit codes: 0 fine, 1 the work failed, 2 wrong use or configuration, 3 held or waiting.
     """
     ctx.obj = Office(config_path)
+    if ctx.invoked_subcommand not in _AS_ROOT:
+        identity.become_owner_of(place.state(ctx.obj.path))
 
 
 office = click.make_pass_decorator(Office)

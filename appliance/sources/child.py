@@ -87,7 +87,7 @@ class ChildSource:
 
     def _answer(self, request: bytes, watch: Watch) -> dict[str, Any]:
         answer: dict[str, Any] = {}
-        argv = [sys.executable, "-m", __package__]
+        argv = [sys.executable, "-P", "-m", __package__]  # -P: not from where somebody stands
         try:
             with process.started(argv, stdin=request, limits=self._limits, watch=watch) as child:
                 for line in _lines(child):

@@ -259,8 +259,12 @@ def _bare_environment() -> dict[str, str]:
 
 
 def _dying_with_us(argv: Sequence[str]) -> list[str]:
-    """Have the kernel end the program when we are killed: no orphan keeps a lock."""
-    setpriv = shutil.which("setpriv")
+    """Have the kernel end the program when we are killed: no orphan keeps a lock.
+
+    Of a service of systemd's nothing outlives its main process anyway, and setpriv would fail
+    there: it sets capabilities, which the worker's sandbox forbids to everybody.
+    """
+    setpriv = None if "NOTIFY_SOCKET" in os.environ else shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--", *argv] if setpriv else list(argv)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import ConfigError, Problem
 from .files import disk_errors, write_durably
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_FOLDER = "secret"  # LoadCredential=secret:/etc/appliance/credentials
 _READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -67,12 +69,16 @@ class Secrets:
     def _find(self, name: str) -> Path | None:
         _check(name)
         try:
-            for folder in filter(None, (self._credentials, self._directory)):
-                if (folder / name).is_file():
-                    return folder / name
+            return next((path for path in self._places(name) if path.is_file()), None)
         except PermissionError:
             raise _problem(name, "lies in a folder that this user may not enter.") from None
-        return None
+
+    def _places(self, name: str) -> Iterator[Path]:
+        """Systemd gives each file of a whole folder the name that our unit has for the folder."""
+        if self._credentials is not None:
+            yield self._credentials / name
+            yield self._credentials / f"{_FOLDER}_{name}"
+        yield self._directory / name
 
 
 def credentials_directory() -> Path | None:

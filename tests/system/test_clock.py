@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,12 +12,18 @@ from pathlib import Path
 import pytest
 
 from appliance.core.ports import Clock
-from appliance.system.clock import SystemClock, kernel_synchronised, rtc_agrees
+from appliance.system import clock
+from appliance.system.clock import (
+    SystemClock,
+    kernel_synchronised,
+    rtc_agrees,
+    timedated_says,
+)
 
 
 def test_now_is_aware_and_utc() -> None:
-    clock: Clock = SystemClock()
-    now = clock.now()
+    here: Clock = SystemClock()
+    now = here.now()
     assert now.utcoffset() == timedelta()
     assert abs(now.timestamp() - time.time()) < 5
 
@@ -76,3 +83,33 @@ def test_a_hardware_clock_counts_while_it_agrees(
 
 def test_without_a_hardware_clock_there_is_none_to_agree(tmp_path: Path) -> None:
     assert not rtc_agrees(tmp_path / "rtc0", time.time())
+
+
+def test_where_the_kernel_may_not_be_asked_systemd_is_but_once_a_minute(monkeypatch) -> None:
+    monkeypatch.setattr(clock, "_TIMESYNC_MARK", Path("/nowhere"))
+    monkeypatch.setattr(clock, "_RTC", Path("/nowhere"))
+    answers = iter([False, True])
+    caged = SystemClock(kernel=lambda: None, ask=lambda: next(answers))
+    times = iter([0.0, 0.0, 59.0, 60.0, 60.0])
+    monkeypatch.setattr(caged, "monotonic", lambda: next(times))
+
+    assert [caged.is_synchronised() for _ in range(3)] == [False, False, True]
+
+
+def test_a_kernel_that_says_no_is_not_overruled(monkeypatch) -> None:
+    monkeypatch.setattr(clock, "_TIMESYNC_MARK", Path("/nowhere"))
+    monkeypatch.setattr(clock, "_RTC", Path("/nowhere"))
+
+    assert not SystemClock(kernel=lambda: False, ask=lambda: True).is_synchronised()
+
+
+@pytest.mark.parametrize(("said", "is_set"), [("yes", True), ("no", False), ("", False)])
+def test_systemds_answer_is_understood(monkeypatch, tmp_path, said: str, is_set: bool) -> None:
+    program = tmp_path / "timedatectl"
+    program.write_text(
+        f'#!/bin/sh\n[ "$*" = "show --property=NTPSynchronized --value" ] && echo {said}\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    assert timedated_says() is is_set

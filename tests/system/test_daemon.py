@@ -3,6 +3,7 @@
 import contextlib
 import re
 import signal
+import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -302,3 +303,29 @@ def test_a_broken_configuration_is_refused_and_the_old_one_goes_on(office, inbox
 
 def sources_of(client):
     return [one["source"] for one in client.status()["sources"]]
+
+
+def test_D14_systemd_hears_that_it_is_ready_lives_and_stops_but_not_of_a_new_configuration(
+    office, inbox, monkeypatch
+):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(office.folder / "notify"))
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", systemd.getsockname())
+        monkeypatch.setenv("WATCHDOG_USEC", "120000000")
+        with serving(office) as (process, client):
+            assert heard(systemd).startswith("READY=1\nSTATUS=")
+            assert heard(systemd) == "WATCHDOG=1"
+            assert client.reload() in {"now", "after what runs"}
+            said = [heard(systemd)]
+            while not said[-1].startswith("READY=1"):
+                said.append(heard(systemd))
+            assert set(said[:-1]) <= {"WATCHDOG=1"}
+            process.terminate()
+            while (word := heard(systemd)) == "WATCHDOG=1":
+                pass
+            assert word == "STOPPING=1"
+
+
+def heard(systemd):
+    return systemd.recv(4096).decode()

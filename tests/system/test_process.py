@@ -123,3 +123,11 @@ def test_a_program_dies_with_us_when_we_are_killed(tmp_path):
 def test_a_missing_program_is_a_sentence():
     with pytest.raises(ToolFailed, match="no-such-program is not installed"):
         process.find("no-such-program")
+
+
+def test_a_service_of_systemds_starts_programs_without_setpriv(monkeypatch):
+    """Its sandbox forbids what setpriv does; systemd itself ends what is left of the group."""
+    monkeypatch.setattr(process.shutil, "which", lambda name, **_: "/nowhere/setpriv")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+
+    assert sh("echo here") == (process.Result(0, ""), ["here"])

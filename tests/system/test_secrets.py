@@ -123,3 +123,17 @@ def test_a_folder_that_may_not_be_entered_is_a_sentence(
     monkeypatch.setattr(Path, "is_file", refuse)
     with pytest.raises(ConfigError, match="may not enter"):
         Secrets(folder).get("a")
+
+
+def test_a_folder_of_credentials_is_known_by_the_name_that_our_unit_gives_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    unit = Path(__file__).parents[2] / "systemd/etc/systemd/system/appliance-worker.service"
+    (line,) = [x for x in unit.read_text().splitlines() if x.startswith("LoadCredential=")]
+    prefix, _, path = line.removeprefix("LoadCredential=").partition(":")
+    assert path == "/etc/appliance/credentials"
+
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / f"{prefix}_crm").write_text("theirs\n")  # systemd.exec(5), LoadCredential=
+    assert Secrets(folder, credentials).get("crm") == "theirs"
