@@ -335,6 +335,7 @@ def source_settings(source: SftpSource | HttpSource | InboxSource, box: Box) -> 
             "path": str(source.path),
             "pick": source.pick,
             "stable_for_seconds": source.stable_for.total_seconds(),
+            "keep_done_seconds": source.keep_done.total_seconds(),
         }
     common |= {
         "idle_seconds": source.limits.idle.total_seconds(),
