@@ -1,0 +1,1 @@
+"""The box itself: disks, lamps and button, power, the health of its parts."""
