@@ -6,12 +6,14 @@ disk is asked for its health once a day and only while it is plugged in for a Ru
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 
 from .core import room, smart, vitals
+from .core.errors import ApplianceError
 from .core.ports import Clock, Ledger
 from .core.vitals import Power, Vital
 from .engine import observations
@@ -24,6 +26,7 @@ from .hw.smart import SmartReader
 READ_EVERY = timedelta(minutes=1)
 ASK_DISKS_EVERY = timedelta(hours=20)
 """So that a Run a day asks each day, whatever the minute it begins."""
+_log = logging.getLogger(__name__)
 
 
 class Vitals:
@@ -78,16 +81,28 @@ class Vitals:
         """Given a repository's disk that is mounted for a Run, its device (`sda`) and how full it
         is, remember how full it is today and how it says that it is.
 
-        At most once a day each. Nothing is raised that would end a Run.
+        The disk is asked once a day at most. Nothing is raised: this ends no Run.
         """
-        now = self._clock.now()
-        if trusts(self._ledger, self._clock):
-            observations.record_room(self._ledger, name, now.date(), used_bytes, size_bytes)
-        if self._is_time_to_ask(name):
-            self._asked[name] = self._clock.monotonic()
-            observations.note_smart(self._ledger, name, self._reader.read(device, now))
+        try:
+            self._note_room(name, used_bytes, size_bytes)
+            self._ask(name, device)
+        except ApplianceError as error:
+            _log.warning("disk=%s its health could not be noted: %s", name, error.message)
         with self._lock:
             self._read = None
+
+    def _note_room(self, name: str, used_bytes: int, size_bytes: int) -> None:
+        if trusts(self._ledger, self._clock):
+            today = self._clock.now().date()
+            observations.record_room(self._ledger, name, today, used_bytes, size_bytes)
+
+    def _ask(self, name: str, device: str) -> None:
+        if self._is_time_to_ask(name):
+            self._asked[name] = self._clock.monotonic()
+            answer = self._reader.read(device, self._clock.now())
+            if answer.why:
+                _log.info("disk=%s device=%s tells no health: %s", name, device, answer.why)
+            observations.note_smart(self._ledger, name, answer)
 
     def _is_time_to_ask(self, name: str) -> bool:
         every = ASK_DISKS_EVERY

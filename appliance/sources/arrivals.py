@@ -262,6 +262,8 @@ class _Folder(FileSystemEventHandler):
 
 def _started() -> InotifyObserver:
     """Return watchdog's observer, which tells a file that was made from one that was moved in."""
+    # It calls it an error when a watch ends while its thread waits, which is how one ends.
+    logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)
     observer = InotifyObserver(generate_full_events=True)
     observer.start()
     return observer

@@ -16,6 +16,8 @@ from time import monotonic
 
 import pytest
 
+from appliance.box import Box
+from appliance.config import load
 from appliance.sources import arrivals as module
 from appliance.sources.arrivals import Arrivals
 from appliance.sources.inbox import InboxSettings
@@ -422,6 +424,40 @@ def test_two_inboxes_are_told_apart_and_none_at_all_is_no_trouble(tmp_path):
     stop.set()
     thread.join(SOON)
     assert not thread.is_alive()
+
+
+def test_the_end_is_no_error_in_the_log(folder, caplog):
+    for _ in range(20):
+        with running(folder, stable_for_seconds=0.1):
+            pass
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
+def test_the_configuration_says_which_folders_are_watched_and_how(tmp_path):
+    config = tmp_path / "appliance.toml"
+    config.write_text(
+        f"""
+        [appliance]
+        state = '{tmp_path}/state'
+        [[source]]
+        name = "hand"
+        type = "inbox"
+        path = '{tmp_path}/inbox'
+        stable_for = "7s"
+        keep_done = "90d"
+        [[source]]
+        name = "site"
+        type = "http"
+        url = "https://crm.example.org/export.zip"
+        [[repository]]
+        name = "disk-a"
+        path = '{tmp_path}/disk'
+        passphrase = "${{secret:disk-a}}"
+        """
+    )
+    ((name, watched),) = Box(load(config)).inboxes.items()
+    assert (name, watched.path) == ("hand", f"{tmp_path}/inbox")
+    assert (watched.stable_for_seconds, watched.keep_done_seconds) == (7, 90 * 86400)
 
 
 def test_C6_hostile_names_end_nothing(looked, folder):

@@ -233,6 +233,8 @@ def test_a_cancelled_child_ends_within_a_second(stage):
                 connection.recv(100)  # the child is up and talking
                 cancelled_at.append(monotonic())
                 watch.cancel.set()
+                while connection.recv(100):  # hung up on, it would end by itself
+                    pass
 
         thread = threading.Thread(target=cancel)
         thread.start()
@@ -251,7 +253,8 @@ def test_an_inbox_is_pulled_by_a_child_and_settled(tmp_path, stage):
     source = ChildSource("hand", "inbox", settings, Limits())
     export = source.pull(stage, AT, (), Watch())
     source.settle(export)
-    assert [path.name for path in (folder / inbox.DONE).iterdir()] == ["a.csv"]
+    assert (folder / inbox.DONE / "a.csv").read_text() == "x"
+    assert not (folder / "a.csv").exists()
     assert source.pull(stage, AT, (), Watch()).files == ()
 
 
