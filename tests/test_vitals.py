@@ -10,6 +10,7 @@ import pytest
 
 from appliance.core import vitals as core
 from appliance.core.errors import DiskFull
+from appliance.core.signals import Reason
 from appliance.core.smart import Answer, Smart
 from appliance.core.vitals import Condition, Vital
 from appliance.engine import observations
@@ -109,7 +110,7 @@ def test_D1_under_voltage_is_seen_at_once_and_told_within_a_minute(box):
     assert box.told("power").state is Condition.OK
     box.clock.forward(MINUTE)
     assert box.told("power").state is Condition.LOOK
-    assert core.reasons(box.vitals.read()) == ("power",)
+    assert core.reasons(box.vitals.read()) == (Reason.POWER,)
 
 
 def test_who_asks_often_reads_the_machine_once_a_minute(box):
@@ -156,7 +157,7 @@ def test_what_a_disk_says_is_told_at_once_and_stays_known_when_it_is_away(box):
     assert "3 spots that it cannot read" in box.told("disk-a: health").sentence
     box.vitals = box.begun()
     assert box.told("disk-a: health").state is Condition.LOOK
-    assert core.reasons(box.vitals.read()) == ("disk",)
+    assert core.reasons(box.vitals.read()) == (Reason.DISK,)
 
 
 def test_D11_a_case_that_tells_nothing_is_shown_and_not_called_well(box):
@@ -172,7 +173,7 @@ def test_the_room_that_is_left_is_known_after_two_weeks_of_runs(box):
         box.vitals.disk_is_here("disk-a", "sda", (number + 1) * 10 * GB, 360 * GB)
         box.clock.forward(DAY)
     assert "room for about 3 weeks" in box.told("disk-a: room").sentence
-    assert core.reasons(box.vitals.read()) == ("full",)
+    assert core.reasons(box.vitals.read()) == (Reason.FULL,)
     assert observations.weeks_left(box.ledger, "disk-a") == 3
 
 

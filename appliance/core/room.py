@@ -8,6 +8,7 @@ from datetime import date
 from itertools import combinations
 from statistics import median
 
+from .signals import Reason
 from .vitals import Condition, Vital
 from .words import plural, size
 
@@ -72,11 +73,11 @@ def room(name: str, series: Sequence[Filled]) -> Vital:
     last, weeks = _ordered(series)[-1], weeks_left(series)
     left = f"{size(last.free_bytes)} free"
     if _is_nearly_full(last):
-        return Vital(title, Condition.LOOK, f"{name} is nearly full ({left}).", _TODO, "full")
+        return Vital(title, Condition.LOOK, f"{name} is nearly full ({left}).", _TODO, Reason.FULL)
     if weeks is not None and weeks < SOON_WEEKS:
         how = f"about {plural(weeks, 'week')}" if weeks else "less than a week"
         sentence = f"{name} has room for {how} at the present growth ({left})."
-        return Vital(title, Condition.LOOK, sentence, _TODO, "full")
+        return Vital(title, Condition.LOOK, sentence, _TODO, Reason.FULL)
     return Vital(title, Condition.OK, f"{name} has room {_for_how_long(series, weeks)} ({left}).")
 
 

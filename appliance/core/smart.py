@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .signals import Reason
 from .vitals import Condition, Vital
 from .words import age, plural
 
@@ -79,7 +80,7 @@ def health(
         return Vital(title, Condition.UNKNOWN, f"{name} sleeps and could not be asked yet.")
     when = _when(newest, told, now)
     if trouble := _trouble(told, before):
-        return Vital(title, Condition.LOOK, f"{name} {trouble}{when}.", _REPLACE_TODO, "disk")
+        return Vital(title, Condition.LOOK, f"{name} {trouble}{when}.", _REPLACE_TODO, Reason.DISK)
     if _is_hot(told) and newest is told:
         sentence = f"{name} is too hot ({told.temperature_celsius} °C)."
         return Vital(title, Condition.LOOK, sentence, "Give it air, and no sun and no heater.")

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from .signals import Reason
 from .words import plural, size
 
 HOT_CELSIUS = 80.0
@@ -48,8 +49,8 @@ class Vital:
     sentence: str
     todo: str = ""
     """What a person can do; something unknown has it only where that matters."""
-    reason: str = ""
-    """The `core.signals.Reason` for which the lamp PLEASE LOOK stands for it, if it does."""
+    reason: Reason | None = None
+    """Why the lamp PLEASE LOOK is on for it, if it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def power(found: Power) -> Vital:
     if found.low_now:
         sentence = "The power supply is too weak: the voltage is too low at this moment."
         todo = f"{_POWER_TODO} Backups wait until the voltage is right."
-        return Vital("power", Condition.LOOK, sentence, todo, "power")
+        return Vital("power", Condition.LOOK, sentence, todo, Reason.POWER)
     if found.low_before:
         sentence = "The voltage was too low at times since the box was switched on."
         return Vital("power", Condition.LOOK, sentence, _POWER_TODO)
@@ -126,7 +127,7 @@ def temperature(celsius: float | None, found: Power) -> Vital:
     if too_hot or (believable and celsius is not None and celsius >= HOT_CELSIUS):
         sentence = f"The box is too hot ({how}) and has to work slower."
         todo = "Give it air: nothing on top of it, no sun and no heater; look whether a fan stands."
-        return Vital("temperature", Condition.LOOK, sentence, todo)
+        return Vital("temperature", Condition.LOOK, sentence, todo, Reason.FAULT)
     if not believable:
         sentence = "This machine does not tell its temperature."
         return Vital("temperature", Condition.UNKNOWN, sentence)
@@ -142,7 +143,7 @@ def clock(*, trusted: bool) -> Vital:
         Condition.LOOK,
         "The clock is not set: backups go on, but nothing old is let go.",
         "Connect the box to the internet so that it can set its clock.",
-        "clock",
+        Reason.CLOCK,
     )
 
 
@@ -166,14 +167,14 @@ def system_disk(found: SystemDisk | None) -> Vital:
         return Vital(name, Condition.UNKNOWN, "The system's own disk cannot be looked at.")
     if found.errors > 0:
         sentence = f"The system's own disk had {plural(found.errors, 'error')}."
-        return Vital(name, Condition.LOOK, sentence, _CARD_TODO, "disk")
+        return Vital(name, Condition.LOOK, sentence, _CARD_TODO, Reason.FAULT)
     share = found.free_bytes / found.size_bytes
     full = found.free_bytes < _LEAST_ROOM_BYTES and share < _LEAST_ROOM_SHARE
     left = f"{size(max(found.free_bytes, 0))} of {size(found.size_bytes)}"
     if full or found.free_files_share < _LEAST_FILES_SHARE:
         sentence = f"The system's own disk is nearly full ({left} left)."
         todo = "Remove what is not the box's own from it, or use a larger card."
-        return Vital(name, Condition.LOOK, sentence, todo, "full")
+        return Vital(name, Condition.LOOK, sentence, todo, Reason.FULL)
     return Vital(name, Condition.OK, f"The system's own disk has room ({left} left).")
 
 
@@ -181,7 +182,9 @@ def card(found: Card) -> Vital:
     """Given what a memory card tells of itself, judge how worn it is."""
     used, spare = found.life_used_percent, found.spare_blocks
     if (spare or 0) >= 3 or (used or 0) > 100:
-        return Vital("card", Condition.LOOK, "The memory card is worn out.", _CARD_TODO, "disk")
+        return Vital(
+            "card", Condition.LOOK, "The memory card is worn out.", _CARD_TODO, Reason.FAULT
+        )
     if spare == 2 or (used or 0) > 90:
         sentence = "The memory card is nearly worn out."
         return Vital("card", Condition.LOOK, sentence, _CARD_TODO)
@@ -199,19 +202,20 @@ def restarts(starts: Sequence[datetime], now: datetime) -> Vital:
         return Vital("restarts", Condition.OK, "The box runs without being interrupted.")
     sentence = f"The box was switched on {lately} times since yesterday."
     todo = "If nobody did that, look whether the plug sits tight and the supply is strong enough."
-    return Vital("restarts", Condition.LOOK, sentence, todo, "power")
+    return Vital("restarts", Condition.LOOK, sentence, todo, Reason.POWER)
 
 
 def as_json(vital: Vital) -> dict[str, str]:
     """Return a vital as plain JSON values, for `status`."""
     facts = {"name": vital.name, "state": str(vital.state), "sentence": vital.sentence}
-    return facts | {"todo": vital.todo, "reason": vital.reason}
+    return facts | {"todo": vital.todo, "reason": str(vital.reason or "")}
 
 
 def from_json(said: Mapping[str, Any]) -> Vital:
     """Given what `as_json` made, return the vital."""
-    words = {key: str(said.get(key, "")) for key in ("name", "sentence", "todo", "reason")}
-    return Vital(state=Condition(said["state"]), **words)
+    reason = Reason(said["reason"]) if said.get("reason") else None
+    state = Condition(said["state"])
+    return Vital(said["name"], state, said["sentence"], said["todo"], reason)
 
 
 def lines(vitals: Iterable[Vital], *, everything: bool = False) -> list[str]:
@@ -226,7 +230,7 @@ def lines(vitals: Iterable[Vital], *, everything: bool = False) -> list[str]:
     return shown
 
 
-def reasons(vitals: Iterable[Vital]) -> tuple[str, ...]:
+def reasons(vitals: Iterable[Vital]) -> tuple[Reason, ...]:
     """Return for what the lamp PLEASE LOOK stands because of these, each once."""
     looked = [each.reason for each in vitals if each.state is Condition.LOOK and each.reason]
     return tuple(dict.fromkeys(looked))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.room import Filled, growth, room, weeks_left
+from appliance.core.signals import Reason
 from appliance.core.vitals import Condition
 
 GB = 10**9
@@ -51,7 +52,7 @@ def test_how_long_the_room_lasts(series, weeks, state, words):
     vital = room("disk-a", series)
     assert vital.state is state
     assert words in vital.sentence
-    assert vital.reason == ("full" if state is Condition.LOOK else "")
+    assert vital.reason == (Reason.FULL if state is Condition.LOOK else None)
     assert "-1" not in vital.sentence
     assert vital.name == "disk-a: room"
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core import vitals
+from appliance.core.signals import Reason
 from appliance.core.vitals import Card, Condition, Memory, Power, SystemDisk, Vital
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -19,14 +20,14 @@ GB, MB = 10**9, 10**6
 @pytest.mark.parametrize(
     ("mask", "state", "words", "reason"),
     [
-        (0x0, OK, "strong enough", ""),
-        (0x50005, LOOK, "too low at this moment", "power"),
-        (0x1, LOOK, "too low at this moment", "power"),
-        (0x50000, LOOK, "at times since", ""),
-        (0x10000, LOOK, "at times since", ""),
-        (0x80008, OK, "strong enough", ""),  # the soft limit of a Pi 3B+: warm, not weak
-        (0xE0008, OK, "strong enough", ""),
-        (0x20002, OK, "strong enough", ""),
+        (0x0, OK, "strong enough", None),
+        (0x50005, LOOK, "too low at this moment", Reason.POWER),
+        (0x1, LOOK, "too low at this moment", Reason.POWER),
+        (0x50000, LOOK, "at times since", None),
+        (0x10000, LOOK, "at times since", None),
+        (0x80008, OK, "strong enough", None),  # the soft limit of a Pi 3B+: warm, not weak
+        (0xE0008, OK, "strong enough", None),
+        (0x20002, OK, "strong enough", None),
     ],
 )
 def test_D1_what_the_firmware_says_of_the_supply(mask, state, words, reason):
@@ -38,7 +39,7 @@ def test_D1_what_the_firmware_says_of_the_supply(mask, state, words, reason):
 
 def test_D1_a_machine_that_says_nothing_of_its_supply_is_not_called_well():
     vital = vitals.power(Power())
-    assert (vital.state, vital.todo, vital.reason) == (UNKNOWN, "", "")
+    assert (vital.state, vital.todo, vital.reason) == (UNKNOWN, "", None)
     assert vitals.power(Power(low_now=False)).state is OK
 
 
@@ -61,13 +62,14 @@ def test_D1_a_machine_that_says_nothing_of_its_supply_is_not_called_well():
 def test_how_warm_the_box_is(celsius, mask, state, words):
     vital = vitals.temperature(celsius, vitals.power_of(mask))
     assert vital.state is state
+    assert vital.reason is (Reason.FAULT if state is LOOK else None)
     assert words in vital.sentence
 
 
 def test_whether_the_clock_is_right():
     assert vitals.clock(trusted=True).state is OK
     doubtful = vitals.clock(trusted=False)
-    assert (doubtful.state, doubtful.reason) == (LOOK, "clock")
+    assert (doubtful.state, doubtful.reason) == (LOOK, Reason.CLOCK)
     assert "internet" in doubtful.todo
 
 
@@ -90,16 +92,16 @@ def test_whether_there_is_memory(total, available, state):
 @pytest.mark.parametrize(
     ("disk", "state", "reason"),
     [
-        (SystemDisk(20 * GB, 32 * GB), OK, ""),
-        (SystemDisk(2 * GB, 32 * GB), OK, ""),
-        (SystemDisk(900 * MB, 8 * GB), OK, ""),  # still a ninth of a small card
-        (SystemDisk(700 * MB, 8 * GB), LOOK, "full"),
-        (SystemDisk(0, 8 * GB), LOOK, "full"),
-        (SystemDisk(-5, 8 * GB), LOOK, "full"),
-        (SystemDisk(20 * GB, 32 * GB, free_files_share=0.01), LOOK, "full"),
-        (SystemDisk(20 * GB, 32 * GB, errors=3), LOOK, "disk"),
-        (SystemDisk(0, 0), UNKNOWN, ""),
-        (None, UNKNOWN, ""),
+        (SystemDisk(20 * GB, 32 * GB), OK, None),
+        (SystemDisk(2 * GB, 32 * GB), OK, None),
+        (SystemDisk(900 * MB, 8 * GB), OK, None),  # still a ninth of a small card
+        (SystemDisk(700 * MB, 8 * GB), LOOK, Reason.FULL),
+        (SystemDisk(0, 8 * GB), LOOK, Reason.FULL),
+        (SystemDisk(-5, 8 * GB), LOOK, Reason.FULL),
+        (SystemDisk(20 * GB, 32 * GB, free_files_share=0.01), LOOK, Reason.FULL),
+        (SystemDisk(20 * GB, 32 * GB, errors=3), LOOK, Reason.FAULT),
+        (SystemDisk(0, 0), UNKNOWN, None),
+        (None, UNKNOWN, None),
     ],
 )
 def test_how_the_systems_own_disk_is(disk, state, reason):
@@ -145,10 +147,10 @@ def test_a_box_that_is_switched_on_again_and_again(hours_ago, state):
 
 SHOWN = (
     Vital("a", OK, "All is well."),
-    Vital("b", LOOK, "Something is wrong.", "Do this.", "power"),
+    Vital("b", LOOK, "Something is wrong.", "Do this.", Reason.POWER),
     Vital("c", UNKNOWN, "Nobody knows, and nobody minds."),
     Vital("d", UNKNOWN, "Nobody knows.", "Think of it."),
-    Vital("e", LOOK, "Something else is wrong.", "", "power"),
+    Vital("e", LOOK, "Something else is wrong.", "", Reason.POWER),
 )
 
 
@@ -159,10 +161,19 @@ def test_what_is_shown_is_what_matters_unless_all_is_wanted():
         "Something else is wrong.",
     ]
     assert len(vitals.lines(SHOWN, everything=True)) == 5
-    assert vitals.reasons(SHOWN) == ("power",)
+    assert vitals.reasons(SHOWN) == (Reason.POWER,)
 
 
-@given(st.builds(Vital, st.text(), st.sampled_from(Condition), st.text(), st.text(), st.text()))
+@given(
+    st.builds(
+        Vital,
+        st.text(),
+        st.sampled_from(Condition),
+        st.text(),
+        st.text(),
+        st.none() | st.sampled_from(Reason),
+    )
+)
 def test_a_vital_survives_the_socket(vital):
     assert vitals.from_json(vitals.as_json(vital)) == vital
     assert {"name", "state", "sentence", "todo"} <= set(vitals.as_json(vital))

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.core.errors import ToolFailed
+from appliance.core.signals import Reason
 from appliance.core.smart import Answer, Smart, health
 from appliance.core.vitals import Condition
 from appliance.hw.smart import SmartReader, parse, start_unit
@@ -169,7 +170,7 @@ def test_new_bad_spots_are_told_even_where_they_are_few():
     more = parse(reports.said(reports.ata(reallocated=4)), "sda", NOW)
     assert health("disk-a", same, same, before, NOW).state is OK
     vital = health("disk-a", more, more, before, NOW)
-    assert (vital.state, vital.reason) == (LOOK, "disk")
+    assert (vital.state, vital.reason) == (LOOK, Reason.DISK)
     assert "new bad spots (4 by now)" in vital.sentence
 
 
