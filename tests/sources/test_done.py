@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -179,6 +182,35 @@ def test_a_power_cut_after_the_list_was_written_loses_and_removes_nothing(folder
     assert there(folder) == ["a.csv"]
     tidy(folder, NOW)
     assert tidy(folder, NOW + KEEP) == ("a.csv",)
+
+
+PUT_AWAY = """
+import os, sys
+from appliance.sources import done
+folder = os.open(sys.argv[1], os.O_RDONLY)
+done.put_away(folder, [os.fsencode(name) for name in os.listdir(folder)])
+"""
+
+
+@pytest.mark.parametrize("moved", [0, 1, 500])
+def test_a_kill_in_the_middle_of_it_loses_nothing_and_the_next_run_goes_on(folder, moved):
+    names = {f"{number}.csv" for number in range(2000)}
+    for name in names:
+        (folder / name).write_text(name)
+    child = subprocess.Popen([sys.executable, "-c", PUT_AWAY, folder])
+    limit = monotonic() + 60
+    while monotonic() < limit and child.poll() is None:
+        if (folder / "done" / ".archived").exists() and len(there(folder)) >= moved:
+            break
+    child.kill()
+    child.wait()
+    left = {path.name for path in folder.glob("*.csv")}
+    assert left | set(there(folder)) == names
+    assert not left & set(there(folder))
+    with inbox._opened(settings(folder)) as opened:
+        done.put_away(opened, [name.encode() for name in left])
+    tidy(folder, NOW)
+    assert set(tidy(folder, NOW + KEEP)) == names
 
 
 def test_a_file_that_cannot_be_removed_stays_listed(folder, monkeypatch):
