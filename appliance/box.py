@@ -36,6 +36,7 @@ from .mirrors.rclone import RcloneMirror
 from .repositories.borg import BorgRepository
 from .repositories.on_disk import RepositoryOnDisk
 from .sources.child import ChildSource
+from .sources.inbox import InboxSettings
 from .system.clock import SystemClock
 from .system.files import make_private
 from .system.ledger import SqliteLedger
@@ -95,6 +96,15 @@ class Box:
     def sources(self) -> Mapping[str, ConfiguredSource]:
         """Every source by name."""
         return {each.name: ConfiguredSource(each, self) for each in self.settings.source}
+
+    @cached_property
+    def inboxes(self) -> Mapping[str, InboxSettings]:
+        """The folders that somebody saves exports into, by the source's name."""
+        return {
+            each.name: InboxSettings(**source_settings(each, self))  # type: ignore[arg-type] # as JSON
+            for each in self.settings.source
+            if isinstance(each, InboxSource)
+        }
 
     @cached_property
     def kit(self) -> Kit:
@@ -335,6 +345,7 @@ def source_settings(source: SftpSource | HttpSource | InboxSource, box: Box) -> 
             "path": str(source.path),
             "pick": source.pick,
             "stable_for_seconds": source.stable_for.total_seconds(),
+            "keep_done_seconds": source.keep_done.total_seconds(),
         }
     common |= {
         "idle_seconds": source.limits.idle.total_seconds(),

@@ -29,7 +29,7 @@ DOORS = {
     "tomllib": {"config/", "place.py", "sources/recipe.py"},
     "gpiozero": {"hw/panel.py"},
     "pyudev": {"hw/disks.py"},
-    "watchdog": {"sources/inbox.py", "config/"},
+    "watchdog": {"sources/arrivals.py", "config/"},
     "flask": {"web/"},
     "backports.zstd": {"exports/"},
     "compression.zstd": {"exports/"},

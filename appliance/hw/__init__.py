@@ -1,1 +1,1 @@
-"""The box's own hardware: lamps and button, disks."""
+"""The box itself: disks, lamps and button, power, the health of its parts."""

@@ -6,21 +6,23 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 
 from ..core.errors import ExportNotReady, ExportUnsafe, SourceUnreachable
 from ..core.model import Export, ExportFile, SeenFile
 from ..core.ports import Watch
+from . import done
 from .landing import Landing, clean_name, distinct_name
 from .picking import Entry, instant, is_candidate, newest_of, wait_until_still
+from .writers import is_being_written
 
-DONE = "done"
+DONE = done.DONE
 _BLOCK_BYTES = 1 << 20
 _PUT_AGAIN = "Check that the box may read the file, or put it into the inbox again."
+_STILL_WRITTEN = "It is fetched by itself as soon as the program that writes it has closed it."
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -34,6 +36,8 @@ class InboxSettings:
     stable_for_seconds: float = 120.0
     max_bytes: int = 1 << 40
     reserve_bytes: int = 1 << 30
+    keep_done_seconds: float = 30 * 86400.0
+    """How long what was archived stays in `done/`."""
 
 
 def pull(
@@ -42,10 +46,11 @@ def pull(
     """Given an empty folder, copy what lies whole and still in the inbox into it.
 
     Where nothing is there the Export has no files: an inbox that nobody feeds cannot say that
-    the newest backup is still all there is. What still grows is left for the next Run. Raise
-    SourceUnreachable where the folder is missing, ExportNotReady where all of it grows or
-    changed meanwhile, ExportUnsafe, DiskFull or Cancelled. `seen` does not matter here: somebody
-    who saves the same export twice wants it kept.
+    the newest backup is still all there is. What still grows, is still held open by who writes
+    it, or is empty is left for the next Run. Raise SourceUnreachable where the folder is missing,
+    ExportNotReady where all of it is so or changed meanwhile, ExportUnsafe, DiskFull or
+    Cancelled. `seen` does not matter here: somebody who saves the same export twice wants it
+    kept.
     """
     del seen
     with _opened(settings) as folder:
@@ -58,11 +63,10 @@ def pull(
         )
         if not chosen:
             return Export(settings.name, (), pulled_at)
-        if not any(entry.size_bytes for entry in chosen):
-            raise ExportNotReady("What lies in the inbox is empty.", hint=_PUT_AGAIN)
+        whole = _whole(folder, chosen)
         landing = Landing(into, settings.max_bytes, settings.reserve_bytes, watch)
-        landing.expect(sum(entry.size_bytes for entry in chosen))
-        for entry in chosen:
+        landing.expect(sum(entry.size_bytes for entry in whole))
+        for entry in whole:
             _copy(folder, entry, landing)
     return Export(settings.name, landing.files, pulled_at)
 
@@ -74,11 +78,39 @@ def settle(settings: InboxSettings, export: Export) -> None:
     gone.
     """
     with _opened(settings) as folder:
-        entries = tuple(_entries(folder, settings))
-        for file in export.files:
-            entry = _archived(folder, entries, file)
-            if entry:
-                _move(folder, entry.raw)
+        entries: dict[str, list[Entry]] = {}
+        for entry in _entries(folder, settings):
+            entries.setdefault(entry.name, []).append(entry)
+        found = (_archived(folder, entries.get(file.name, ()), file) for file in export.files)
+        done.put_away(folder, [entry.raw for entry in found if entry])
+
+
+def tidy(settings: InboxSettings, now: datetime, *, clock_trusted: bool) -> tuple[str, ...]:
+    """Remove from `done/` what `settle` put there longer than `keep_done_seconds` ago; return the
+    names. Meant for once a day.
+
+    It counts from the first call that found the file there. Nothing is removed while the clock is
+    in doubt, nor what somebody changed since or put there themselves. An inbox that is away is
+    left for the next day.
+    """
+    if not clock_trusted:
+        return ()
+    try:
+        with _opened(settings) as folder:
+            return done.remove_old(folder, now, timedelta(seconds=settings.keep_done_seconds))
+    except SourceUnreachable:
+        return ()
+
+
+def _whole(folder: int, still: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Of what holds still return what has something in it and is not held open by a writer."""
+    filled = [entry for entry in still if entry.size_bytes]
+    if not filled:
+        raise ExportNotReady("What lies in the inbox is empty.", hint=_PUT_AGAIN)
+    whole = tuple(entry for entry in filled if not is_being_written(folder, entry.raw))
+    if not whole:
+        raise ExportNotReady(f"{filled[-1].name} is still being written.", hint=_STILL_WRITTEN)
+    return whole
 
 
 @contextmanager
@@ -149,6 +181,8 @@ def _copy(folder: int, entry: Entry, landing: Landing) -> None:
             _must_be(entry, os.fstat(descriptor))
             if writer.size_bytes != entry.size_bytes:
                 raise ExportUnsafe(f"{entry.name} could not be read whole.")
+            if is_being_written(folder, entry.raw):
+                raise ExportNotReady(f"{entry.name} was opened again while it was being copied.")
 
 
 def _must_be(entry: Entry, found: os.stat_result) -> None:
@@ -158,10 +192,11 @@ def _must_be(entry: Entry, found: os.stat_result) -> None:
 
 
 def _archived(folder: int, entries: Sequence[Entry], file: ExportFile) -> Entry | None:
-    """Return the inbox's file that was archived as `file`, None if it is gone or was changed."""
-    same = (file.name, file.size_bytes, file.modified)
+    """Given the inbox's files of its name, return the one that was archived as `file`; None if it
+    is gone or was changed.
+    """
     for entry in entries:
-        if (entry.name, entry.size_bytes, entry.modified) != same:
+        if (entry.size_bytes, entry.modified) != (file.size_bytes, file.modified):
             continue
         if _sha256(folder, entry.raw) == file.sha256:
             return entry
@@ -174,43 +209,3 @@ def _sha256(folder: int, raw: bytes) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return ""  # already moved: two names that look alike
-
-
-@contextmanager
-def _done(folder: int) -> Iterator[int]:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    with suppress(FileExistsError):  # from last time; a link or file of that name fails below
-        os.mkdir(DONE, dir_fd=folder)
-    try:
-        done = os.open(DONE, flags, dir_fd=folder)
-    except OSError as error:
-        message = f"The folder {DONE} in the inbox cannot be used."
-        raise SourceUnreachable(message, hint="Remove what has its name.") from error
-    try:
-        yield done
-    finally:
-        os.close(done)
-
-
-def _move(folder: int, raw: bytes) -> None:
-    with _done(folder) as done:
-        free = next(name for name in _numbered(raw) if not _exists(done, name))
-        os.rename(raw, free, src_dir_fd=folder, dst_dir_fd=done)
-        os.fsync(done)
-        os.fsync(folder)
-
-
-def _numbered(raw: bytes) -> Iterator[bytes]:
-    """Yield `a.csv`, `a-2.csv`, `a-3.csv` and so on."""
-    yield raw
-    name = Path(os.fsdecode(raw))
-    for number in count(2):
-        yield os.fsencode(f"{name.stem[:180]}-{number}{name.suffix[:20]}")
-
-
-def _exists(folder: int, raw: bytes) -> bool:
-    try:
-        os.stat(raw, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True

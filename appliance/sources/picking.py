@@ -12,7 +12,12 @@ from ..core.errors import ExportNotReady
 from ..core.model import SeenFile, StepName
 from ..core.ports import Watch
 
-_UNFINISHED = (".part", ".filepart", ".tmp", ".partial", ".crdownload")
+_UNFINISHED = (
+    *(".part", ".filepart", ".tmp", ".temp", ".partial"),
+    *(".crdownload", ".download", ".opdownload"),  # Chrome, Safari, Opera
+)
+_LOCK_PREFIX = "~$"  # beside a file that is open in an Office program
+_LITTER = ("thumbs.db", "desktop.ini")  # what Windows leaves in a shared folder
 _GLANCE_SECONDS = 2.0
 """Between two looks at a file that has not changed for long."""
 _LOOK_EVERY_SECONDS = 10.0
@@ -51,7 +56,7 @@ def instant(seconds: float) -> datetime:
 def is_candidate(name: str, pick: Sequence[str]) -> bool:
     """Given a file's name, say whether it can be an export: wanted, finished and not hidden."""
     lower = name.lower()
-    if name.startswith(".") or lower.endswith(_UNFINISHED):
+    if name.startswith((".", _LOCK_PREFIX)) or lower.endswith(_UNFINISHED) or lower in _LITTER:
         return False
     return any(fnmatchcase(lower, pattern.lower()) for pattern in pick)
 

@@ -253,7 +253,8 @@ def test_an_inbox_is_pulled_by_a_child_and_settled(tmp_path, stage):
     source = ChildSource("hand", "inbox", settings, Limits())
     export = source.pull(stage, AT, (), Watch())
     source.settle(export)
-    assert [path.name for path in (folder / inbox.DONE).iterdir()] == ["a.csv"]
+    assert (folder / inbox.DONE / "a.csv").read_text() == "x"
+    assert not (folder / "a.csv").exists()
     assert source.pull(stage, AT, (), Watch()).files == ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 from dataclasses import replace
@@ -43,7 +44,8 @@ def pull(folder: Path, tmp_path: Path, watch: Watch | None = None, **changes):
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """The files, without the box's own list of what it put into `done/`."""
+    return sorted(path.name for path in folder.iterdir() if path.name != ".archived")
 
 
 def test_everything_whole_is_copied_and_stays_until_it_is_archived(folder, tmp_path):
@@ -143,6 +145,49 @@ def test_C4_a_change_during_the_copy_is_noticed(folder, tmp_path, change):
     assert all(names(stage) == [] for stage in tmp_path.glob("stage*"))
 
 
+@pytest.mark.parametrize("how", ["write", "memory map"])
+def test_C3_a_writer_that_pauses_for_long_is_still_waited_for(folder, tmp_path, how):
+    (folder / "whole.csv").write_text("x")
+    writer = (folder / "half.csv").open("w+b")
+    writer.write(b"half of it")
+    writer.flush()
+    held = mmap.mmap(writer.fileno(), 0) if how == "memory map" else writer
+    if how == "memory map":
+        writer.close()
+    assert [file.name for file in pull(folder, tmp_path).files] == ["whole.csv"]
+    (folder / "whole.csv").unlink()
+    with pytest.raises(ExportNotReady, match=r"half\.csv is still being written"):
+        pull(folder, tmp_path)
+    held.close()
+    assert [file.name for file in pull(folder, tmp_path).files] == ["half.csv"]
+
+
+def test_C4_a_file_that_is_opened_again_during_the_copy_is_not_taken(folder, tmp_path):
+    file = folder / "a.csv"
+    file.write_bytes(bytes(3 << 20))
+    opened = []
+
+    def meddle(progress):
+        if progress.done and not opened:
+            opened.append(file.open("r+b"))
+
+    with pytest.raises(ExportNotReady, match="opened again"):
+        pull(folder, tmp_path, Watch(meddle))
+    opened[0].close()
+
+
+def test_an_empty_file_waits_until_there_is_something_in_it(folder, tmp_path):
+    (folder / "a.csv").write_text("x")
+    (folder / "b.csv").touch()
+    assert [file.name for file in pull(folder, tmp_path).files] == ["a.csv"]
+
+
+def test_what_an_office_program_or_windows_leaves_beside_a_file_is_no_export(folder, tmp_path):
+    for name in ("~$list.xlsx", ".~lock.list.ods#", "Thumbs.db", "desktop.ini", "a.csv.Download"):
+        (folder / name).write_text("x")
+    assert pull(folder, tmp_path).files == ()
+
+
 def test_limits_room_and_cancel(folder, tmp_path):
     (folder / "a.csv").write_bytes(bytes(2000))
     with pytest.raises(ExportUnsafe):
@@ -190,7 +235,7 @@ def test_a_name_that_is_taken_in_done_gets_a_number(folder, tmp_path):
         inbox.settle(settings(folder), pull(folder, tmp_path))
     done = folder / "done"
     assert names(done) == ["a.tar-2.gz", "a.tar-3.gz", "a.tar.gz"]
-    assert sorted(path.read_text() for path in done.iterdir()) == ["1", "2", "3"]
+    assert sorted((done / name).read_text() for name in names(done)) == ["1", "2", "3"]
 
 
 def test_C6_a_done_that_is_a_link_is_not_followed(folder, tmp_path):
