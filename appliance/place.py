@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 CONFIGURATION = Path("/etc/appliance/appliance.toml")
 STATE = Path("/var/lib/appliance")
@@ -34,7 +36,12 @@ def runtime(state: Path) -> Path:
 def socket(configuration: Path) -> Path | None:
     """Given the configuration, return where a worker would answer; None where it cannot be read."""
     try:
-        appliance = tomllib.loads(configuration.read_text(encoding="utf-8")).get("appliance", {})
+        appliance = tables(configuration).get("appliance", {})
         return runtime(Path(appliance.get("state", STATE))) / SOCKET
-    except (OSError, UnicodeError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         return None
+
+
+def tables(configuration: Path) -> Mapping[str, Any]:
+    """Return the file's tables unchecked; raise OSError or ValueError where it cannot be read."""
+    return tomllib.loads(configuration.read_text(encoding="utf-8"))
