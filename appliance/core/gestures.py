@@ -53,7 +53,7 @@ GESTURES = (
         "hold 3 to 10 seconds",
         "let the disk go; two long winks of OFFICE COPY, then dark: unplug it",
     ),
-    GestureWords("hold 5 to 10 seconds when the page asks", "confirm what the page asks"),
+    GestureWords("hold 5 to 10 seconds when asked", "confirm what the page asks"),
     GestureWords("anything else", "nothing"),
 )
 

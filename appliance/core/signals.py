@@ -100,7 +100,7 @@ FAST = Pattern("fast blinking", _flashing(1, 0.25, 0.25))
 
 def counted(flashes: int) -> Pattern:
     """Return the rhythm of so many flashes and a pause that marks the beginning."""
-    words = "1 flash, pause" if flashes == 1 else f"{flashes} flashes, pause"
+    words = "1 flash" if flashes == 1 else f"{flashes} flashes"
     return Pattern(words, _flashing(flashes, 0.25, 0.35, 1.9))
 
 
@@ -139,7 +139,7 @@ SIGNS: Mapping[Reason, Sign] = MappingProxyType(
     {
         Reason.DAMAGED: Sign(
             FAST,
-            "act now: a copy is damaged",
+            "a copy is damaged: act now",
             "Leave the disk as it is and ask for help; the other copy is the one to use.",
         ),
         Reason.DISK: _sign(
@@ -229,9 +229,10 @@ class Feedback:
 
 WINK_SECONDS = 0.15
 """How long every lamp is the other way round, at once, when the button is pressed."""
-_DARK = (Segment(False, 1.0),)
-COUNT = Feedback({**dict.fromkeys(Lamp, _DARK), Lamp.OFFICE: (Segment(True, 0.2), *_DARK)})
-"""One more second of holding."""
+_DARK = (Segment(False, 1.1),)
+_TICK = (Segment(False, 0.1), Segment(True, 0.2), *_DARK)
+COUNT = Feedback({**dict.fromkeys(Lamp, _DARK), Lamp.OFFICE: _TICK})
+"""One more second of holding: every lamp is dark, and OFFICE COPY flashes."""
 RELEASED = Feedback({Lamp.OFFICE: (Segment(False, 0.5), *_flashing(2, 0.9, 0.5))})
 """Safe to unplug: OFFICE COPY gives two long winks and goes out."""
 CONFIRMED = Feedback(dict.fromkeys(Lamp, (Segment(False, 0.3), *_flashing(1, 1.0, 0.3))))

@@ -93,7 +93,7 @@ def test_a_unit_is_started_and_what_others_say_meanwhile_is_passed_over(tmp_path
         (b"REJECTED\r\n", []),
         (b"OK 1\r\n", [b"HTTP/1.1 400 Bad Request\r\n\r\n"]),
         (b"OK 1\r\n", [b"l\x02\0\x01\xff\xff\xff\x7f" + b"\0" * 8]),
-        (b"OK 1\r\n", [struct.pack("<cBBBIIII", b"l", 2, 0, 1, 0, 1, 4, 0x99)]),
+        (b"OK 1\r\n", [struct.pack("<cBBBIIIII", b"l", 2, 0, 1, 0, 1, 4, 0x99, 0)]),
         (b"OK 1\r\n", [answer(2, 1), answer(3, 2, b"\x02\0\0\0no\0", b"Access.Denied")]),
     ],
 )
