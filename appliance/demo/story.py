@@ -16,6 +16,7 @@ from ..core import words
 from ..core.errors import ApplianceError
 from ..screen import say
 from ..system.clock import SystemClock
+from . import panel
 from .crm import Change
 from .office import Office, office
 
@@ -123,12 +124,15 @@ class Story:
         _title("The box stays, and backs up every five minutes while the office works on")
         say(f"In another terminal:  export APPLIANCE_CONFIG={self._here.config}")
         say("                      appliance status; appliance history; appliance run")
+        if panel.is_possible():
+            say("The last line is the box's panel: three lamps and a button, as on a real one.")
         say("Ctrl-C ends it, and everything that it started.")
         closed = threading.Event()
         worker = threading.Thread(target=self._work_on, args=(closed,), daemon=True)
         worker.start()
         try:
-            return self.appliance("daemon")
+            with panel.in_the_terminal(self._here.config):
+                return self.appliance("daemon")
         finally:
             closed.set()
             worker.join()
