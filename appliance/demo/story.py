@@ -85,6 +85,8 @@ class Story:
         """Back up three days; return how the first one looked."""
         self._day(1, {})
         early = Early(datetime.now(UTC), self._contacts_sha256())
+        # Backups are dated in whole seconds: day 2 must not begin in the one that day 1 ended in.
+        threading.Event().wait(1 - early.backed_up.microsecond / 1e6)
         for number in range(2, DAYS + 1):
             self._day(number, self._here.advance())
         return early
