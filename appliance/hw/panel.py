@@ -114,9 +114,11 @@ class GpioPanel:
 
     def close(self) -> None:
         """Give the pins back; the lamps go out."""
-        for device in reversed(self._devices):
-            device.close()
-        self._factory.close()
+        for each in (*reversed(self._devices), self._factory):
+            try:
+                each.close()
+            except Exception as error:  # noqa: BLE001 - the others are to be let go all the same
+                _log.warning("pins=%r could not be let go: %s", each, error)
 
     def _lamp(self, pin: int, *, dims: bool = False) -> Any:
         lamp = self._opened(PWMLED if dims else LED, pin)
@@ -180,6 +182,13 @@ def of_this_machine() -> Any:
             self._line.close()
             self._line = None
             lgpio.gpio_claim_input(self.factory._handle, self._number)  # noqa: SLF001 - as above
+
+        def close(self) -> None:
+            """Let go of the line, which lgpio wants back."""
+            if self._line is not None:
+                self._line.close()
+                self._line = None
+            super().close()
 
         def _get_state(self) -> Any:
             return super()._get_state() if self._line is None else self._line.is_high()

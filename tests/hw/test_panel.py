@@ -140,6 +140,16 @@ def test_a_panel_that_opens_half_gives_its_pins_back():
     again.close()
 
 
+def test_a_pin_that_cannot_be_let_go_does_not_keep_the_others(bench, caplog, monkeypatch):
+    def fail():
+        raise OSError("GPIO busy")
+
+    monkeypatch.setattr(bench.panel._button, "close", fail)
+    bench.panel.close()
+    assert "GPIO busy" in caplog.text
+    assert bench.factory.pins == {}
+
+
 _ASK = """
 import os, sys
 from pathlib import Path

@@ -11,7 +11,7 @@ import socket as sockets
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -32,6 +32,7 @@ from appliance.system.service import Supervisor
 from appliance.system.socket import Client, Server, WorkerAbsent
 from tests.fakes import FakeClock
 from tests.system import processes
+from tests.system.office import contacts, put
 from tests.system.worker import Worker
 
 TABLE = {"button": 17, "led_office": 22, "led_cloud": 23, "led_attention": 24}
@@ -305,6 +306,38 @@ def test_D17_a_worker_that_is_killed_or_frozen_turns_the_lamps_within_a_minute(
         stop.set()
     thread.join(30)
     assert not thread.is_alive()
+
+
+@pytest.mark.slow
+def test_D17_a_tap_backs_up_with_the_real_worker_whose_death_is_then_seen(office, bench):
+    folder = office.inbox()
+    office.disk()
+    put(folder, "a.csv", contacts(50))
+    client = Client(office.state / "worker.sock")
+    bench.clock.time = datetime.now(UTC)
+    bench.front._worker = client
+    follower = Follower(bench.front, threading.Event())
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with office.started("daemon", env=processes.marked(office.folder), **pipes) as daemon:
+        assert processes.until(client.is_there, 60)
+        follower.follow_once()
+        bench.hold(0.2, news=False)
+        assert processes.until(lambda: client.status()["copies"]["office"] == "fresh", 60)
+        bench.front.heard(client.status())
+        bench.wait(0.1, news=False)
+        # Where nobody sets this machine's clock, the box does not call anything fresh.
+        trusted = client.status()["clock_trusted"]
+        assert bench.levels()[Lamp.OFFICE] is trusted
+        if not trusted:
+            assert flashes_of_one_round(bench, news=False) == SIGNS["clock"].pattern.flashes
+        (run,) = office.json("history", "by-hand")
+        assert run["trigger"] == "button"
+        daemon.kill()
+        daemon.wait(10)
+        assert follower.follow_once() == panel.RETRY_SECONDS
+        bench.wait(58, news=False)
+        assert dark_and_asking(bench)
+    assert processes.left_over(office.folder) == {}
 
 
 def test_a_worker_that_answers_nonsense_is_no_worker(tmp_path):
