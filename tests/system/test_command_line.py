@@ -41,9 +41,8 @@ def test_help_teaches(office, command):
     done = office.call(*filter(None, [command]), "--help")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    first, *_, last = done.stdout.splitlines()
-    assert first.startswith("Usage: ")
-    assert "--help" in last or command == ""
+    assert done.stdout.startswith("Usage: ")
+    assert "--help" in done.stdout
     assert len(done.stdout) > 150
 
 
