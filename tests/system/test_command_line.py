@@ -12,6 +12,7 @@ import sys
 import termios
 from pathlib import Path
 
+import click
 import pytest
 
 from appliance import cli
@@ -48,7 +49,7 @@ def test_help_teaches(office, command):
 
 def test_a_terminal_of_80_columns_is_wide_enough_for_help(office):
     for command in cli.main.commands.values():
-        text = command.get_help(cli.click.Context(command, info_name="x", max_content_width=80))
+        text = command.get_help(click.Context(command, info_name="x", max_content_width=80))
         assert max(map(len, text.splitlines())) <= 80, text
 
 
