@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 CONFIGURATION = Path("/etc/appliance/appliance.toml")
 STATE = Path("/var/lib/appliance")
@@ -40,7 +42,11 @@ def socket(configuration: Path) -> Path | None:
 def state(configuration: Path) -> Path | None:
     """Given the configuration, return the state folder it names; None where it cannot be read."""
     try:
-        appliance = tomllib.loads(configuration.read_text(encoding="utf-8")).get("appliance", {})
-        return Path(appliance.get("state", STATE))
-    except (OSError, UnicodeError, ValueError, AttributeError, TypeError):
+        return Path(tables(configuration).get("appliance", {}).get("state", STATE))
+    except (OSError, ValueError, AttributeError, TypeError):
         return None
+
+
+def tables(configuration: Path) -> Mapping[str, Any]:
+    """Return the file's tables unchecked; raise OSError or ValueError where it cannot be read."""
+    return tomllib.loads(configuration.read_text(encoding="utf-8"))

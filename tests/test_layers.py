@@ -28,6 +28,7 @@ DOORS = {
     "cronsim": {"core/schedule.py"},
     "tomllib": {"config/", "place.py", "sources/recipe.py"},
     "gpiozero": {"hw/panel.py"},
+    "lgpio": {"hw/panel.py"},
     "pyudev": {"hw/disks.py"},
     "watchdog": {"sources/arrivals.py", "config/"},
     "flask": {"web/"},

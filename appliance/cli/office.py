@@ -72,13 +72,17 @@ def _with_config(command: click.Command) -> None:
     )
 
 
-class Main(click.Group):
-    """Turns our errors into sentences and exit codes: 1 the work failed, 2 wrong use."""
+class Group(click.Group):
+    """Commands that each take `--config` too."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command."""
         _with_config(cmd)
         super().add_command(cmd, name)
+
+
+class Main(Group):
+    """Turns our errors into sentences and exit codes: 1 the work failed, 2 wrong use."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

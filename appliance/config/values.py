@@ -117,7 +117,7 @@ ScheduleText = Annotated[str, AfterValidator(_schedule)]
 Remote = Annotated[str, AfterValidator(_remote)]
 Url = Annotated[str, AfterValidator(_without_credentials)]
 DiskUuid = Annotated[str, AfterValidator(_disk_uuid)]
-Pin = Annotated[int, Field(ge=0, le=27)]
+Pin = Annotated[int, Field(ge=0, le=27, strict=True)]
 """A pin of the 40-pin header by its BCM number."""
 DayPart = Annotated[tuple[time, time], BeforeValidator(_day_part)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -179,4 +179,10 @@ repository = "disk-a"
 remote = "{remote}"
 rclone_config = '{rclone}'
 schedule = "after backup"
+
+[panel]
+button = 17
+led_office = 22
+led_cloud = 23
+led_attention = 24
 """

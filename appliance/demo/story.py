@@ -16,6 +16,7 @@ from ..core import words
 from ..core.errors import ApplianceError
 from ..screen import say
 from ..system.clock import SystemClock
+from . import panel
 from .crm import Change
 from .office import Office, office
 
@@ -84,6 +85,8 @@ class Story:
         """Back up three days; return how the first one looked."""
         self._day(1, {})
         early = Early(datetime.now(UTC), self._contacts_sha256())
+        # Backups are dated in whole seconds: day 2 must not begin in the one that day 1 ended in.
+        threading.Event().wait(1 - early.backed_up.microsecond / 1e6)
         for number in range(2, DAYS + 1):
             self._day(number, self._here.advance())
         return early
@@ -123,12 +126,15 @@ class Story:
         _title("The box stays, and backs up every five minutes while the office works on")
         say(f"In another terminal:  export APPLIANCE_CONFIG={self._here.config}")
         say("                      appliance status; appliance history; appliance run")
+        if panel.is_possible():
+            say("The last line is the box's panel: three lamps and a button, as on a real one.")
         say("Ctrl-C ends it, and everything that it started.")
         closed = threading.Event()
         worker = threading.Thread(target=self._work_on, args=(closed,), daemon=True)
         worker.start()
         try:
-            return self.appliance("daemon")
+            with panel.in_the_terminal(self._here.config):
+                return self.appliance("daemon")
         finally:
             closed.set()
             worker.join()

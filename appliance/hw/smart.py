@@ -20,7 +20,7 @@ from ..core.errors import ApplianceError
 from ..core.smart import Answer, Smart
 from ..system import process
 
-FOLDER = Path("/run/appliance/smart")
+FOLDER = Path("/run/appliance-smart")
 _LONGEST_BYTES = 4 << 20
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DEVICE = re.compile(r"sd[a-z]{1,3}|nvme\d{1,3}n\d{1,3}")

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _ANSWER_WITHIN_SECONDS = 10.0
 _LONGEST_FOLLOW_SECONDS = 60.0
 _LONGEST_LINE_BYTES = 64 * 1024
+_LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
+_NONSENSE = "The worker answered nonsense."
 
 
 class WorkerAbsent(ApplianceError):
@@ -66,12 +68,12 @@ class Client:
 
     def status(self) -> Mapping[str, object]:
         """Return how things stand; raise WorkerAbsent if nobody listens."""
-        return dict(self._ask({"do": "status"}))
+        return self._facts({"do": "status"})
 
     def follow(self, version: int, seconds: float) -> Mapping[str, object]:
         """Return how things stand as soon as that is another version, or after `seconds`."""
         question = {"do": "follow", "version": version, "seconds": seconds}
-        return dict(self._ask(question, seconds))
+        return self._facts(question, seconds)
 
     def eject(self, disk: str | None = None) -> str:
         """Ask that a disk, or all of them, be let go."""
@@ -99,10 +101,21 @@ class Client:
 
     def _ask(self, question: Mapping[str, object], patience_seconds: float = 0.0) -> Any:
         line = json.dumps(question).encode() + b"\n"
-        answer = json.loads(self._exchange(line, patience_seconds))
-        if "error" in answer:
-            raise ApplianceError(answer["error"], hint=answer.get("hint", ""))
-        return answer["answer"]
+        try:
+            answer = json.loads(self._exchange(line, patience_seconds))
+            if "error" not in answer:
+                return answer["answer"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise WorkerAbsent(_NONSENSE, detail=repr(error)) from None
+        raise ApplianceError(str(answer["error"]), hint=str(answer.get("hint", "")))
+
+    def _facts(
+        self, question: Mapping[str, object], patience_seconds: float = 0.0
+    ) -> Mapping[str, object]:
+        answer = self._ask(question, patience_seconds)
+        if not isinstance(answer, dict):
+            raise WorkerAbsent(_NONSENSE)
+        return answer
 
     def _exchange(self, line: bytes, patience_seconds: float) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -111,7 +124,7 @@ class Client:
                 connection.connect(str(self._path))
                 connection.sendall(line)
                 with connection.makefile("rb") as reading:
-                    answer = reading.readline()
+                    answer = reading.readline(_LONGEST_ANSWER_BYTES)
             except OSError as error:
                 raise WorkerAbsent("The worker is not running.", detail=str(error)) from None
         if not answer:

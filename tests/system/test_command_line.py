@@ -12,6 +12,7 @@ import sys
 import termios
 from pathlib import Path
 
+import click
 import pytest
 
 from appliance import cli
@@ -41,15 +42,14 @@ def test_help_teaches(office, command):
     done = office.call(*filter(None, [command]), "--help")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    first, *_, last = done.stdout.splitlines()
-    assert first.startswith("Usage: ")
-    assert "--help" in last or command == ""
+    assert done.stdout.startswith("Usage: ")
+    assert "--help" in done.stdout
     assert len(done.stdout) > 150
 
 
 def test_a_terminal_of_80_columns_is_wide_enough_for_help(office):
     for command in cli.main.commands.values():
-        text = command.get_help(cli.click.Context(command, info_name="x", max_content_width=80))
+        text = command.get_help(click.Context(command, info_name="x", max_content_width=80))
         assert max(map(len, text.splitlines())) <= 80, text
 
 

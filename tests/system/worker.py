@@ -1,0 +1,76 @@
+"""A worker for the panel to follow: says what it is told to, at the real socket."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Condition, Event
+
+from appliance.core.errors import ApplianceError
+from appliance.system.socket import Server
+
+SAFE = {
+    "state": "safe",
+    "clock_trusted": True,
+    "alive_seconds": 0.5,
+    "copies": {"office": "fresh", "cloud": "fresh"},
+    "reasons": [],
+    "running": None,
+    "sources": [{"source": "crm", "places": {"disk-a": None}}],
+    "mirrors": {},
+    "disks": [{"name": "disk-a", "present": True, "in_use": False, "at_rest": True}],
+    "ejected": False,
+    "pairing": None,
+}
+_HOURS = timedelta(hours=20)
+
+
+class Worker:
+    """A `core.ports.Appliance` whose status is `facts`; what was asked of it is in `asked`."""
+
+    def __init__(self, now=lambda: datetime.now(UTC)):
+        self._now = now
+        self.facts = dict(SAFE)
+        self.version = 1
+        self.asked = []
+        self.refuses = False
+        self._changed = Condition()
+
+    def say(self, **facts):
+        with self._changed:
+            self.facts |= facts
+            self.version += 1
+            self._changed.notify_all()
+
+    def status(self):
+        now = self._now()
+        told = {"as_of": now.isoformat(), "good_until": (now + _HOURS).isoformat()}
+        return told | self.facts | {"version": self.version}
+
+    def follow(self, version, seconds):
+        with self._changed:
+            self._changed.wait_for(lambda: self.version != version, seconds)
+        return self.status()
+
+    def start(self, source, trigger):
+        self.asked.append(("start", source, trigger))
+        if self.refuses:
+            raise ApplianceError("No.")
+        return "queued"
+
+    def eject(self, disk=None):
+        self.asked.append(("eject", disk))
+        return "finishing"
+
+    def cancel(self, source):
+        return False
+
+    def reload(self):
+        return "now"
+
+
+if __name__ == "__main__":
+    Server(Path(sys.argv[1]), Worker())
+    print("ready", flush=True)
+    Event().wait()
