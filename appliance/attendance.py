@@ -35,6 +35,11 @@ class Attendance:
         self._let_go: dict[str, float] = {}
         self._lock = RLock()
 
+    @property
+    def has_disks(self) -> bool:
+        """Whether there is anything to watch."""
+        return bool(self._disks)
+
     def look(self) -> None:
         """See who is here now, and act on who came and who went."""
         with self._lock:

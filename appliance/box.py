@@ -47,6 +47,8 @@ from .system.staging import FolderStaging
 log = logging.getLogger("appliance")
 
 HOST_ID = "host-id"
+BOX_ID = "box-id"
+MARKER_KEY = "disk-marker-key"
 WAITING_FOLDER = "waiting-room"
 """The waiting room's folder in the state folder, and the name of its secret."""
 REPOSITORY_FOLDER = "appliance"
@@ -148,7 +150,34 @@ class Box:
         return RepositoryOnDisk(repository, disk, lambda: section.name in self.let_go)
 
     def _disk(self, section: RepositorySection) -> Disk:
-        raise ConfigError([Problem(f"repository.{section.name}", "disks are not wired yet")])
+        from .hw.usb_disk import UsbDisk  # noqa: PLC0415 - an office without disks needs no udev
+
+        return UsbDisk(
+            section.name,
+            str(section.disk),
+            section.serial,
+            self.settings.disks.mounts / section.name,
+            lambda: self.marker_key,
+            self.state / "disks",
+        )
+
+    @property
+    def marker_key(self) -> bytes:
+        """What the marks on our disks are sealed with; made at the first use."""
+        if not self.secrets.has(MARKER_KEY):
+            from .hw.marker import new_key  # noqa: PLC0415 - as above
+
+            self.secrets.put(MARKER_KEY, new_key())
+        return self.secrets.get(MARKER_KEY).encode()
+
+    @cached_property
+    def box_id(self) -> str:
+        """What tells this box from all others, for ever."""
+        found = self.ledger.noted(BOX_ID)
+        if not found:
+            found = randomness.token_hex(8)
+            self.ledger.note(BOX_ID, found)
+        return found
 
     def _borg(self, section: RepositorySection) -> BorgRepository:
         known = memory.key(memory.REPOSITORY_ID, section.name)

@@ -193,6 +193,13 @@ def _started(engine: Engine, stop: threading.Event) -> list[threading.Thread]:
         threading.Thread(target=engine.runner.work, name="worker", daemon=True),
         threading.Thread(target=engine.ticker.run, args=(stop,), name="ticker", daemon=True),
     ]
+    if engine.attendance.has_disks:
+        from .hw import disks  # noqa: PLC0415 - an office without disks needs no udev
+
+        arguments = (stop, engine.attendance.look)
+        threads.append(
+            threading.Thread(target=disks.watch, args=arguments, name="disks", daemon=True)
+        )
     for thread in threads:
         thread.start()
     return threads

@@ -161,7 +161,7 @@ class Disk(Protocol):
         """Where it is mounted; an empty folder that nobody can write to while it is not."""
 
     def is_present(self) -> bool:
-        """Return whether exactly one filesystem with its UUID is plugged in."""
+        """Return whether a filesystem with its UUID is plugged in; two are one too many to use."""
 
     def attach(self, watch: Watch) -> None:
         """Have it checked and mounted, and prove that it is the disk it should be.

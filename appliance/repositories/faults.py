@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ..core.errors import DiskFull, DiskReadOnly, RepositoryDamaged, ToolFailed
 from ..core.ports import Watch
-from .folder import RepositoryFolder, free_bytes, prove_writable
+from ..system.files import prove_writable
+from .folder import RepositoryFolder, free_bytes
 from .program import BorgProgram
 from .verdicts import Verb
 

@@ -9,14 +9,13 @@ import errno
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core.errors import DiskAbsent, DiskReadOnly, RepositoryDamaged, WrongDisk
 from ..core.model import COPY_MARKER
-from ..system.files import sync_folder, write_durably
+from ..system.files import prove_writable, sync_folder, write_durably
 
 _ROOM_FOR_LOCKS_BYTES = 1 << 20
 
@@ -169,25 +168,6 @@ class ConfigKeeper:
             fresh.replace(self._folder.config)
             sync_folder(self._folder.path)
         self._kept.unlink()
-
-
-def prove_writable(folder: Path) -> bool:
-    """Write a file, sync it, read it back, remove it; return whether it was the same.
-
-    Raise OSError where one of these fails.
-    """
-    path = folder / f"appliance.probe.{secrets.token_hex(4)}"
-    said = secrets.token_bytes(32)
-    try:
-        with path.open("xb") as file:
-            file.write(said)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(folder)
-        return path.read_bytes() == said
-    finally:
-        with suppress(OSError):
-            path.unlink()
 
 
 def free_bytes(folder: Path) -> int:

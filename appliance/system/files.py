@@ -9,7 +9,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core.errors import ApplianceError, DiskFull, DiskReadOnly
@@ -46,6 +46,25 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def prove_writable(folder: Path) -> bool:
+    """Write a file, sync it, read it back, remove it; return whether it was the same.
+
+    Raise OSError where one of these fails.
+    """
+    path = folder / f"appliance.probe.{secrets.token_hex(4)}"
+    said = secrets.token_bytes(32)
+    try:
+        with path.open("xb") as file:
+            file.write(said)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(folder)
+        return path.read_bytes() == said
+    finally:
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager
