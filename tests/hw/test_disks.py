@@ -1,0 +1,139 @@
+"""What udev says becomes disks; events only mean that somebody should look again."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from appliance.core.model import AttachedDisk
+from appliance.hw import disks
+from appliance.hw.disks import Block, disks_among, mounts
+
+SYSTEM = (179, 2)
+
+
+def block(node: str, parent: str = "", number: tuple[int, int] = (8, 0), **known: str) -> Block:
+    return Block(node, parent, number, 64_000_000_000, False, known)
+
+
+STICK = {
+    "ID_BUS": "usb",
+    "ID_VENDOR": "SanDisk",
+    "ID_MODEL": "Ultra_Fit__",
+    "ID_SERIAL_SHORT": "4C530001",
+}
+
+
+def only(*blocks: Block, mounted: dict[tuple[int, int], str] | None = None) -> AttachedDisk:
+    (disk,) = disks_among(blocks, mounted or {})
+    return disk
+
+
+def test_a_blank_stick_is_named_in_words() -> None:
+    disk = only(block("/dev/sda", **STICK))
+    assert (disk.maker, disk.model, disk.serial) == ("SanDisk", "Ultra Fit", "4C530001")
+    assert disk.is_usb
+    assert disk.filesystems == ()
+    assert not disk.is_system
+
+
+def test_what_lies_on_its_partitions_is_on_the_disk() -> None:
+    disk = only(
+        block("/dev/sda", **STICK),
+        block("/dev/sda1", "/dev/sda", (8, 1), ID_FS_TYPE="exfat", ID_FS_LABEL="PHOTOS"),
+        mounted={(8, 1): "/media/photos"},
+    )
+    (filesystem,) = disk.filesystems
+    assert (filesystem.kind, filesystem.label) == ("exfat", "PHOTOS")
+    assert filesystem.mounted_at == "/media/photos"
+    assert not disk.is_system
+
+
+def test_the_disk_that_the_machine_runs_from_is_known_as_such() -> None:
+    card = only(
+        block("/dev/mmcblk0"),
+        block("/dev/mmcblk0p2", "/dev/mmcblk0", SYSTEM, ID_FS_TYPE="ext4"),
+        mounted={SYSTEM: "/"},
+    )
+    assert card.is_system
+
+
+@pytest.mark.parametrize("node", ["/dev/loop0", "/dev/zram0", "/dev/sr0", "/dev/dm-0", "/dev/ram1"])
+def test_what_is_no_disk_is_not_listed(node: str) -> None:
+    assert disks_among([block(node)], {}) == ()
+
+
+def test_an_empty_card_reader_is_no_disk() -> None:
+    reader = Block("/dev/sdb", "", (8, 16), 0, False, STICK)
+    assert disks_among([reader], {}) == ()
+
+
+def test_mounts_are_read_as_the_kernel_writes_them(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "22 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw\n"
+        "40 22 8:1 / /media/two\\040words rw - exfat /dev/sda1 rw\n"
+    )
+    found = mounts(table)
+    assert found[179, 2] == "/"
+    assert found[8, 1] == "/media/two words"
+
+
+def test_what_is_plugged_into_this_machine_can_be_asked() -> None:
+    assert all(disk.node.startswith("/dev/") for disk in disks.attached())
+    assert disks.with_uuid("00000000-0000-0000-0000-000000000000") == ()
+
+
+class Monitor:
+    """Says what it is told, then stops whoever listens."""
+
+    def __init__(self, events: list[object | None], stop: threading.Event) -> None:
+        self.events, self.stop = events, stop
+
+    def poll(self, _: float) -> object | None:
+        if not self.events:
+            self.stop.set()
+            return None
+        return self.events.pop(0)
+
+
+def looks(events: list[object | None], monkeypatch: pytest.MonkeyPatch) -> int:
+    stop, seen = threading.Event(), []
+    monkeypatch.setattr(disks, "_monitor", lambda: Monitor(events, stop))
+    disks.watch(stop, lambda: seen.append(1))
+    return len(seen)
+
+
+def test_the_events_of_one_disk_are_one_look_at_once_and_one_when_it_has_settled(
+    monkeypatch,
+) -> None:
+    add, change = object(), object()
+    assert looks([add, change, add, None], monkeypatch) == 2
+
+
+def test_somebody_looks_now_and_then_without_any_event(monkeypatch) -> None:
+    assert looks([None, None, None], monkeypatch) == 3
+
+
+def test_without_word_from_udev_somebody_looks_all_the_same(monkeypatch) -> None:
+    stop, seen = threading.Event(), []
+
+    def look() -> None:
+        seen.append(1)
+        if len(seen) == 3:
+            stop.set()
+
+    monkeypatch.setattr(disks, "_monitor", lambda: None)
+    monkeypatch.setattr(disks, "LOOK_EVERY_SECONDS", 0.01)
+    disks.watch(stop, look)
+    assert len(seen) == 3
+
+
+def test_D2_a_thousand_hotplug_events_of_strangers_mean_only_looking(monkeypatch) -> None:
+    """The watcher has nothing but `on_change`: what it may do to a disk is nothing."""
+    chance = random.Random(2)
+    events: list[object | None] = [chance.choice([object(), None]) for _ in range(1000)]
+    assert looks(events, monkeypatch) > 100
