@@ -62,7 +62,7 @@ def init_repository(box: Box, name: str) -> Made:
     box.ledger.note(memory.key(memory.REPOSITORY_ID, name), identity)
     path = box.state / f"sheet-{name}.html"
     write_durably(path, sheet(box, name).encode(), 0o600)
-    return Made(str(section.path or section.url), identity, path)
+    return Made(str(section.url or box.folder_of(section)), identity, path)
 
 
 def make_waiting_room(box: Box) -> None:
@@ -94,7 +94,7 @@ def sheet(box: Box, name: str) -> str:
             appliance=box.settings.appliance.name,
             repository=name,
             repository_id=repository.id(),
-            location=str(section.path or section.url),
+            location=str(section.url or box.folder_of(section)),
             passphrase=box.secrets.get(section.passphrase),
             key=repository.export_key(),
             borg_version=version("borgbackup"),
