@@ -9,6 +9,7 @@ PACKAGES       = python3-venv python3-dev gcc pkg-config libssl-dev libacl1-dev 
                  libzstd-dev libxxhash-dev swig openssh-client openssh-server nginx-light zstd \
                  xz-utils ca-certificates
 TEST_PACKAGES  = faketime curl unzip zip strace
+VM_PACKAGES    = qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs exfatprogs dosfstools
 BENCH_PACKAGES = restic
 
 BIN   = .venv/bin
@@ -17,7 +18,7 @@ SETUP = PYTHON="$(PYTHON)" sh image/setup.sh
 TOOLS = PYTHONPATH="$(CURDIR)/.venv/dev" $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench install lock
+.PHONY: help run test vm lint bench install lock
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -27,8 +28,12 @@ run: ## the whole box on this machine: a small office, its servers, two disks, a
 	@$(BIN)/appliance demo $(ARGS)
 
 test: ## every test, the slow ones too; ARGS="-k sftp" picks some
-	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES)
+	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(VM_PACKAGES)
 	@$(TOOLS) pytest --numprocesses auto $(ARGS)
+
+vm: ## the guest of the VM tests; `make test` makes it too, this shows how far it is
+	@$(SETUP) --dev $(PACKAGES) $(VM_PACKAGES)
+	@$(TOOLS) tests.vm build
 
 lint: ## ruff, mypy and the shells' own check
 	@$(SETUP) --dev $(PACKAGES)
