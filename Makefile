@@ -17,6 +17,7 @@ BUILD_PACKAGES = python3-venv python3-dev gcc pkg-config libssl-dev libacl1-dev 
 DEMO_PACKAGES  = openssh-server nginx-light
 PACKAGES       = $(BUILD_PACKAGES) $(BASE_PACKAGES) $(DEMO_PACKAGES)
 TEST_PACKAGES  = faketime curl unzip zip strace systemd smartmontools duktape mount util-linux
+VM_PACKAGES    = qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs exfatprogs dosfstools
 BENCH_PACKAGES = restic
 
 BIN   = .venv/bin
@@ -27,7 +28,7 @@ BOX   = DESTDIR="$(DESTDIR)" PYTHON="$(SYSTEM_PYTHON)" RUN_PACKAGES="$(RUN_PACKA
 TOOLS = PYTHONPATH="$(CURDIR)/.venv/dev" $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench venv install uninstall lock
+.PHONY: help run test vm lint bench venv install uninstall lock
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -37,8 +38,12 @@ run: ## the whole box on this machine: a small office, its servers, two disks, a
 	@$(BIN)/appliance demo $(ARGS)
 
 test: ## every test, the slow ones too; ARGS="-k sftp" picks some
-	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES)
+	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(VM_PACKAGES)
 	@$(TOOLS) pytest --numprocesses auto $(ARGS)
+
+vm: ## the guest of the VM tests; `make test` makes it too, this shows how far it is
+	@$(SETUP) --dev $(PACKAGES) $(VM_PACKAGES)
+	@$(TOOLS) tests.vm build
 
 lint: ## ruff, mypy and the shells' own check
 	@$(SETUP) --dev $(PACKAGES)
