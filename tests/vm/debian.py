@@ -74,17 +74,19 @@ def _debootstrap(root: Path) -> None:
 
 
 def _make_venv(root: Path) -> None:
-    """Turn a bare Debian into one that has /opt/appliance/.venv."""
-    program = root / "opt/appliance"
-    program.mkdir(parents=True)
-    shutil.copy(places.CHECKOUT / "requirements.lock", program)
-    shutil.copy(places.HERE / "venv.sh", root / "root")
+    """Make the Python packages as `make install` does, which then finds them made."""
+    source = root / "root/packages"
+    (source / "image").mkdir(parents=True)
+    for name in ("requirements.lock", "image/common.sh", "image/install.sh"):
+        shutil.copy(places.CHECKOUT / name, source / name)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     settings = _pip_config()
     if "cert" in settings:
         shutil.copy(settings["cert"], root / _CERTIFICATES)
-    chroot.run(root, "sh", "/root/venv.sh", environment=_pip_environment(settings))
-    for name in ("root/venv.sh", _CERTIFICATES, "etc/resolv.conf"):
+    install = ("sh", "/root/packages/image/install.sh", "packages")
+    chroot.run(root, *install, environment=_pip_environment(settings))
+    shutil.rmtree(source)
+    for name in (_CERTIFICATES, "etc/resolv.conf"):
         (root / name).unlink(missing_ok=True)
 
 

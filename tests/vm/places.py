@@ -24,17 +24,16 @@ _KEPT = 2
 """Of each kind: this checkout's, and one that another checkout may want again."""
 _KEY_LENGTH = 12
 _DEBIAN_FROM = (
-    "requirements.lock",
+    "image/common.sh",
     "tests/vm/debian.py",
     "tests/vm/kernel.py",
     "tests/vm/chroot.py",
-    "tests/vm/venv.sh",
 )
 _PRODUCT_FROM = (
     "appliance",
     "image",
     "systemd",
-    "pyproject.toml",
+    "requirements.lock",
     "Makefile",
     "tests/vm/product.py",
     "tests/vm/machine.py",
@@ -51,7 +50,8 @@ def home() -> Path:
 
 def debian() -> Path:
     """Return the folder of the slow half that fits this checkout, whether it is there or not."""
-    return home() / f"debian-{_key(_DEBIAN_FROM, ' '.join(makefile_packages()))}"
+    packages = " ".join(makefile_packages())
+    return home() / f"debian-{_key(_DEBIAN_FROM, packages + _product_lock())}"
 
 
 def product() -> Path:
@@ -66,11 +66,16 @@ def run(name: str) -> Path:
 
 def makefile_packages() -> list[str]:
     """Return the Debian packages that the product needs; the Makefile is their only home."""
-    asked = "asked: ; @echo $(PACKAGES)"
+    asked = "asked: ; @echo $(RUN_PACKAGES) $(BUILD_PACKAGES)"
     command = ["make", "--silent", "--no-print-directory", f"--eval={asked}", "asked"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     done = subprocess.run(command, cwd=CHECKOUT, env=clean, capture_output=True, check=True)
     return done.stdout.decode().split()
+
+
+def _product_lock() -> str:
+    """Return the part of the lock that a customer's box installs."""
+    return (CHECKOUT / "requirements.lock").read_text().partition("# What only tests and")[0]
 
 
 def _key(parts: tuple[str, ...], more: str) -> str:
