@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .box import WAITING_FOLDER, Box
-from .config import SftpSource
+from .config import RepositorySection, SftpSource
 from .core.errors import ApplianceError, SourceRefused
 from .engine import memory
 from .repositories import sheet as emergency_sheet
@@ -44,13 +44,36 @@ class Offer:
         return self.pinned == self.key.fingerprint
 
 
-def init_repository(box: Box, name: str) -> Made:
+def init_repository(box: Box, name: str, *, adopt: bool = False) -> Made:
     """Given a repository's name, make it (or adopt it) and note its id; return where it is.
 
-    The passphrase is generated unless the secret store has it. Raise DiskAbsent where its folder
+    The passphrase is generated unless the secret store has it. A disk is marked as ours; one that
+    is marked as another box's only where `adopt` says so. Raise DiskAbsent where its folder, disk
     or host is missing, PassphraseWrong or WrongDisk where something else lies there.
     """
     section = box.settings.repository_named(name)
+    if section.disk is not None:
+        return _init_disk(box, section, adopt=adopt)
+    return _init(box, section)
+
+
+def _init_disk(box: Box, section: RepositorySection, *, adopt: bool) -> Made:
+    """Mark the disk, so that it lets itself be used; then once more, with the repository's id."""
+    from .hw.enrolled import mark  # noqa: PLC0415 - an office without disks needs no udev
+
+    facts = (box.box_id, box.settings.appliance.name, section.name, str(section.disk))
+    place = box.settings.disks.mounts / section.name
+    try:
+        mark(place, *facts, section.serial, "", box.marker_key, adopt=adopt)
+        made = _init(box, section)
+        mark(place, *facts, section.serial, made.id, box.marker_key, adopt=False)
+    finally:
+        box.release()
+    return made
+
+
+def _init(box: Box, section: RepositorySection) -> Made:
+    name = section.name
     if section.url is not None:
         _require_confirmed(box, name)
     if not box.secrets.has(section.passphrase):

@@ -89,13 +89,17 @@ def trust(office: Office, name: str, yes: bool, as_json: bool) -> None:
 
 @main.command(short_help="Make a repository (once) and its emergency sheet.")
 @click.argument("repository", shell_complete=names("repository"))
+@click.option("--adopt", is_flag=True, hidden=True, help="Take the disk of another box over.")
 @json_option
 @office
-def init(office: Office, repository: str, as_json: bool) -> None:
+def init(office: Office, repository: str, adopt: bool, as_json: bool) -> None:
     """Make a repository (once), with a passphrase of its own in the secret store."""
     from .. import enrolment
 
-    made = enrolment.init_repository(office.box, repository)
+    if adopt:
+        secret = office.settings.repository_named(repository).passphrase
+        office.box.secrets.put(secret, sys.stdin.readline().strip())
+    made = enrolment.init_repository(office.box, repository, adopt=adopt)
     if as_json:
         say_json(made)
         return

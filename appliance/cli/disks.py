@@ -1,0 +1,242 @@
+"""USB disks: what is plugged in, making one ours, letting one go, taking one over."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import identity, place
+from ..core import words
+from ..core.errors import ApplianceError, WrongDisk
+from ..core.model import AttachedDisk, Progress, StepName
+from ..screen import say, say_json, table, ticker
+from ..system.socket import Client, WorkerAbsent
+from .office import Group, Office, json_option, main, names, office
+
+if TYPE_CHECKING:
+    from ..pairing import Paired
+
+_LOOK_EVERY_SECONDS = 0.5
+_PATIENCE_SECONDS = 3600
+
+
+@main.group(cls=Group, short_help="USB disks: list, pair, eject.")
+def disk() -> None:
+    """USB disks: what is plugged in, making one ours, letting one go."""
+
+
+@disk.command("list", short_help="Name every disk that is plugged in.")
+@json_option
+@office
+def list_disks(office: Office, as_json: bool) -> None:
+    """Name every disk that is plugged in, ours or not, and what is on it."""
+    from ..hw import disks
+
+    ours = _ours(office)
+    found = disks.attached()
+    if as_json:
+        say_json([{"disk": one, "name": _name_of(one, ours)} for one in found])
+        return
+    rows = [(one.node, *_words(one, ours)) for one in found]
+    if not rows:
+        say("No disk is plugged in.")
+    else:
+        table(("DEVICE", "DISK", "SERIAL", "WHAT IT IS"), rows)
+    plugged = {_name_of(one, ours) for one in found}
+    for name in sorted(set(ours.values()) - plugged):
+        say(f"{name} is not plugged in.")
+
+
+def _ours(office: Office) -> Mapping[str, str]:
+    """Return the names of our disks by filesystem UUID; none where nothing is configured."""
+    with suppress(ApplianceError):
+        return {each.disk: each.name for each in office.settings.repository if each.disk}
+    return {}
+
+
+def _name_of(one: AttachedDisk, ours: Mapping[str, str]) -> str:
+    return next((ours[each.uuid] for each in one.filesystems if each.uuid in ours), "")
+
+
+def _words(one: AttachedDisk, ours: Mapping[str, str]) -> tuple[str, str, str]:
+    from ..hw import pairing
+
+    if name := _name_of(one, ours):
+        what = f"{name} of this box"
+    elif one.is_system:
+        what = "what this machine runs from"
+    elif one.filesystems:
+        what = f"holds {pairing.on_it(one)}"
+    else:
+        what = "empty"
+    return pairing.in_words(one), one.serial or "-", what
+
+
+@disk.command(short_help="Make a disk a backup disk (once, as root).")
+@click.argument("device", required=False)
+@click.option("--name", help="What the box calls it, as disk-a.")
+@click.option("--erase", "typed", metavar="SERIAL", default="", help="Erase what is on it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--quick", is_flag=True, help="Try only a few places of it.")
+@click.option("--requested", is_flag=True, hidden=True, help="What the worker asked for.")
+@json_option
+@office
+def pair(office: Office, /, device: str | None, as_json: bool, **how: Any) -> None:
+    """Make a disk a backup disk of this box: it is erased, tried, and marked as ours.
+
+    \b
+    sudo appliance disk pair /dev/sda --name disk-a
+
+    A disk that holds anything is refused, unless you type its serial number after --erase.
+    """
+    from .. import pairing
+
+    pairing.require_root()
+    if how["requested"]:
+        _pair_as_requested(office)
+        return
+    if device is None or how["name"] is None:
+        raise click.UsageError("Name the device and the disk: DEVICE --name disk-a")
+    found = pairing.disk_at(device)
+    _ask(found, yes=how["yes"] or as_json)
+    with _bar(quiet=as_json) as on_progress:
+        paired = pairing.pair(
+            office.path, found, how["name"], how["typed"], on_progress, quick=how["quick"]
+        )
+    if as_json:
+        say_json(paired)
+    else:
+        _say_paired(paired)
+
+
+def _ask(found: AttachedDisk, *, yes: bool) -> None:
+    from ..hw import pairing
+
+    say(f"{found.node}: {pairing.in_words(found)}, serial {found.serial or 'none'}")
+    say(f"On it: {pairing.on_it(found)}.")
+    if not yes:
+        click.confirm("Erase all of it and use it for backups?", abort=True)
+
+
+def _say_paired(paired: Paired) -> None:
+    if paired.warning:
+        say(f"! {paired.warning}")
+    say(f"{paired.name} is ready; it is used from the next backup on.")
+    say(f"Print the emergency sheet now and keep it away from the box: {paired.sheet}")
+    say("Without the box, the passphrase on it is the only way to your backups.")
+
+
+@contextmanager
+def _bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    with ticker(quiet=quiet) as sight:
+        yield lambda done, total: sight.show(
+            Progress(StepName.VERIFY, done, total, "places", "trying the disk")
+        )
+
+
+def _pair_as_requested(office: Office) -> None:
+    """Prepare exactly the disk that the worker's request names; say in a file what came of it."""
+    from .. import pairing
+
+    folder = place.runtime(office.settings.state)
+    request = folder / pairing.REQUEST
+    try:
+        wish = json.loads(request.read_text())
+        request.unlink()
+        found = pairing.disk_at(str(wish["node"]))
+        _require_the_same(found, wish)
+        typed = found.serial or "ERASE"
+        paired = pairing.pair(office.path, found, str(wish["name"]), typed, lambda *_: None)
+        ended = {"ok": True, "sentence": f"{paired.name} is ready."}
+    except (OSError, ValueError, KeyError) as error:
+        ended = {"ok": False, "sentence": f"The request cannot be read: {error}."}
+    except ApplianceError as error:
+        ended = {"ok": False, "sentence": f"{error.message} {error.hint}".strip()}
+    result = folder / pairing.RESULT
+    result.unlink(missing_ok=True)
+    with result.open("x") as file:
+        json.dump(ended, file)
+    result.chmod(0o644)
+    say(str(ended["sentence"]))
+    sys.exit(0 if ended["ok"] else 1)
+
+
+def _require_the_same(found: AttachedDisk, wish: Mapping[str, Any]) -> None:
+    from ..hw import pairing
+
+    seen = (found.serial, found.size_bytes, pairing.on_it(found))
+    if seen != (wish["serial"], wish["size_bytes"], wish["contents"]):
+        raise WrongDisk("Another disk is plugged in than the one that was shown.")
+
+
+@disk.command(short_help="Finish and let a disk go.")
+@click.argument("name", required=False, shell_complete=names("repository"))
+@json_option
+@office
+def eject(office: Office, name: str | None, as_json: bool) -> None:
+    """Finish what runs and let a disk go (all of them where none is named).
+
+    It is not used again until it was unplugged, somebody starts a backup, or an hour has passed.
+    """
+    identity.become_owner_of(place.state(office.path))
+    try:
+        resting = _let_go(office, name, quiet=as_json)
+    except WorkerAbsent:
+        office.box.release()
+        resting = [one for one, disk in office.box.disks.items() if disk.is_at_rest()]
+    if as_json:
+        say_json({"safe_to_unplug": resting})
+        return
+    say(f"Safe to unplug: {words.listed(resting)}." if resting else "No disk is plugged in.")
+
+
+def _let_go(office: Office, name: str | None, *, quiet: bool) -> list[str]:
+    client = Client(office.box.socket)
+    if client.eject(name) == "finishing" and not quiet:
+        say("What runs is finished first …")
+    pause = Event()
+    for _ in range(int(_PATIENCE_SECONDS / _LOOK_EVERY_SECONDS)):
+        disks: Any = client.status()["disks"]
+        going = [one for one in disks if one["ejected"]]
+        if all(one["at_rest"] for one in going):
+            return [str(one["name"]) for one in going]
+        pause.wait(_LOOK_EVERY_SECONDS)
+    raise ApplianceError("The disk is still at work.", hint="Leave it plugged in.")
+
+
+@main.command(short_help="Take the disk of a box that is gone over (as root).")
+@click.option("--from", "device", required=True, metavar="DEVICE", help="Where the disk is.")
+@click.option("--name", default="", help="What this box calls it; left out, as it was called.")
+@click.option("--passphrase-file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@json_option
+@office
+def recover(
+    office: Office, device: str, name: str, passphrase_file: Path | None, as_json: bool
+) -> None:
+    """Take the disk of a box that is gone over, with all its backups; nothing is erased.
+
+    The passphrase stands on the emergency sheet.
+    """
+    from .. import pairing
+    from ..hw.pairing import mark_on
+
+    pairing.require_root()
+    found = pairing.disk_at(device)
+    mark = mark_on(found)
+    name = name or (mark.name if mark else "disk-a")
+    if passphrase_file is not None:
+        passphrase = passphrase_file.read_text().strip()
+    else:
+        passphrase = click.prompt("Passphrase, as on the emergency sheet", hide_input=True)
+    paired = pairing.recover(office.path, found, name, passphrase)
+    if as_json:
+        say_json(paired)
+        return
+    say(f"{paired.name} belongs to this box now. `appliance archives` lists what is on it.")

@@ -1,0 +1,83 @@
+"""Changes the configuration for a person: what they wrote, their comments too, stays as it is.
+
+The only home of tomlkit.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT, Table
+
+from ..core.errors import ConfigError, Problem
+from . import parse
+
+
+def add_disk(file: Path, name: str, uuid: str, serial: str) -> None:
+    """Add a repository on a disk to the file, or correct the one of that name.
+
+    Raise ConfigError, changing nothing, where the file would not be right afterwards or the name
+    belongs to a repository that is no disk.
+    """
+    document = _read(file)
+    tables = document.setdefault("repository", tomlkit.aot())
+    if not isinstance(tables, AoT):
+        raise ConfigError([Problem("repository", "write each as a [[repository]] table")])
+    table = next((one for one in tables if one.get("name") == name), None)
+    if table is None:
+        table = tomlkit.table()
+        table["name"] = name
+        tables.append(table)
+    _describe(table, name, uuid, serial)
+    _replace(file, tomlkit.dumps(document))
+
+
+def remove_disk(file: Path, name: str) -> None:
+    """Take a repository out of the file again."""
+    document = _read(file)
+    tables = document.get("repository", ())
+    for number, table in reversed(list(enumerate(tables))):
+        if table.get("name") == name:
+            del tables[number]
+    _replace(file, tomlkit.dumps(document))
+
+
+def _describe(table: Table, name: str, uuid: str, serial: str) -> None:
+    if "path" in table or "url" in table:
+        words = "this name belongs to a repository that is no disk; take another one"
+        raise ConfigError([Problem(f"repository.{name}", words)])
+    table["disk"] = uuid
+    if serial:
+        table["serial"] = serial
+    elif "serial" in table:
+        del table["serial"]
+    table.setdefault("passphrase", f"${{secret:{name}}}")
+
+
+def _read(file: Path) -> tomlkit.TOMLDocument:
+    try:
+        return tomlkit.parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        raise ConfigError([Problem("", f"{file} cannot be read: {error}.")]) from None
+
+
+def _replace(file: Path, text: str) -> None:
+    """Put the new text in the old one's place, with its owner and mode, durably."""
+    parse(text)
+    before = file.stat()
+    beside = file.with_name(f".{file.name}.new")
+    with beside.open("w", encoding="utf-8") as new:
+        os.fchmod(new.fileno(), before.st_mode & 0o7777)
+        os.fchown(new.fileno(), before.st_uid, before.st_gid)
+        new.write(text)
+        new.flush()
+        os.fsync(new.fileno())
+    beside.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
