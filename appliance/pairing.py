@@ -54,7 +54,7 @@ def disk_at(node: str) -> AttachedDisk:
 
 def box_id_of(file: Path) -> str:
     """Return the id of the box that a configuration describes, empty where it has none yet."""
-    settings = load(file)
+    settings = load(file, complete=False)
     if not settings.ledger.exists():
         return ""
     return Box(settings).ledger.noted("box-id") or ""
@@ -73,7 +73,7 @@ def pair(
 
     Raise WrongDisk where it must not be erased, ConfigError where the name cannot be had.
     """
-    settings = load(file)
+    settings = load(file, complete=False)
     mark = pairing.mark_on(disk)
     ours = box_id_of(file)
     begun = mark is not None and mark.box_id == ours != ""
@@ -82,6 +82,7 @@ def pair(
         identity = mark.uuid
     else:
         require_free(settings, name)
+        editing.require_addable(file, name, disk.serial)
         found = pairing.signatures(disk.node)
         pairing.require_erasable(disk, found, mark, ours, typed)
         identity = _format(settings, disk, on_progress, quick=quick)
@@ -124,7 +125,7 @@ def recover(file: Path, disk: AttachedDisk, name: str, passphrase: str) -> Paire
 
     Raise PassphraseWrong, leaving no trace, where the passphrase does not open it.
     """
-    settings = load(file)
+    settings = load(file, complete=False)
     mark = pairing.mark_on(disk)
     if mark is None:
         raise WrongDisk(
@@ -132,6 +133,7 @@ def recover(file: Path, disk: AttachedDisk, name: str, passphrase: str) -> Paire
             hint="`appliance disk list` shows what is on each disk.",
         )
     require_free(settings, name)
+    editing.require_addable(file, name, disk.serial)
     argv = ["init", name, "--json", "--adopt"]
     try:
         return _enrol(file, settings, name, mark.uuid, disk.serial, argv, passphrase.encode())

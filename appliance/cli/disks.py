@@ -56,8 +56,11 @@ def list_disks(office: Office, as_json: bool) -> None:
 
 def _ours(office: Office) -> Mapping[str, str]:
     """Return the names of our disks by filesystem UUID; none where nothing is configured."""
+    from ..config import load
+
     with suppress(ApplianceError):
-        return {each.disk: each.name for each in office.settings.repository if each.disk}
+        settings = load(office.path, complete=False)
+        return {each.disk: each.name for each in settings.repository if each.disk}
     return {}
 
 
@@ -145,7 +148,7 @@ def _pair_as_requested(office: Office) -> None:
     """Prepare exactly the disk that the worker's request names; say in a file what came of it."""
     from .. import pairing
 
-    folder = place.runtime(office.settings.state)
+    folder = place.runtime(place.state(office.path) or place.STATE)
     request = folder / pairing.REQUEST
     try:
         wish = json.loads(request.read_text())

@@ -40,8 +40,11 @@ __all__ = [
 ]
 
 
-def load(path: Path) -> Settings:
-    """Given the file's path, return its Settings; raise ConfigError with every problem."""
+def load(path: Path, *, complete: bool = True) -> Settings:
+    """Given the file's path, return its Settings; raise ConfigError with every problem.
+
+    Not `complete`, its parts need not fit together yet: somebody is still setting up.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -50,11 +53,11 @@ def load(path: Path) -> Settings:
         raise error from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem("", f"{path} cannot be read: {error}.")]) from None
-    return parse(text)
+    return parse(text, complete=complete)
 
 
-def parse(text: str) -> Settings:
-    """Given the file's text, return its Settings; raise ConfigError with every problem."""
+def parse(text: str, *, complete: bool = True) -> Settings:
+    """Given the file's text, return its Settings; see `load`."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -63,7 +66,7 @@ def parse(text: str) -> Settings:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         raise ConfigError([in_words(each, raw) for each in error.errors()]) from None
-    problems = list(cross_checks(settings))
+    problems = list(cross_checks(settings)) if complete else []
     if problems:
         raise ConfigError(problems)
     return settings

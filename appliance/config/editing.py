@@ -22,6 +22,15 @@ def add_disk(file: Path, name: str, uuid: str, serial: str) -> None:
     Raise ConfigError, changing nothing, where the file would not be right afterwards or the name
     belongs to a repository that is no disk.
     """
+    _replace(file, _with_disk(file, name, uuid, serial))
+
+
+def require_addable(file: Path, name: str, serial: str) -> None:
+    """Raise what `add_disk` would, changing nothing: before a disk is erased for it."""
+    parse(_with_disk(file, name, "00000000-0000-4000-8000-000000000000", serial))
+
+
+def _with_disk(file: Path, name: str, uuid: str, serial: str) -> str:
     document = _read(file)
     tables = document.setdefault("repository", tomlkit.aot())
     if not isinstance(tables, AoT):
@@ -32,17 +41,17 @@ def add_disk(file: Path, name: str, uuid: str, serial: str) -> None:
         table["name"] = name
         tables.append(table)
     _describe(table, name, uuid, serial)
-    _replace(file, tomlkit.dumps(document))
+    return tomlkit.dumps(document)
 
 
 def remove_disk(file: Path, name: str) -> None:
-    """Take a repository out of the file again."""
+    """Take a repository out of the file again; the parts that are left need not fit together."""
     document = _read(file)
     tables = document.get("repository", ())
     for number, table in reversed(list(enumerate(tables))):
         if table.get("name") == name:
             del tables[number]
-    _replace(file, tomlkit.dumps(document))
+    _replace(file, tomlkit.dumps(document), complete=False)
 
 
 def _describe(table: Table, name: str, uuid: str, serial: str) -> None:
@@ -64,9 +73,9 @@ def _read(file: Path) -> tomlkit.TOMLDocument:
         raise ConfigError([Problem("", f"{file} cannot be read: {error}.")]) from None
 
 
-def _replace(file: Path, text: str) -> None:
+def _replace(file: Path, text: str, *, complete: bool = True) -> None:
     """Put the new text in the old one's place, with its owner and mode, durably."""
-    parse(text)
+    parse(text, complete=complete)
     before = file.stat()
     beside = file.with_name(f".{file.name}.new")
     with beside.open("w", encoding="utf-8") as new:
