@@ -38,7 +38,7 @@ run: ## the whole box on this machine: a small office, its servers, two disks, a
 	@$(BIN)/appliance demo $(ARGS)
 
 test: ## every test, the slow ones too; ARGS="-k sftp" picks some
-	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(VM_PACKAGES)
+	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES) $(VM_PACKAGES)
 	@$(TOOLS) pytest --numprocesses auto $(ARGS)
 
 vm: ## the guest of the VM tests; `make test` makes it too, this shows how far it is

@@ -16,6 +16,7 @@ from .core.errors import ApplianceError
 from .core.model import Copy
 from .core.ports import Disk
 from .engine import memory
+from .engine.observations import weeks_left
 
 LET_GO_FOR = timedelta(hours=1)
 """Who asked for a disk and then forgot it must not go without a backup tonight."""
@@ -114,6 +115,7 @@ class Attendance:
             "newest": _iso(newest),
             "size_bytes": room[1] if room else None,
             "free_bytes": room[1] - room[0] if room else None,
+            "weeks_left": weeks_left(ledger, name),
         }
 
     def _came(self, name: str) -> None:

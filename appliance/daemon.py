@@ -12,11 +12,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from .box import Box
 from .config import Settings
 from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, RunStarted, StepFinished
+from .core.model import Trigger
 from .engine import memory
 from .repositories.program import checked_borg
 from .system import process
@@ -94,32 +96,54 @@ def serve(box: Box, load: Callable[[], Settings] | None = None) -> None:
     signal.signal(signal.SIGHUP, lambda *_: again.set())
     with only_worker(box):
         checked_borg(process.find("borg"), asking=True)
-        next_box: Box | None = box
-        while next_box is not None:
-            next_box = _live(next_box, load, stop, again)
+        life: _Life | None = _Life(box, load)
+        while life is not None:
+            life = life.lived(stop, again)
     # Only now: systemd takes it for the end of all, and a new configuration is none.
     Supervisor.ours().stopping()
 
 
-def _live(
-    box: Box, load: Callable[[], Settings] | None, stop: threading.Event, again: threading.Event
-) -> Box | None:
-    """Live with one configuration; return the box to go on with, None where it ends for good."""
-    with logged(box):
-        engine = start_up(box, load)
-        life = threading.Event()
-        threads = _started(engine, life)
-        server = Server(box.socket, engine)
+class _Life:
+    """The daemon with one configuration; the socket outlives it, for whoever asks meanwhile."""
+
+    def __init__(
+        self,
+        box: Box,
+        load: Callable[[], Settings] | None,
+        before: _Life | None = None,
+    ) -> None:
+        self._box, self._load, self._before = box, load, before
+        self.server: Server | None = before.server if before else None
+        self.engine: Engine | None = None
+
+    def lived(self, stop: threading.Event, again: threading.Event) -> _Life | None:
+        """Live; return the life to go on with, None where it ends for good."""
+        with logged(self._box):
+            engine = self.engine = start_up(self._box, self._load)
+            over = threading.Event()
+            threads = _started(self._box, engine, over)
+            self._open(engine)
+            failed = not _watch_over(engine, threads, stop, again)
+            over.set()
+            settings = None if failed or stop.is_set() else engine.next_settings
+            if settings is None and self.server is not None:
+                self.server.close()
+            engine.runner.stop()
+            log.info("daemon=stopped failed=%s", failed)
+        if failed:
+            raise ApplianceError("A part of the daemon ended by itself; the log says why.")
+        return _Life(Box(settings), self._load, self) if settings else None
+
+    def _open(self, engine: Engine) -> None:
+        """Answer at the socket; what was asked of the life before and waits is done in this one."""
+        if self.server is None:
+            self.server = Server(self._box.socket, engine)
+        self.server.serve_for(engine)
+        if self._before is not None and self._before.engine is not None:
+            engine.take_over(self._before.engine.runner.waiting())
+            self._before = None
         Supervisor.ours().ready("Waits for the next backup, or makes one.")
-        log.info("daemon=ready pid=%d socket=%s", os.getpid(), box.socket)
-        failed = not _watch_over(engine, threads, stop, again)
-        life.set()
-        server.close()
-        engine.runner.stop()
-        log.info("daemon=stopped failed=%s", failed)
-    if failed:
-        raise ApplianceError("A part of the daemon ended by itself; the log says why.")
-    return Box(engine.next_settings) if engine.next_settings and not stop.is_set() else None
+        log.info("daemon=ready pid=%d socket=%s", os.getpid(), self._box.socket)
 
 
 def _watch_over(
@@ -135,6 +159,7 @@ def _watch_over(
         if engine.beat():
             Supervisor.ours().alive()
         engine.attendance.tidy()
+        engine.look_after_the_machine()
         if again.is_set():
             again.clear()
             _read_anew(engine)
@@ -188,18 +213,23 @@ def logged(box: Box) -> Iterator[None]:
         unsubscribe()
 
 
-def _started(engine: Engine, stop: threading.Event) -> list[threading.Thread]:
-    threads = [
-        threading.Thread(target=engine.runner.work, name="worker", daemon=True),
-        threading.Thread(target=engine.ticker.run, args=(stop,), name="ticker", daemon=True),
-    ]
+def _started(box: Box, engine: Engine, stop: threading.Event) -> list[threading.Thread]:
+    bodies: dict[str, Callable[[], object]] = {
+        "worker": engine.runner.work,
+        "ticker": partial(engine.ticker.run, stop),
+    }
     if engine.attendance.has_disks:
         from .hw import disks  # noqa: PLC0415 - an office without disks needs no udev
 
-        arguments = (stop, engine.attendance.look)
-        threads.append(
-            threading.Thread(target=disks.watch, args=arguments, name="disks", daemon=True)
-        )
+        bodies["disks"] = partial(disks.watch, stop, engine.attendance.look)
+    if box.inboxes:
+        from .sources.arrivals import Arrivals  # noqa: PLC0415 - nor watchdog without an inbox
+
+        arrivals = Arrivals(box.inboxes, partial(engine.start, trigger=Trigger.INBOX))
+        bodies["inboxes"] = partial(arrivals.run, stop)
+    threads = [
+        threading.Thread(target=body, name=name, daemon=True) for name, body in bodies.items()
+    ]
     for thread in threads:
         thread.start()
     return threads

@@ -23,9 +23,6 @@ from .hw.marker import Marker
 from .system import process, service
 from .system.socket import Client, WorkerAbsent
 
-REQUEST, RESULT = "pair.json", "pair-result.json"
-"""In the runtime folder: which disk the worker asks root to prepare, and what came of it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Paired:

@@ -5,7 +5,7 @@ Part of the rim. Edge threads only enqueue; one thread works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,13 +16,16 @@ from .core.errors import ApplianceError
 from .core.model import Trigger
 from .core.ports import Mirror, Repository, Source
 from .core.schedule import Schedule, parse
+from .core.vitals import as_json
 from .engine import drill, examination, mirroring, pipeline
 from .engine.news import News
 from .engine.pulse import Pulse
 from .engine.restore import CloudCopy
 from .engine.rotation import lacking_on
-from .engine.runner import Current, Runner, Work
+from .engine.runner import Current, Runner, Waiting, Work
 from .engine.ticker import Ticker
+from .machine import Machine, with_vitals
+from .pairing_request import PairingRequest
 from .status import health_of
 
 _BY_A_PERSON = (Trigger.BUTTON, Trigger.PAGE, Trigger.COMMAND)
@@ -43,6 +46,21 @@ class Engine:
         self.runner = Runner(box.kit, self.jobs)
         self.ticker = Ticker(box.kit, schedules_of(box), self.runner.submit, self.pulse.ticked)
         self.attendance = Attendance(box, self._arrived, self.news.changed)
+        self.machine = Machine(box, self.runner)
+        self.request = PairingRequest(box, self.news.changed)
+        box.bulletin.subscribe(self.machine.hear)
+
+    def take_over(self, waiting: Sequence[Waiting]) -> None:
+        """Do what waits in another engine, as far as there are such jobs."""
+        for each in waiting:
+            if each.job in self.jobs:
+                self.runner.submit(each.job, each.trigger, each.slot)
+
+    def look_after_the_machine(self) -> None:
+        """Look at power and inboxes now and then, and at what became of a pairing."""
+        self.machine.look()
+        if self.request.look():
+            self.next_settings = self._load()
 
     def beat(self) -> bool:
         """Return whether ticker and worker move; what systemd and the lamps are told."""
@@ -65,8 +83,12 @@ class Engine:
             retrying=retrying,
             away=self.attendance.away(),
         )
+        vitals = self.machine.vitals.read()
         return {
             **facts,
+            "reasons": with_vitals(facts["reasons"], vitals),
+            "vitals": [as_json(each) for each in vitals],
+            "pairing": self.request.facts(),
             "version": self.news.version,
             "alive_seconds": self.pulse.seconds(),
             "running": _running(current),
@@ -96,6 +118,10 @@ class Engine:
         """Let a disk, or all of them, go; what runs is finished first."""
         self.attendance.let_go(disk)
         return "finishing" if self.runner.current() else "released"
+
+    def pair(self, node: str, name: str) -> str:
+        """Ask root to prepare a disk, once the button was held."""
+        return self.request.make(node, name)
 
     def reload(self) -> str:
         """Read the configuration anew, to be taken over once nothing runs."""

@@ -69,17 +69,17 @@ def _name_of(one: AttachedDisk, ours: Mapping[str, str]) -> str:
 
 
 def _words(one: AttachedDisk, ours: Mapping[str, str]) -> tuple[str, str, str]:
-    from ..hw import pairing
+    from ..hw import wording
 
     if name := _name_of(one, ours):
         what = f"{name} of this box"
     elif one.is_system:
         what = "what this machine runs from"
     elif one.filesystems:
-        what = f"holds {pairing.on_it(one)}"
+        what = f"holds {wording.on_it(one)}"
     else:
         what = "empty"
-    return pairing.in_words(one), one.serial or "-", what
+    return wording.in_words(one), one.serial or "-", what
 
 
 @disk.command(short_help="Make a disk a backup disk (once, as root).")
@@ -120,10 +120,10 @@ def pair(office: Office, /, device: str | None, as_json: bool, **how: Any) -> No
 
 
 def _ask(found: AttachedDisk, *, yes: bool) -> None:
-    from ..hw import pairing
+    from ..hw import wording
 
-    say(f"{found.node}: {pairing.in_words(found)}, serial {found.serial or 'none'}")
-    say(f"On it: {pairing.on_it(found)}.")
+    say(f"{found.node}: {wording.in_words(found)}, serial {found.serial or 'none'}")
+    say(f"On it: {wording.on_it(found)}.")
     if not yes:
         click.confirm("Erase all of it and use it for backups?", abort=True)
 
@@ -146,10 +146,10 @@ def _bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 def _pair_as_requested(office: Office) -> None:
     """Prepare exactly the disk that the worker's request names; say in a file what came of it."""
-    from .. import pairing
+    from .. import pairing, pairing_request
 
     folder = place.runtime(place.state(office.path) or place.STATE)
-    request = folder / pairing.REQUEST
+    request = folder / pairing_request.REQUEST
     try:
         wish = json.loads(request.read_text())
         request.unlink()
@@ -162,7 +162,7 @@ def _pair_as_requested(office: Office) -> None:
         ended = {"ok": False, "sentence": f"The request cannot be read: {error}."}
     except ApplianceError as error:
         ended = {"ok": False, "sentence": f"{error.message} {error.hint}".strip()}
-    result = folder / pairing.RESULT
+    result = folder / pairing_request.RESULT
     result.unlink(missing_ok=True)
     with result.open("x") as file:
         json.dump(ended, file)
@@ -172,9 +172,9 @@ def _pair_as_requested(office: Office) -> None:
 
 
 def _require_the_same(found: AttachedDisk, wish: Mapping[str, Any]) -> None:
-    from ..hw import pairing
+    from ..hw import wording
 
-    seen = (found.serial, found.size_bytes, pairing.on_it(found))
+    seen = (found.serial, found.size_bytes, wording.on_it(found))
     if seen != (wish["serial"], wish["size_bytes"], wish["contents"]):
         raise WrongDisk("Another disk is plugged in than the one that was shown.")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import place
-from ..core import words
+from ..core import vitals, words
 from ..core.errors import ApplianceError, DiskAbsent, RepositoryBusy
 from ..core.model import Archive, Run
 from ..screen import complain, run_lines, say, say_json, step_line, table
@@ -30,9 +30,10 @@ _WANTS_A_PERSON = ("look", "held")
 
 
 @main.command(short_help="Say whether we are safe.")
+@click.option("--all", "everything", is_flag=True, help="Also what is well: power, card, disks.")
 @json_option
 @office
-def status(office: Office, as_json: bool) -> None:
+def status(office: Office, everything: bool, as_json: bool) -> None:
     """Say whether we are safe, from the age of the last proved copy, here and in the cloud.
 
     It ends with 3 where a person must look or decide, else with 0.
@@ -42,6 +43,8 @@ def status(office: Office, as_json: bool) -> None:
         say_json(health)
     else:
         _say_health(health)
+        for line in vitals.lines(map(vitals.from_json, health["vitals"]), everything=everything):
+            say(f"  {line}")
     sys.exit(3 if health["state"] in _WANTS_A_PERSON else 0)
 
 
@@ -93,7 +96,7 @@ def _status(office: Office) -> Mapping[str, Any]:
     settings = office.settings
     make_private(settings.state)
     health = health_of(settings, SqliteLedger(settings.ledger), SystemClock())
-    return {**health, "running": None, "waiting": []}
+    return {**health, "running": None, "waiting": [], "vitals": []}
 
 
 @main.command(short_help="List what was done, newest first.")

@@ -424,6 +424,13 @@ class Appliance(Protocol):
         again until it was unplugged, a person starts a Run, or an hour has passed.
         """
 
+    def pair(self, node: str, name: str) -> str:
+        """Ask that a disk be erased and made a backup disk; return the question for a person.
+
+        Only the button on the box, held for five seconds within five minutes, says yes to it.
+        Raise ApplianceError where that disk may not be used.
+        """
+
     def reload(self) -> str:
         """Take the configuration over anew once nothing runs; raise ConfigError where it is wrong
         and go on with the old one.

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..core.errors import ApplianceError, DiskFull, WrongDisk
-from ..core.model import AttachedDisk, Filesystem
-from ..core.words import listed, size
+from ..core.model import AttachedDisk
+from ..core.words import listed
 from ..system import process
 from ..system.files import write_durably
 from .marker import FILE, Marker, parsed
 from .usb_disk import fsck_unit, mount_unit
+from .wording import in_words, on_it
 
 SMALLEST_BYTES = 100_000_000
 LABEL = "APPLIANCE"
@@ -26,25 +27,8 @@ WORD = "ERASE"
 """What is typed for a disk that shows no serial number."""
 _BLOCK_BYTES = 1 << 20
 _FEWEST_BLOCKS, _MOST_BLOCKS = 16, 1024
-_NAMES = {"vfat": "FAT", "exfat": "exFAT", "ntfs": "NTFS", "crypto_LUKS": "an encrypted part"}
 _WITHOUT_JOURNAL = frozenset({"vfat", "exfat", "ntfs"})
 _UNITS = Path("/etc/systemd/system")
-
-
-def on_it(disk: AttachedDisk) -> str:
-    """Say what is on a disk."""
-    return listed([_filesystem(one) for one in disk.filesystems]) or "nothing that is known"
-
-
-def in_words(disk: AttachedDisk) -> str:
-    """Name a disk as a person would: `SanDisk Ultra, 64.0 GB`."""
-    name = " ".join(filter(None, (disk.maker, disk.model))) or "a disk"
-    return f"{name}, {size(disk.size_bytes)}"
-
-
-def _filesystem(one: Filesystem) -> str:
-    label = f" “{one.label}”" if one.label else ""
-    return f"{_NAMES.get(one.kind, one.kind)}{label}"
 
 
 def word_for(disk: AttachedDisk) -> str:

@@ -52,6 +52,10 @@ class Server:
         )
         self._thread.start()
 
+    def serve_for(self, appliance: Appliance) -> None:
+        """Hand questions to another appliance from now on; whoever asks notices nothing."""
+        self._server.appliance = appliance
+
     def close(self) -> None:
         """Stop answering and remove the socket."""
         self._server.shutdown()
@@ -82,6 +86,10 @@ class Client:
     def reload(self) -> str:
         """Ask that the configuration be read anew; raise ConfigError's words where it is wrong."""
         return str(self._ask({"do": "reload"}))
+
+    def pair(self, node: str, name: str) -> str:
+        """Ask that a disk be prepared; return the question that the button answers."""
+        return str(self._ask({"do": "pair", "node": node, "name": name}))
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run of a source."""
@@ -144,7 +152,8 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         line = self.rfile.readline(_LONGEST_LINE_BYTES)
-        self.wfile.write(json.dumps(self._answer(line)).encode() + b"\n")
+        with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked is gone
+            self.wfile.write(json.dumps(self._answer(line)).encode() + b"\n")
 
     def _answer(self, line: bytes) -> dict[str, object]:
         try:
@@ -156,7 +165,9 @@ class _Handler(socketserver.StreamRequestHandler):
             return {"error": "The question was not understood."}
 
 
-def _do(appliance: Appliance, question: Mapping[str, Any]) -> object:
+def _do(  # noqa: PLR0911 - one for each verb
+    appliance: Appliance, question: Mapping[str, Any]
+) -> object:
     """Given a question, return the answer; these verbs and no others."""
     match question["do"]:
         case "status":
@@ -173,5 +184,7 @@ def _do(appliance: Appliance, question: Mapping[str, Any]) -> object:
             return appliance.eject(None if disk is None else str(disk))
         case "reload":
             return appliance.reload()
+        case "pair":
+            return appliance.pair(str(question["node"]), str(question["name"]))
         case unknown:
             raise ValueError(unknown)

