@@ -1,0 +1,71 @@
+"""The configuration is changed for a person, and what they wrote stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.config import editing, load
+from appliance.core.errors import ConfigError
+
+A = "4f0c7a7e-2c1b-4d3a-9f60-0d9a5f1c2b3d"
+TEXT = """# Our box. Ask Ada before you change anything.
+
+[appliance]
+name = "Front office"   # above the door
+
+[[repository]]
+name = "nas"            # in the cellar
+path = "/mnt/nas/appliance"
+passphrase = "${secret:nas}"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "appliance.toml"
+    path.write_text(TEXT)
+    path.chmod(0o640)
+    return path
+
+
+def test_a_disk_is_added_and_every_word_of_the_person_stays(file: Path) -> None:
+    editing.add_disk(file, "disk-a", A, "SN1")
+    assert file.read_text().startswith(TEXT.rstrip())
+    disk = load(file).repository_named("disk-a")
+    assert (disk.disk, disk.serial, disk.passphrase) == (A, "SN1", "disk-a")
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_same_disk_twice_is_one_entry_with_the_newest_facts(file: Path) -> None:
+    editing.add_disk(file, "disk-a", A.replace("4f", "5f"), "SN1")
+    editing.add_disk(file, "disk-a", A, "")
+    assert [each.name for each in load(file).repository] == ["nas", "disk-a"]
+    assert load(file).repository_named("disk-a").serial == ""
+
+
+def test_a_name_that_belongs_to_a_folder_is_refused_and_nothing_changes(file: Path) -> None:
+    with pytest.raises(ConfigError, match="take another one"):
+        editing.add_disk(file, "nas", A, "")
+    assert file.read_text() == TEXT
+
+
+def test_a_file_that_would_be_wrong_afterwards_is_left_as_it_is(file: Path) -> None:
+    with pytest.raises(ConfigError, match="is not a name"):
+        editing.add_disk(file, "Disk A", A, "")
+    with pytest.raises(ConfigError, match="is not a name"):
+        editing.require_addable(file, "Disk A", "")
+    assert file.read_text() == TEXT
+
+
+def test_what_was_added_can_be_taken_out_again(file: Path) -> None:
+    editing.add_disk(file, "disk-a", A, "SN1")
+    editing.remove_disk(file, "disk-a")
+    assert file.read_text().rstrip() == TEXT.rstrip()
+
+
+def test_a_file_without_any_repository_gets_its_first(tmp_path: Path) -> None:
+    (file := tmp_path / "a.toml").write_text('[appliance]\nname = "x"\n')
+    editing.add_disk(file, "disk-a", A, "")
+    assert [each.name for each in load(file).repository] == ["disk-a"]

@@ -1,0 +1,99 @@
+"""An office in a guest: an inbox, disks that are paired by the product's own command, lamps."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from tests.vm.guest import Guest
+
+BUTTON, OFFICE, CLOUD, LOOK = 17, 22, 23, 24
+CONFIGURATION = f"""
+[[source]]
+name = "crm"
+type = "inbox"
+path = "/srv/inbox"
+schedule = "daily at 03:00"
+grace = "36h"
+
+[panel]
+button = {BUTTON}
+led_office = {OFFICE}
+led_cloud = {CLOUD}
+led_attention = {LOOK}
+"""
+_LOOK_EVERY_SECONDS = 0.5
+
+
+class Office:
+    """What a person at the box does, and sees."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        guest.sh("mkdir -p /srv/inbox && chown appliance: /srv/inbox")
+        first = guest.read("/etc/appliance/appliance.toml")
+        self.configuration = "/etc/appliance/appliance.toml"
+        guest.sh(f"cat >>{self.configuration} <<'T'\n{CONFIGURATION}\nT")
+        assert "[[source]]" not in first
+
+    def pair(self, disk: str, name: str, **plugged: Any) -> str:
+        """Plug a new blank stick in and pair it; return its device."""
+        self.guest.usb.make(disk, size_mib=256)
+        node = self.plug(disk, **plugged)
+        pair = f"appliance disk pair {node} --name {name} --yes --quick"
+        self.guest.run("sh", "-c", pair, seconds=300)
+        return node
+
+    def plug(self, disk: str, **plugged: Any) -> str:
+        """Plug a disk in and wait until udev knows it; return its device."""
+        self.guest.usb.plug(disk, **plugged)
+        link = f"/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_VM-{disk}-0:0"
+        self.guest.wait_for(f"test -e {link} && udevadm settle", 30)
+        return self.guest.run("readlink", "-f", link).strip()
+
+    def restart(self) -> None:
+        """Have worker and panel read what was configured."""
+        self.guest.run("systemctl", "restart", "appliance-worker", "appliance-panel", seconds=200)
+
+    def drop(self, name: str, kibibytes: int = 8) -> None:
+        """Save an export into the inbox, as a share does: whole at once."""
+        path = f"/srv/inbox/{name}"
+        new = "/srv/.new"
+        make = f"head -c {kibibytes}K /dev/urandom | base64 >{new} && chown appliance: {new}"
+        self.guest.sh(f"{make} && mv {new} {path}")
+
+    def status(self) -> dict[str, Any]:
+        """Return how things stand, as the worker says."""
+        done = self.guest.call("appliance", "status", "--json", seconds=120)
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the Runs, newest first."""
+        runs: list[dict[str, Any]] = json.loads(self.guest.run("appliance", "history", "--json"))
+        return runs
+
+    def archives(self) -> dict[str, list[str]]:
+        """Return where each archive lies."""
+        listed = json.loads(self.guest.run("appliance", "archives", "--json", seconds=200))
+        return {one["archive"]["name"]: sorted(one["places"]) for one in listed}
+
+    def wait_for_run(self, outcome: str, *, after: int = 0, seconds: float = 180) -> dict[str, Any]:
+        """Wait until a Run with an id above `after` ended so; return it."""
+        give_up = time.monotonic() + seconds
+        while time.monotonic() < give_up:
+            ended = [one for one in self.history() if one["id"] > after and one["outcome"]]
+            for one in ended:
+                if one["outcome"] == outcome:
+                    return one
+            time.sleep(_LOOK_EVERY_SECONDS)
+        raise TimeoutError(f"no Run ended {outcome}: {self.history()[:3]}")
+
+    def last_id(self) -> int:
+        """Return the id of the newest Run, 0 without one."""
+        return max((one["id"] for one in self.history()), default=0)
+
+    def is_mounted(self) -> bool:
+        """Return whether a disk is mounted now."""
+        return self.guest.holds("grep -q ' /mnt/appliance/' /proc/mounts")

@@ -1,0 +1,124 @@
+"""USB disks under real udev and a real PID 1: paired, used, pulled out, swapped, cloned."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.vm.office import LOOK, Office
+
+pytestmark = [pytest.mark.vm, pytest.mark.slow]
+
+
+def test_a_blank_stick_is_paired_used_by_what_is_dropped_in_and_at_rest_after(guest):
+    """D5, D19, D2: strangers that are plugged in all the while keep every byte."""
+    guest.usb.make("photos", fs="exfat", partition=True)
+    guest.usb.make("other", fs="ext4")
+    before = {name: guest.usb.fingerprint(name) for name in ("photos", "other")}
+    office = Office(guest)
+    for name in before:
+        office.plug(name)
+    refused = guest.call("sh", "-c", "appliance disk pair /dev/sda --name disk-x --yes")
+    assert refused.code == 1
+    assert "exFAT" in refused.err
+    assert "--erase VM-photos" in refused.err
+    office.pair("stick", "disk-a")
+    listed = guest.run("appliance", "disk", "list")
+    assert "disk-a of this box" in listed
+    assert "holds exFAT" in listed
+    assert guest.holds("lsattr -d /mnt/appliance/disk-a | grep -q i")
+    assert not guest.holds("touch /mnt/appliance/disk-a/x")
+    office.restart()
+    seen = office.last_id()
+    office.drop("a.csv")
+    run = office.wait_for_run("ok", after=seen)
+    assert run["trigger"] == "inbox"
+    assert not office.is_mounted()
+    status = office.status()
+    (disk,) = status["disks"]
+    assert (disk["present"], disk["at_rest"], disk["in_use"]) == (True, True, False)
+    assert status["copies"]["office"] == "fresh"
+    for name in before:
+        guest.usb.yank(name)
+    assert {name: guest.usb.fingerprint(name) for name in before} == before
+
+
+def test_A7_a_disk_pulled_out_while_it_is_written_is_noticed_and_catches_up_when_it_is_back(guest):
+    office = Office(guest)
+    office.pair("stick", "disk-a")
+    guest.usb.yank("stick")
+    office.restart()
+    office.plug("stick", bytes_per_second=300_000)
+    office.wait_for_run("skipped")
+    seen = office.last_id()
+    office.drop("large.csv", kibibytes=6000)
+    guest.wait_for("pgrep -f 'borg .*create'", 120)
+    guest.usb.yank("stick")
+    pulled = time.monotonic()
+    run = office.wait_for_run("failed", after=seen, seconds=60)
+    assert "pulled out" in run["message"]
+    assert "Plug it in again" in run["hint"]
+    assert time.monotonic() - pulled < 30, "under emulation; five seconds on a machine"
+    assert not guest.holds("pgrep -f 'borg .*create'")
+    guest.wait_for(f"cat /sys/devices/platform/gpio-sim.0/gpiochip*/sim_gpio{LOOK}/value | grep 1")
+    assert office.status()["reasons"][0] == "disk"
+    seen = office.last_id()
+    office.plug("stick")
+    run = office.wait_for_run("ok", after=seen)
+    assert run["trigger"] == "disk"
+    assert len(office.archives()) == 1
+
+
+def test_two_disks_take_turns_and_a_clone_is_refused(guest):
+    """Rotation; D4 and A23."""
+    office = Office(guest)
+    office.pair("one", "disk-a")
+    office.pair("two", "disk-b")
+    guest.usb.yank("two")
+    office.restart()
+    seen = office.last_id()
+    office.drop("a.csv")
+    office.wait_for_run("ok", after=seen)
+    guest.usb.yank("one")
+    seen = office.last_id()
+    office.drop("b.csv")
+    run = office.wait_for_run("warning", after=seen)
+    assert "kept on the box itself" in run["message"]
+    seen = office.last_id()
+    office.plug("two")
+    office.wait_for_run("skipped", after=seen)
+    seen = office.last_id()
+    office.plug("one")
+    office.wait_for_run("skipped", after=seen)
+    places = office.archives()
+    assert len(places) == 2
+    assert all(place == ["disk-a", "disk-b"] for place in places.values()), places
+    guest.usb.yank("one")
+    guest.usb.clone("one", "twin")
+    before = guest.usb.fingerprint("twin")
+    office.plug("one")
+    office.plug("twin")
+    guest.usb.yank("two")
+    seen = office.last_id()
+    office.drop("c.csv")
+    run = office.wait_for_run("failed", after=seen)
+    assert "one is a copy of the other" in run["message"]
+    guest.usb.yank("twin")
+    assert guest.usb.fingerprint("twin") == before
+
+
+def test_A8_a_disk_that_fails_or_can_only_be_read_is_said(guest):
+    office = Office(guest)
+    office.pair("stick", "disk-a")
+    guest.usb.yank("stick")
+    office.restart()
+    office.plug("stick", read_only=True)
+    seen = office.last_id()
+    office.drop("a.csv")
+    run = office.wait_for_run("failed", after=seen)
+    assert "disk-a" in run["message"]
+    assert office.status()["reasons"][0] == "disk"
+    guest.usb.yank("stick")
+    office.plug("stick")
+    office.wait_for_run("ok", after=seen)
