@@ -179,6 +179,17 @@ def stop(guest: Guest) -> None:
     guest.forget()
 
 
+@main.command()
+def bench() -> None:
+    """Measure what the box costs, in a guest of its own; takes some minutes."""
+    from tests.vm.bench import measure
+
+    with Guest("bench", build.ensure()) as guest:
+        guest.resume()
+        for line in measure(guest):
+            click.echo(line)
+
+
 if __name__ == "__main__":
     try:
         main()

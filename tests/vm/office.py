@@ -56,6 +56,19 @@ class Office:
         """Have worker and panel read what was configured."""
         self.guest.run("systemctl", "restart", "appliance-worker", "appliance-panel", seconds=200)
 
+    def restart_panel(self) -> None:
+        """Have the panel find its pins, while the rest is not set up yet."""
+        self.guest.run("systemctl", "restart", "appliance-panel", seconds=200)
+
+    def ask_to_pair(self, node: str, name: str) -> str:
+        """Ask the worker as the page will; return the question that it shows."""
+        program = (
+            "import sys; from pathlib import Path; from appliance.system.socket import Client; "
+            "print(Client(Path('/run/appliance/worker.sock')).pair(sys.argv[1], sys.argv[2]))"
+        )
+        python = "/opt/appliance/.venv/bin/python"
+        return self.guest.run("sudo", "-u", "appliance", python, "-c", program, node, name)
+
     def drop(self, name: str, kibibytes: int = 8) -> None:
         """Save an export into the inbox, as a share does: whole at once."""
         path = f"/srv/inbox/{name}"

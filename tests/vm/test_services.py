@@ -85,3 +85,20 @@ def test_A15_D13_power_cut_while_a_backup_is_written_and_a_clock_in_the_past_at_
     assert status["clock_trusted"] is False
     assert "clock" in status["reasons"]
     assert len(office.archives()) == 1
+
+
+def test_an_office_without_a_terminal_pairs_by_holding_the_button(guest):
+    """What the page asks the worker, the button answers; root looks at everything anew."""
+    office = Office(guest)
+    office.restart_panel()
+    guest.usb.make("stick", size_mib=256)
+    node = office.plug("stick")
+    question = office.ask_to_pair(node, "disk-a")
+    assert "QEMU HARDDISK, 268.4 MB (on it: nothing that is known)" in question
+    guest.header.press(BUTTON, 6.5)
+    guest.wait_for("grep -q disk-a /etc/appliance/appliance.toml", 200)
+    guest.wait_for("appliance disk list | grep -q 'disk-a of this box'", 120)
+    office.restart()
+    seen = office.last_id()
+    office.drop("a.csv")
+    office.wait_for_run("ok", after=seen)
