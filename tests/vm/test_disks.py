@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
 def test_a_blank_stick_is_paired_used_by_what_is_dropped_in_and_at_rest_after(guest):
     """D5, D19, D2: strangers that are plugged in all the while keep every byte."""
-    guest.usb.make("photos", fs="exfat", partition=True)
-    guest.usb.make("other", fs="ext4")
+    guest.usb.make("photos", fs="exfat", partition=True, size_mib=128)
+    guest.usb.make("other", fs="ext4", size_mib=128)
     before = {name: guest.usb.fingerprint(name) for name in ("photos", "other")}
     office = Office(guest)
     for name in before:
@@ -53,14 +53,14 @@ def test_A7_a_disk_pulled_out_while_it_is_written_is_noticed_and_catches_up_when
     office.wait_for_run("skipped")
     seen = office.last_id()
     office.drop("large.csv", kibibytes=6000)
-    guest.wait_for("pgrep -f 'borg .*create'", 120)
+    guest.wait_for("pgrep -f '[b]org.*create'", 120)
     guest.usb.yank("stick")
     pulled = time.monotonic()
     run = office.wait_for_run("failed", after=seen, seconds=60)
     assert "pulled out" in run["message"]
     assert "Plug it in again" in run["hint"]
     assert time.monotonic() - pulled < 30, "under emulation; five seconds on a machine"
-    assert not guest.holds("pgrep -f 'borg .*create'")
+    assert not guest.holds("pgrep -f '[b]org.*create'")
     guest.wait_for(f"cat /sys/devices/platform/gpio-sim.0/gpiochip*/sim_gpio{LOOK}/value | grep 1")
     assert office.status()["reasons"][0] == "disk"
     seen = office.last_id()

@@ -74,7 +74,7 @@ def test_A15_D13_power_cut_while_a_backup_is_written_and_a_clock_in_the_past_at_
     office.plug("stick", bytes_per_second=300_000)
     office.wait_for_run("skipped")
     office.drop("large.csv", kibibytes=4000)
-    guest.wait_for("pgrep -f 'borg .*create'", 120)
+    guest.wait_for("pgrep -f '[b]org.*create'", 120)
     guest.power_cut()
     guest.power_on(clock="2020-01-01T00:00:00")
     assert guest.sh("date +%Y").strip() == "2020"
