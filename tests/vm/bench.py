@@ -38,13 +38,16 @@ def _presses(guest: Guest) -> list[str]:
                 time.sleep(0.5)
         pressed = [one.at_seconds for one in changes if one.bcm == BUTTON and not one.level]
         lamps = [one.at_seconds for one in changes if one.bcm != BUTTON]
-        for at in pressed:
-            latencies.append(min((lamp - at for lamp in lamps if lamp >= at), default=9.9))
+        latencies += [_first(lamps, at) for at in pressed]
     latencies.sort()
     p50, p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99) - 1]
     return [
         f"press to lamp: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, {len(latencies)} presses"
     ]
+
+
+def _first(lamps: list[float], at: float) -> float:
+    return min((lamp - at for lamp in lamps if lamp >= at), default=9.9)
 
 
 def _idle(guest: Guest) -> list[str]:
