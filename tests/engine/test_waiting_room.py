@@ -155,3 +155,13 @@ def _drained(root: Path, cut: int | None) -> int:
     for disk in (box.disk_a, box.disk_b):
         assert [files["export/a.csv"] for files in disk.contents()] == expected, cut
     return box.power.writes - begun
+
+
+def test_how_full_a_disk_is_and_how_it_fills_are_two_notes_of_one_ledger(box: Box) -> None:
+    from appliance.engine import memory, observations
+
+    day = box.clock.now().date()
+    observations.record_room(box.ledger, "disk-a", day, 10, 100)
+    memory.note_room(box.ledger, "disk-a", 20, 100)
+    assert observations.weeks_left(box.ledger, "disk-a") is None
+    assert memory.noted_room(box.ledger, "disk-a") == (20, 100)

@@ -103,8 +103,13 @@ class Office:
             time.sleep(_LOOK_EVERY_SECONDS)
         raise TimeoutError(f"no Run ended {outcome}: {self.history()[:3]}")
 
-    def last_id(self) -> int:
-        """Return the id of the newest Run, 0 without one."""
+    def last_id(self, seconds: float = 120) -> int:
+        """Return the id of the newest Run once nothing runs and nothing waits; 0 without one."""
+        give_up = time.monotonic() + seconds
+        while (now := self.status())["running"] or now["waiting"]:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"it still works: {now['running']}, {now['waiting']}")
+            time.sleep(_LOOK_EVERY_SECONDS)
         return max((one["id"] for one in self.history()), default=0)
 
     def is_mounted(self) -> bool:
