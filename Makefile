@@ -16,7 +16,8 @@ BUILD_PACKAGES = python3-venv python3-dev gcc pkg-config libssl-dev libacl1-dev 
                  libzstd-dev libxxhash-dev swig
 DEMO_PACKAGES  = openssh-server nginx-light
 PACKAGES       = $(BUILD_PACKAGES) $(BASE_PACKAGES) $(DEMO_PACKAGES)
-TEST_PACKAGES  = faketime curl unzip zip strace systemd smartmontools duktape mount util-linux
+TEST_PACKAGES  = faketime curl unzip zip strace systemd smartmontools duktape mount util-linux \
+                 exfatprogs dosfstools
 VM_PACKAGES    = qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs exfatprogs dosfstools
 BENCH_PACKAGES = restic
 
@@ -37,13 +38,14 @@ run: ## the whole box on this machine: a small office, its servers, two disks, a
 	@$(SETUP) $(PACKAGES)
 	@$(BIN)/appliance demo $(ARGS)
 
-test: ## every test, the slow ones too; ARGS="-k sftp" picks some
-	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES) $(VM_PACKAGES)
-	@$(TOOLS) pytest --numprocesses auto $(ARGS)
+test: ## every test on this machine, the slow ones too; ARGS="-k sftp" picks some
+	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
+	@$(TOOLS) pytest -m "not vm" --numprocesses auto $(ARGS)
 
-vm: ## the guest of the VM tests; `make test` makes it too, this shows how far it is
-	@$(SETUP) --dev $(PACKAGES) $(VM_PACKAGES)
+vm: ## every test in an emulated box: systemd, USB disks, lamps and button
+	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(VM_PACKAGES)
 	@$(TOOLS) tests.vm build
+	@$(TOOLS) pytest -m vm --numprocesses 2 $(ARGS)
 
 lint: ## ruff, mypy and the shells' own check
 	@$(SETUP) --dev $(PACKAGES)
