@@ -29,6 +29,8 @@ _UP = "VM-READY"
 _BOOT_SECONDS = 300
 _COMMAND_SECONDS = 120
 _LOOK_EVERY_SECONDS = 0.1
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""A `timeout` around the tests gives nobody the time to tidy up."""
 
 
 class Failed(AssertionError):
@@ -52,11 +54,14 @@ class Guest:
         self.folder = places.run(name)
         self.usb = Usb(self.folder, lambda: self.monitor)
         self.header = Header(self.sh)
+        self._dies_with_us = False
         self._process: subprocess.Popen[bytes] | None = None
         self._monitor: Monitor | None = None
         self._agent: Agent | None = None
 
     def __enter__(self) -> Self:
+        """Be the guest of this block: it ends with it, also where we are killed meanwhile."""
+        self._dies_with_us = True
         self.forget()
         return self
 
@@ -130,6 +135,8 @@ class Guest:
             (self.folder / socket).unlink(missing_ok=True)
         (self.folder / "serial.log").write_text("")
         words = machine.command(self.built.debian, self.folder, **options)
+        if self._dies_with_us:
+            words = [*_DIES_WITH_US, *words]
         with (self.folder / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

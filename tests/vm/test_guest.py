@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -177,3 +179,25 @@ def test_a_command_that_does_not_end_is_given_up(guest):
     with pytest.raises(TimeoutError):
         guest.run("sleep", "100", seconds=0.5)
     assert guest.run("echo", "still there").strip() == "still there"
+
+
+def test_a_guest_ends_with_a_test_run_that_is_killed(off, built):
+    from tests.vm.guest import Guest
+
+    name = f"{off.name}-orphan"
+    program = (
+        "import sys; from pathlib import Path; from tests.vm.guest import Built, Guest; "
+        "guest = Guest(sys.argv[1], Built(Path(sys.argv[2]), Path(sys.argv[3]))).__enter__(); "
+        "guest.resume(); print('up', flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", program, name, built.debian, built.product]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with Guest(name, built) as seen_from_here, subprocess.Popen(words, **pipes) as runner:
+        assert runner.stdout.readline() == b"up\n"
+        assert seen_from_here.is_alive()
+        runner.kill()
+        runner.wait()
+        give_up = time.monotonic() + 10
+        while seen_from_here.is_alive():
+            assert time.monotonic() < give_up, "it outlived us"
+            time.sleep(0.1)
