@@ -6,17 +6,18 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from appliance import pairing
+from appliance import pairing, pairing_request
 from appliance.cli import disks as commands
 from appliance.cli import main
 from appliance.core.errors import WrongDisk
 from appliance.core.model import AttachedDisk, Filesystem
-from appliance.hw import disks
+from appliance.hw import disks, wording
 from appliance.hw import pairing as formatting
 from appliance.pairing import Paired
 
@@ -180,6 +181,76 @@ def test_a_device_that_is_not_there_is_a_sentence(run, plugged, pair_calls) -> N
     assert ended.exit_code == 1
     assert "There is no disk at /dev/sdx" in ended.stderr
     assert run("disk", "pair").exit_code == 2
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Callable[..., Path]:
+    """What the worker wrote down before somebody held the button."""
+
+    def ask(disk: AttachedDisk, **other: object) -> Path:
+        wish = {"node": disk.node, "serial": disk.serial, "size_bytes": disk.size_bytes}
+        wish |= {"name": "disk-b", "contents": wording.on_it(disk), "asked": monotonic()}
+        request = tmp_path / pairing_request.REQUEST
+        request.write_text(json.dumps(wish | other))
+        return request
+
+    return ask
+
+
+def answered(tmp_path: Path) -> tuple[bool, str]:
+    ended = json.loads((tmp_path / pairing_request.RESULT).read_text())
+    return ended["ok"], ended["sentence"]
+
+
+def test_what_the_button_confirmed_is_prepared_once(
+    run, plugged, pair_calls, asked, tmp_path
+) -> None:
+    plugged(PHOTOS)
+    request = asked(PHOTOS)
+    assert run("disk", "pair", "--requested").exit_code == 0
+    assert (pair_calls, request.exists()) == (["SN2"], False)
+    assert answered(tmp_path) == (True, "disk-b is ready.")
+    assert run("disk", "pair", "--requested").exit_code == 1
+    assert pair_calls == ["SN2"]
+    assert not answered(tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"serial": "SN9"}, {"size_bytes": 1}, {"contents": "nothing that is known"}],
+    ids=str,
+)
+def test_D2_the_button_prepares_no_other_disk_than_the_one_that_was_shown(
+    run, plugged, pair_calls, asked, tmp_path, other
+) -> None:
+    plugged(PHOTOS)
+    request = asked(PHOTOS, **other)
+    assert run("disk", "pair", "--requested").exit_code == 1
+    assert (pair_calls, request.exists()) == ([], False)
+    ok, sentence = answered(tmp_path)
+    assert not ok
+    assert sentence.startswith("Another disk is plugged in than the one that was shown.")
+
+
+def test_the_button_erases_no_system_disk_though_the_worker_asks_for_it(
+    run, plugged, pair_calls, asked, tmp_path
+) -> None:
+    plugged(SYSTEM)
+    asked(SYSTEM)
+    assert run("disk", "pair", "--requested").exit_code == 1
+    ok, sentence = answered(tmp_path)
+    assert not ok
+    assert "what this machine runs from" in sentence
+
+
+def test_a_torn_request_is_answered_and_prepares_nothing(
+    run, plugged, pair_calls, asked, tmp_path
+) -> None:
+    plugged(PHOTOS)
+    asked(PHOTOS).write_text('{"node": "/dev/sd')
+    assert run("disk", "pair", "--requested").exit_code == 1
+    assert pair_calls == []
+    assert answered(tmp_path)[1].startswith("The request cannot be read")
 
 
 class Worker:
