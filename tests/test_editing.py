@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from appliance.config import editing, load
-from appliance.core.errors import ConfigError
+from appliance.core.errors import ConfigError, DiskFull
 
 A = "4f0c7a7e-2c1b-4d3a-9f60-0d9a5f1c2b3d"
 TEXT = """# Our box. Ask Ada before you change anything.
@@ -69,3 +71,39 @@ def test_a_file_without_any_repository_gets_its_first(tmp_path: Path) -> None:
     (file := tmp_path / "a.toml").write_text('[appliance]\nname = "x"\n')
     editing.add_disk(file, "disk-a", A, "")
     assert [each.name for each in load(file).repository] == ["disk-a"]
+
+
+def test_a_configuration_that_is_a_link_stays_one_and_what_it_points_to_is_changed(
+    file: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "etc" / "appliance.toml"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    editing.add_disk(link, "disk-a", A, "")
+    assert link.is_symlink()
+    assert load(file).repository_named("disk-a").disk == A
+
+
+def test_a_full_card_leaves_the_file_as_it_was_and_no_scrap_beside_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFull, match="no room left"):
+        editing.add_disk(file, "disk-a", A, "")
+    assert file.read_text() == TEXT
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_card_that_cannot_be_written_is_a_sentence(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(ConfigError, match="cannot be written"):
+        editing.add_disk(file, "disk-a", A, "")
+    assert list(file.parent.iterdir()) == [file]

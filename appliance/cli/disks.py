@@ -107,25 +107,53 @@ def pair(office: Office, /, device: str | None, as_json: bool, **how: Any) -> No
         return
     if device is None or how["name"] is None:
         raise click.UsageError("Name the device and the disk: DEVICE --name disk-a")
+    if as_json and not how["yes"]:
+        raise click.UsageError("A program is not asked: add --yes where it may be erased.")
     found = pairing.disk_at(device)
-    _ask(found, yes=how["yes"] or as_json)
-    with _bar(quiet=as_json) as on_progress:
-        paired = pairing.pair(
-            office.path, found, how["name"], how["typed"], on_progress, quick=how["quick"]
-        )
+    if not as_json:
+        _show(found)
+    if not how["yes"]:
+        click.confirm("Erase all of it and use it for backups?", abort=True)
+    paired = _pair(office, found, how, quiet=as_json)
     if as_json:
         say_json(paired)
     else:
         _say_paired(paired)
 
 
-def _ask(found: AttachedDisk, *, yes: bool) -> None:
+def _show(found: AttachedDisk) -> None:
     from ..hw import wording
 
     say(f"{found.node}: {wording.in_words(found)}, serial {found.serial or 'none'}")
     say(f"On it: {wording.on_it(found)}.")
-    if not yes:
-        click.confirm("Erase all of it and use it for backups?", abort=True)
+
+
+def _pair(office: Office, found: AttachedDisk, how: Mapping[str, Any], *, quiet: bool) -> Paired:
+    """Pair a disk; somebody who sits there and is not told to keep quiet is asked for its word."""
+    from ..hw.pairing import NotEmpty, word_for
+
+    try:
+        return _try(office, found, how, how["typed"], quiet=quiet)
+    except NotEmpty as refusal:
+        if how["typed"] or how["yes"] or not _somebody_types():
+            raise
+        say(refusal.message)
+        wanted = f"To erase it, type {word_for(found)}"
+        typed = click.prompt(wanted, default="", show_default=False)
+    return _try(office, found, how, typed, quiet=quiet)
+
+
+def _try(
+    office: Office, found: AttachedDisk, how: Mapping[str, Any], typed: str, *, quiet: bool
+) -> Paired:
+    from .. import pairing
+
+    with _bar(quiet=quiet) as on_progress:
+        return pairing.pair(office.path, found, how["name"], typed, on_progress, quick=how["quick"])
+
+
+def _somebody_types() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _say_paired(paired: Paired) -> None:
@@ -235,7 +263,7 @@ def recover(
     mark = mark_on(found)
     name = name or (mark.name if mark else "disk-a")
     if passphrase_file is not None:
-        passphrase = passphrase_file.read_text().strip()
+        passphrase = _passphrase_in(passphrase_file)
     else:
         passphrase = click.prompt("Passphrase, as on the emergency sheet", hide_input=True)
     paired = pairing.recover(office.path, found, name, passphrase)
@@ -243,3 +271,14 @@ def recover(
         say_json(paired)
         return
     say(f"{paired.name} belongs to this box now. `appliance archives` lists what is on it.")
+
+
+def _passphrase_in(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ApplianceError(
+            f"{file} cannot be read as text.",
+            hint="It holds the passphrase alone.",
+            detail=str(error),
+        ) from error

@@ -5,14 +5,17 @@ The only home of tomlkit.
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
-from ..core.errors import ConfigError, Problem
+from ..core.errors import ConfigError, DiskFull, Problem
 from . import parse
 
 
@@ -20,7 +23,7 @@ def add_disk(file: Path, name: str, uuid: str, serial: str) -> None:
     """Add a repository on a disk to the file, or correct the one of that name.
 
     Raise ConfigError, changing nothing, where the file would not be right afterwards or the name
-    belongs to a repository that is no disk.
+    belongs to a repository that is no disk; DiskFull where there is no room for it.
     """
     _replace(file, _with_disk(file, name, uuid, serial))
 
@@ -74,19 +77,48 @@ def _read(file: Path) -> tomlkit.TOMLDocument:
 
 
 def _replace(file: Path, text: str, *, complete: bool = True) -> None:
-    """Put the new text in the old one's place, with its owner and mode, durably."""
+    """Put the new text in the old one's place, with its owner and mode, durably.
+
+    A link stays one: what it points to is replaced. Raise DiskFull, or ConfigError.
+    """
     parse(text, complete=complete)
-    before = file.stat()
-    beside = file.with_name(f".{file.name}.new")
+    with _writing(file):
+        file = file.resolve()
+        beside = file.with_name(f".{file.name}.new")
+        try:
+            _write_beside(beside, text, file.stat())
+            beside.replace(file)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        _sync(file.parent)
+
+
+def _write_beside(beside: Path, text: str, before: os.stat_result) -> None:
     with beside.open("w", encoding="utf-8") as new:
         os.fchmod(new.fileno(), before.st_mode & 0o7777)
         os.fchown(new.fileno(), before.st_uid, before.st_gid)
         new.write(text)
         new.flush()
         os.fsync(new.fileno())
-    beside.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """Turn what the operating system says about writing the file into our words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            words = f"There is no room left to write {file}."
+            raise DiskFull(words, detail=str(error)) from error
+        why = error.strerror or type(error).__name__
+        raise ConfigError([Problem("", f"{file} cannot be written: {why}.")]) from error

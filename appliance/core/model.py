@@ -209,7 +209,7 @@ class Filesystem:
 
     node: str
     kind: str
-    """As the kernel's tools call it: ext4, exfat, vfat, ntfs, crypto_LUKS."""
+    """As the kernel's tools call it: ext4, exfat, vfat, ntfs, crypto_LUKS; empty if they do not."""
     uuid: str
     label: str
     mounted_at: str = ""

@@ -116,13 +116,23 @@ def _disk(
         model=_words(known.get("ID_MODEL", "")),
         serial=known.get("ID_SERIAL_SHORT", ""),
         size_bytes=disk.size_bytes,
-        filesystems=tuple(
-            _filesystem(piece, mounted) for piece in pieces if piece.properties.get("ID_FS_TYPE")
-        ),
+        filesystems=tuple(_filesystem(piece, mounted) for piece in _holding(pieces, mounted)),
         is_usb=known.get("ID_BUS") == "usb",
         is_system=any(place in _SYSTEM_MOUNTS for place in places),
         is_read_only=disk.is_read_only,
     )
+
+
+def _holding(pieces: Sequence[Block], mounted: Mapping[tuple[int, int], str]) -> Sequence[Block]:
+    """What holds something: recognised, or in use. A disk with partitions that nobody recognises
+    (encrypted without a header, a system udev does not know) is not empty either.
+    """
+    known = [
+        piece
+        for piece in pieces
+        if piece.properties.get("ID_FS_TYPE") or _mounted_at(piece, mounted)
+    ]
+    return known or pieces[1:]
 
 
 def _filesystem(block: Block, mounted: Mapping[tuple[int, int], str]) -> Filesystem:

@@ -31,6 +31,10 @@ _WITHOUT_JOURNAL = frozenset({"vfat", "exfat", "ntfs"})
 _UNITS = Path("/etc/systemd/system")
 
 
+class NotEmpty(WrongDisk):
+    """Raised when a disk holds something: a person may type the word that erases it."""
+
+
 def word_for(disk: AttachedDisk) -> str:
     """Return what has to be typed before a disk that holds something is erased."""
     return disk.serial or WORD
@@ -61,7 +65,10 @@ def mark_on(disk: AttachedDisk) -> Marker | None:
 def require_erasable(
     disk: AttachedDisk, found: Sequence[str], mark: Marker | None, box_id: str, typed: str
 ) -> None:
-    """Raise WrongDisk with the reason and the way out where a disk must not be erased."""
+    """Raise WrongDisk with the reason and the way out where a disk must not be erased.
+
+    It is NotEmpty where the right word would change that.
+    """
     name = in_words(disk)
     if disk.is_system:
         raise WrongDisk(f"{disk.node} ({name}) is what this machine runs from.", hint=_OTHER)
@@ -85,13 +92,13 @@ def require_erasable(
 _OTHER = "Take another disk; `appliance disk list` shows what is plugged in."
 
 
-def _holds_something(disk: AttachedDisk, found: Sequence[str]) -> WrongDisk:
+def _holds_something(disk: AttachedDisk, found: Sequence[str]) -> NotEmpty:
     kinds = {one.kind for one in disk.filesystems}
     what = on_it(disk) if disk.filesystems else listed(list(found))
     why = ""
     if kinds & _WITHOUT_JOURNAL:
         why = " The box keeps backups on ext4 only, which survives a power cut."
-    return WrongDisk(
+    return NotEmpty(
         f"{disk.node} ({in_words(disk)}) is not empty: it holds {what}.{why}",
         hint=f"If nobody needs that any more, erase it: add --erase {word_for(disk)}",
     )

@@ -5,12 +5,19 @@ from __future__ import annotations
 from ..core.model import AttachedDisk, Filesystem
 from ..core.words import listed, size
 
-_NAMES = {"vfat": "FAT", "exfat": "exFAT", "ntfs": "NTFS", "crypto_LUKS": "an encrypted part"}
+_NAMES = {
+    "": "something unknown",
+    "vfat": "FAT",
+    "exfat": "exFAT",
+    "ntfs": "NTFS",
+    "crypto_LUKS": "an encrypted part",
+}
 
 
 def on_it(disk: AttachedDisk) -> str:
     """Say what is on a disk."""
-    return listed([_filesystem(one) for one in disk.filesystems]) or "nothing that is known"
+    found = dict.fromkeys(_filesystem(one) for one in disk.filesystems)
+    return listed(list(found)) or "nothing that is known"
 
 
 def in_words(disk: AttachedDisk) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core.errors import WrongDisk
 from appliance.core.model import AttachedDisk
-from appliance.hw import disks
+from appliance.hw import disks, pairing, wording
 from appliance.hw.disks import Block, disks_among, mounts
 
 SYSTEM = (179, 2)
@@ -50,6 +51,37 @@ def test_what_lies_on_its_partitions_is_on_the_disk() -> None:
     assert (filesystem.kind, filesystem.label) == ("exfat", "PHOTOS")
     assert filesystem.mounted_at == "/media/photos"
     assert not disk.is_system
+
+
+def test_D2_partitions_that_nobody_recognises_make_no_empty_disk() -> None:
+    """Encrypted without a header, or of a system that udev does not know: still somebody's."""
+    parts = [block(f"/dev/sda{number}", "/dev/sda", (8, number)) for number in (1, 2)]
+    disk = only(block("/dev/sda", **STICK), *parts)
+    assert wording.on_it(disk) == "something unknown"
+    with pytest.raises(WrongDisk, match="it holds something unknown"):
+        pairing.require_erasable(disk, (), None, "box", "")
+
+
+def test_D2_what_is_in_use_counts_though_nobody_recognises_it() -> None:
+    """An opened container without a header: the partition says nothing, what lies on it is used."""
+    disk = only(
+        block("/dev/sda", **STICK),
+        block("/dev/sda1", "/dev/sda", (8, 1)),
+        block("/dev/sda2", "/dev/sda", (8, 2), ID_FS_TYPE="vfat"),
+        mounted={(8, 1): "/srv/secret"},
+    )
+    with pytest.raises(WrongDisk, match="in use at /srv/secret"):
+        pairing.require_erasable(disk, (), None, "box", disk.serial)
+
+
+def test_small_parts_that_say_nothing_are_not_named_beside_what_is_known() -> None:
+    """Each disk from a shop has a reserved part."""
+    disk = only(
+        block("/dev/sda", **STICK),
+        block("/dev/sda1", "/dev/sda", (8, 1)),
+        block("/dev/sda2", "/dev/sda", (8, 2), ID_FS_TYPE="ntfs"),
+    )
+    assert wording.on_it(disk) == "NTFS"
 
 
 def test_the_disk_that_the_machine_runs_from_is_known_as_such() -> None:
