@@ -79,6 +79,8 @@ class Runner:
         self._unfinished: set[str] = set()
         self._stopping = self._on_hold = False
         self._cut: set[str] = set()
+        self._too_late: tuple[str, bool] | None = None
+        """The job that ran when a disk arrived, and whether that disk lacked something of it."""
         self._changed = Condition()
 
     def start_up(self, *, alone: bool = True) -> None:
@@ -149,9 +151,16 @@ class Runner:
         return True
 
     def disk_arrived(self, name: str, lacking: Collection[str] = ()) -> None:
-        """A disk is there: what waited for one runs, and each job of which it lacks something."""
+        """A disk is there: what waited for one runs, and each job of which it lacks something.
+
+        A Run looks at its beginning who is here: the disk that comes later gets one of its own.
+        """
         with self._changed:
             wanted = sorted(self._parked | (set(lacking) & set(self._jobs)))
+            if self._running is not None:
+                job = self._running[0].job
+                lacked_before = self._too_late is not None and self._too_late[1]
+                self._too_late = (job, lacked_before or job in wanted)
         _log.info("%s arrived; it is wanted by %s", name, wanted or "nobody")
         for job in wanted:
             self.submit(job, Trigger.DISK)
@@ -207,8 +216,18 @@ class Runner:
         finally:
             with self._changed:
                 self._running = None
+                again, self._too_late = self._is_to_run_for_a_late_disk(), None
                 self._changed.notify_all()
+            if again:
+                self.submit(taken.job, Trigger.DISK)
         return True
+
+    def _is_to_run_for_a_late_disk(self) -> bool:
+        """Whether a disk came too late for the Run that ended, and the job is not at its end."""
+        if self._too_late is None or self._stopping:
+            return False
+        job, was_lacking = self._too_late
+        return was_lacking or job in self._parked
 
     def work(self) -> None:
         """The worker thread: job after job until `stop`."""

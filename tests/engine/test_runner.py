@@ -268,6 +268,32 @@ def test_F9_a_backup_that_went_without_one_disk_catches_up_when_it_comes(box: Bo
     assert runner.parked() == frozenset()
 
 
+@pytest.mark.parametrize("lacking", [["crm"], []])
+def test_F8_a_disk_that_comes_while_the_job_runs_gets_a_run_of_its_own(
+    box: Box, lacking: list[str]
+) -> None:
+    """It was looked for at the beginning: until the next night it would stay without a backup."""
+    looked = []
+
+    def look_then_plug(watch: Watch) -> None:
+        looked.append(box.clock.monotonic())
+        if len(looked) == 1:
+            runner.disk_arrived("disk-a", lacking)
+            raise DiskAbsent("away")
+
+    runner = runner_for(box, crm=look_then_plug)
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    assert work_all(runner) == 2
+    assert [run.trigger for run in box.ledger.runs()] == [Trigger.DISK, Trigger.SCHEDULE]
+    assert runner.waiting() == ()
+
+
+def test_a_disk_that_comes_while_a_job_runs_and_lacks_nothing_makes_no_run(box: Box) -> None:
+    runner = runner_for(box, crm=lambda watch: runner.disk_arrived("disk-a"))
+    runner.submit("crm", Trigger.SCHEDULE, "2026-11-21")
+    assert work_all(runner) == 1
+
+
 def test_a_cloud_that_was_away_is_tried_again_by_a_run_of_its_own(box: Box) -> None:
     jobs: dict[str, Work] = {
         "crm": lambda trigger, watch, slot: pipeline.back_up(
