@@ -119,7 +119,8 @@ class _Life:
     def lived(self, stop: threading.Event, again: threading.Event) -> _Life | None:
         """Live; return the life to go on with, None where it ends for good."""
         with logged(self._box):
-            engine = self.engine = start_up(self._box, self._load)
+            before = self._before.engine if self._before else None
+            engine = self.engine = start_up(self._box, self._load, before)
             over = threading.Event()
             threads = _started(self._box, engine, over)
             self._open(engine)
@@ -140,7 +141,7 @@ class _Life:
             self.server = Server(self._box.socket, engine)
         self.server.serve_for(engine)
         if self._before is not None and self._before.engine is not None:
-            engine.take_over(self._before.engine.runner.waiting())
+            engine.take_over(self._before.engine)
             self._before = None
         Supervisor.ours().ready("Waits for the next backup, or makes one.")
         log.info("daemon=ready pid=%d socket=%s", os.getpid(), self._box.socket)
@@ -175,8 +176,11 @@ def _read_anew(engine: Engine) -> None:
         log.warning("configuration=refused the old one stays: %s", error.message)
 
 
-def start_up(box: Box, load: Callable[[], Settings] | None = None) -> Engine:
-    """Given the box of the only worker, clear what a crash left and return the engine.
+def start_up(
+    box: Box, load: Callable[[], Settings] | None = None, before: Engine | None = None
+) -> Engine:
+    """Given the box of the only worker, clear what a crash left and return the engine, which goes
+    on for the one `before`.
 
     Where somebody restores, what looks left over may be theirs: it stays until the next start.
     """
@@ -184,7 +188,7 @@ def start_up(box: Box, load: Callable[[], Settings] | None = None) -> Engine:
         if alone:
             box.staging.wipe()  # first of all: a disk that is full cannot open a ledger
         _have_a_waiting_room(box)
-        engine = Engine(box, load)
+        engine = Engine(box, load, before)
         engine.attendance.look()
         engine.runner.start_up(alone=alone)
     return engine

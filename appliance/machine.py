@@ -6,9 +6,10 @@ Part of the rim. Nothing here may fail a Run or hold it up for long.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 from .box import Box
 from .core.errors import ApplianceError
@@ -27,26 +28,37 @@ _log = logging.getLogger("appliance")
 
 
 class Machine:
-    """Called every few seconds by the daemon's loop, and by the bulletin."""
+    """Called every few seconds by the daemon's loop, and by the bulletin.
 
-    def __init__(self, box: Box, runner: Runner) -> None:
-        self._box, self._runner = box, runner
+    `changed` is called when something about the machine is worth drawing anew.
+    """
+
+    def __init__(self, box: Box, runner: Runner, changed: Callable[[], None]) -> None:
+        self._box, self._runner, self._changed = box, runner, changed
         self.vitals = Vitals(box.ledger, box.clock, box.state, tuple(box.disks))
         self._weak_at: float | None = None
         self._tidied_at: float | None = None
         self._asked: set[tuple[int, str]] = set()
+        self._complaint = ""
+        self._shown: tuple[tuple[str, str], ...] = ()
 
     def look(self) -> None:
         """See to the power (D-1), and once a day to what lies in the inboxes' `done/`."""
-        try:
-            self.vitals.note_start()
-            self._look_at_the_power()
-            self._tidy()
-        except ApplianceError as error:
-            _log.warning("machine=%s", error.message)
+        self._look_at_the_power()  # first, and whatever becomes of the rest
+        errands = (self.vitals.note_start, self._tidy, self._tell_what_is_new)
+        self._complain(" ".join(dict.fromkeys(_trouble_with(each) for each in errands)).strip())
+
+    def _complain(self, what: str) -> None:
+        """Log a trouble when it begins, not every few seconds."""
+        if what and what != self._complaint:
+            _log.warning("machine=%s", what)
+        self._complaint = what
 
     def hear(self, event: Event) -> None:
-        """A listener: while a disk is attached for a Run, see how full and how well it is."""
+        """A listener: while a disk is attached for a Run, see how full and how well it is.
+
+        A disk may take a minute to say how it is: no Run waits for that.
+        """
         if not isinstance(event, StepFinished) or event.step.target not in self._box.disks:
             return
         seen = (event.run_id, event.step.target)
@@ -60,7 +72,12 @@ class Machine:
         room = self._box.repositories[name].room()
         found = disks.with_uuid(str(self._box.settings.repository_named(name).disk))
         if room is not None and len(found) == 1:
-            self.vitals.disk_is_here(name, Path(found[0].node).name, *room)
+            about = (name, Path(found[0].node).name, *room)
+            Thread(target=self._ask, args=about, name="health", daemon=True).start()
+
+    def _ask(self, name: str, device: str, used_bytes: int, size_bytes: int) -> None:
+        self.vitals.disk_is_here(name, device, used_bytes, size_bytes)
+        self._changed()
 
     def _look_at_the_power(self) -> None:
         now = self._box.clock.monotonic()
@@ -78,12 +95,35 @@ class Machine:
         now = self._box.clock.monotonic()
         if self._tidied_at is not None and now - self._tidied_at < _TIDY_EVERY.total_seconds():
             return
-        self._tidied_at = now
-        trusted = trusts(self._box.ledger, self._box.clock)
+        # The clock is set a while after the start: a box that is off at night has its turn too.
+        if self._box.inboxes and trusts(self._box.ledger, self._box.clock):
+            self._tidied_at = now
+            # An inbox may be a share that hangs: the loop must not.
+            Thread(target=self._tidy_inboxes, name="tidying", daemon=True).start()
+
+    def _tidy_inboxes(self) -> None:
         for name, settings in self._box.inboxes.items():
-            gone = inbox.tidy(settings, self._box.clock.now(), clock_trusted=trusted)
-            if gone:
+            try:
+                gone = inbox.tidy(settings, self._box.clock.now(), clock_trusted=True)
+            except (ApplianceError, OSError) as error:
+                _log.warning("inbox=%s done/ could not be tidied: %s", name, error)
+            else:
                 _log.info("inbox=%s removed=%d from done/", name, len(gone))
+
+    def _tell_what_is_new(self) -> None:
+        shown = tuple((each.name, str(each.state)) for each in self.vitals.read())
+        if shown != self._shown:
+            self._shown = shown
+            self._changed()
+
+
+def _trouble_with(errand: Callable[[], None]) -> str:
+    """Run an errand; return what went wrong, empty where nothing did."""
+    try:
+        errand()
+    except ApplianceError as error:
+        return error.message
+    return ""
 
 
 def with_vitals(known: object, vitals: Sequence[Vital]) -> list[str]:

@@ -7,78 +7,133 @@ the unit of root's when somebody at the box holds the button; and that looks at 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
+from threading import RLock
 
-from .box import Box
+from .config.values import require_name
 from .core.errors import ApplianceError, WrongDisk
+from .core.model import AttachedDisk
 from .system.files import write_durably
 
 REQUEST, RESULT = "pair.json", "pair-result.json"
 """In the runtime folder: which disk is meant, and what came of it."""
 OPEN_FOR = timedelta(minutes=5)
+"""How long the button is waited for, and how long what came of it is shown."""
+PREPARED_WITHIN = timedelta(minutes=65)
+"""Trying a disk takes long; root's unit is ended after an hour."""
+_LONGEST_CHARACTERS = 10_000
 
 
 class PairingRequest:
-    """At most one at a time; `changed` is called when there is something new to show."""
+    """At most one at a time; `changed` is called when there is something new to show.
 
-    def __init__(self, box: Box, changed: Callable[[], None]) -> None:
-        self._box, self._changed = box, changed
-        self._request, self._result = box.runtime / REQUEST, box.runtime / RESULT
+    It outlives a configuration: a disk that was paired is in the next one.
+    """
+
+    def __init__(
+        self, runtime: Path, monotonic: Callable[[], float], changed: Callable[[], None]
+    ) -> None:
+        self._monotonic, self._changed = monotonic, changed
+        self._request, self._result = runtime / REQUEST, runtime / RESULT
         self._until = 0.0
-        self._question = self._answer = ""
+        self._question = self._answer = self._disk = ""
+        self._lock = RLock()
+        with suppress(OSError):  # nobody remembers what was asked before we began
+            self._request.unlink(missing_ok=True)
 
-    def make(self, node: str, name: str) -> str:
+    def make(self, node: str, name: str, taken: Collection[str]) -> str:
         """Ask whether a disk may be erased and used; return the question. Raise WrongDisk where
-        it must not be, ApplianceError where the name is taken.
+        it must not be, ApplianceError where the name is taken or none, or another disk's turn is
+        not over.
         """
-        from .hw import disks, wording  # noqa: PLC0415 - only who pairs needs udev
+        _require_free(name, taken)
+        disk, contents = _erasable(node)
+        from .hw import wording  # noqa: PLC0415 - only who pairs needs it
 
-        if name in self._box.repositories:
-            raise ApplianceError(f"There is a {name} already.", hint="Take another name.")
-        disk = next((one for one in disks.attached() if one.node == node), None)
-        if disk is None or disk.is_system or any(one.mounted_at for one in disk.filesystems):
-            raise WrongDisk(f"{node} is no disk that may be erased.")
-        contents = wording.on_it(disk)
         wish = {"node": node, "serial": disk.serial, "size_bytes": disk.size_bytes}
         wish |= {"name": name, "contents": contents}
-        self._result.unlink(missing_ok=True)
-        write_durably(self._request, json.dumps(wish).encode(), 0o640)
-        self._until = self._box.clock.monotonic() + OPEN_FOR.total_seconds()
-        self._question = (
-            f"Erase {wording.in_words(disk)} (on it: {contents}) and make it {name}? "
-            "Hold the button on the box for five seconds."
-        )
-        self._answer = ""
-        self._changed()
-        return self._question
+        with self._lock:
+            self._require_nothing_else()
+            self._result.unlink(missing_ok=True)
+            write_durably(self._request, json.dumps(wish).encode(), 0o640)
+            self._disk = wording.in_words(disk)
+            question = (
+                f"Erase {self._disk} (on it: {contents}) and make it {name}? "
+                "Hold the button on the box for five seconds."
+            )
+            self._show(question=question, within=OPEN_FOR)
+        return question
 
     def facts(self) -> Mapping[str, object] | None:
         """Return the open question, or what came of it; None where there is neither."""
-        if self._question:
-            return {"question": self._question}
-        return {"question": "", "answer": self._answer} if self._answer else None
+        with self._lock:
+            if self._question:
+                return {"question": self._question}
+            return {"question": "", "answer": self._answer} if self._answer else None
 
     def look(self) -> bool:
         """See what became of it; return whether a disk was paired just now."""
-        if self._question and (ended := self._ended()) is not None:
-            self._close(str(ended.get("sentence", "")))
-            return bool(ended.get("ok"))
-        if (self._question or self._answer) and self._box.clock.monotonic() > self._until:
-            self._close("")
+        with self._lock:
+            if (ended := self._ended()) is not None:
+                self._clear()
+                self._disk = ""
+                self._show(answer=str(ended.get("sentence", "")), within=OPEN_FOR)
+                return bool(ended.get("ok"))
+            if self._question and not self._request.exists():
+                answer = f"{self._disk} is being prepared: leave it plugged in."
+                self._show(answer=answer, within=PREPARED_WITHIN)
+            elif (self._question or self._answer) and self._monotonic() >= self._until:
+                self._clear()
+                self._disk = ""
+                self._show(within=OPEN_FOR)
         return False
 
+    def _require_nothing_else(self) -> None:
+        """What a person at the button reads must not become another disk while they hold it."""
+        if self._disk:
+            raise ApplianceError(
+                f"It is {self._disk}'s turn to be paired.",
+                hint="Hold the button for it, or ask again when that is over.",
+            )
+
     def _ended(self) -> Mapping[str, object] | None:
-        with suppress(OSError, ValueError):
-            ended = json.loads(self._result.read_text())
+        with suppress(OSError, ValueError, RecursionError):
+            with self._result.open(encoding="utf-8") as file:
+                ended = json.loads(file.read(_LONGEST_CHARACTERS))
             return ended if isinstance(ended, dict) else None
         return None
 
-    def _close(self, answer: str) -> None:
-        self._question, self._answer = "", answer
-        self._until = self._box.clock.monotonic() + OPEN_FOR.total_seconds()
+    def _show(self, *, question: str = "", answer: str = "", within: timedelta) -> None:
+        self._question, self._answer = question, answer
+        self._until = self._monotonic() + within.total_seconds()
+        self._changed()
+
+    def _clear(self) -> None:
         for file in (self._request, self._result):
             with suppress(OSError):
                 file.unlink(missing_ok=True)
-        self._changed()
+
+
+def _require_free(name: str, taken: Collection[str]) -> None:
+    try:
+        require_name(name)
+    except ValueError as error:
+        raise ApplianceError(f"{error}.") from None
+    if name in taken:
+        raise ApplianceError(f"There is a {name} already.", hint="Take another name.")
+
+
+def _erasable(node: str) -> tuple[AttachedDisk, str]:
+    """Return the disk and what is on it; what only root can see is for root to refuse."""
+    from .hw import disks, pairing, wording  # noqa: PLC0415 - only who pairs needs udev
+
+    disk = next((one for one in disks.attached() if one.node == node), None)
+    if disk is None:
+        raise WrongDisk(
+            f"There is no disk at {node}.", hint="`appliance disk list` shows what is plugged in."
+        )
+    pairing.require_erasable(disk, (), None, "", pairing.word_for(disk))
+    return disk, wording.on_it(disk)

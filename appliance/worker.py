@@ -5,7 +5,8 @@ Part of the rim. Edge threads only enqueue; one thread works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,45 +23,70 @@ from .engine.news import News
 from .engine.pulse import Pulse
 from .engine.restore import CloudCopy
 from .engine.rotation import lacking_on
-from .engine.runner import Current, Runner, Waiting, Work
+from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
 from .machine import Machine, with_vitals
 from .pairing_request import PairingRequest
 from .status import health_of
 
+log = logging.getLogger("appliance")
+
 _BY_A_PERSON = (Trigger.BUTTON, Trigger.PAGE, Trigger.COMMAND)
 
 
 class Engine:
-    """The engine in this process, as a `core.ports.Appliance`."""
+    """The engine in this process, as a `core.ports.Appliance`.
 
-    def __init__(self, box: Box, load: Callable[[], Settings] | None = None) -> None:
+    With another configuration it is another engine, which goes on where the one `before` ended.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        load: Callable[[], Settings] | None = None,
+        before: Engine | None = None,
+    ) -> None:
         self._box = box
         self._load = load or (lambda: box.settings)
         self.next_settings: Settings | None = None
         """What `reload` read, until somebody takes it over."""
-        self.news = News(box.clock.monotonic)
+        self.news: News = before.news if before else News(box.clock.monotonic)
         self.pulse = Pulse(box.clock.monotonic)
         box.bulletin.subscribe(self.news.hear)
         self.jobs = jobs_of(box)
         self.runner = Runner(box.kit, self.jobs)
         self.ticker = Ticker(box.kit, schedules_of(box), self.runner.submit, self.pulse.ticked)
         self.attendance = Attendance(box, self._arrived, self.news.changed)
-        self.machine = Machine(box, self.runner)
-        self.request = PairingRequest(box, self.news.changed)
+        self.machine = Machine(box, self.runner, self.news.changed)
+        self.request: PairingRequest = (
+            before.request
+            if before
+            else PairingRequest(box.runtime, box.clock.monotonic, self.news.changed)
+        )
         box.bulletin.subscribe(self.machine.hear)
 
-    def take_over(self, waiting: Sequence[Waiting]) -> None:
+    def take_over(self, before: Engine) -> None:
         """Do what waits in another engine, as far as there are such jobs."""
-        for each in waiting:
+        for each in before.runner.waiting():
             if each.job in self.jobs:
                 self.runner.submit(each.job, each.trigger, each.slot)
+        self.news.changed()
 
     def look_after_the_machine(self) -> None:
         """Look at power and inboxes now and then, and at what became of a pairing."""
         self.machine.look()
         if self.request.look():
-            self.next_settings = self._load()
+            self.reload_if_changed()
+
+    def reload_if_changed(self) -> None:
+        """Have a configuration that differs taken over; one that is wrong is refused."""
+        try:
+            settings = self._load()
+        except ApplianceError as error:
+            log.warning("configuration=refused the old one stays: %s", error.message)
+            return
+        if settings != self._box.settings:
+            self.next_settings = settings
 
     def beat(self) -> bool:
         """Return whether ticker and worker move; what systemd and the lamps are told."""
@@ -121,7 +147,7 @@ class Engine:
 
     def pair(self, node: str, name: str) -> str:
         """Ask root to prepare a disk, once the button was held."""
-        return self.request.make(node, name)
+        return self.request.make(node, name, self._box.repositories)
 
     def reload(self) -> str:
         """Read the configuration anew, to be taken over once nothing runs."""

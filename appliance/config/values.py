@@ -36,7 +36,8 @@ def _size(value: object) -> int:
     return int(float(found[1]) * _SIZES[found[2]])
 
 
-def _name(value: str) -> str:
+def require_name(value: str) -> str:
+    """Return a name as it is; raise ValueError where it is none."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
         raise ValueError(f'"{value}" is not a name; use small letters, digits and single hyphens')
     return value
@@ -111,7 +112,7 @@ def _remote(value: str) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(require_name)]
 SecretName = Annotated[str, AfterValidator(_secret)]
 ScheduleText = Annotated[str, AfterValidator(_schedule)]
 Remote = Annotated[str, AfterValidator(_remote)]

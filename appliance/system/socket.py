@@ -151,18 +151,30 @@ class _Handler(socketserver.StreamRequestHandler):
     server: _Threaded
 
     def handle(self) -> None:
-        line = self.rfile.readline(_LONGEST_LINE_BYTES)
-        with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked is gone
-            self.wfile.write(json.dumps(self._answer(line)).encode() + b"\n")
+        try:
+            line = self.rfile.readline(_LONGEST_LINE_BYTES)
+        except OSError:  # gone, or silent for too long
+            return
+        answer = json.dumps(self._answer(line)).encode() + b"\n"
+        with suppress(OSError):  # whoever asked is gone, or reads nothing
+            self.wfile.write(answer)
 
     def _answer(self, line: bytes) -> dict[str, object]:
         try:
-            return {"answer": _do(self.server.appliance, json.loads(line))}
+            return {"answer": self._asked(json.loads(line))}
         except ApplianceError as error:
             return {"error": error.message, "hint": error.hint}
         except (ValueError, KeyError, TypeError) as error:
             log.warning("socket question=unreadable error=%r", error)
             return {"error": "The question was not understood."}
+
+    def _asked(self, question: Mapping[str, Any]) -> object:
+        """Whoever waits for news through a change of appliances hears them of the new one."""
+        appliance = self.server.appliance
+        answer = _do(appliance, question)
+        if question["do"] == "follow" and self.server.appliance is not appliance:
+            return self.server.appliance.status()
+        return answer
 
 
 def _do(  # noqa: PLR0911 - one for each verb

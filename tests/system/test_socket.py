@@ -1,6 +1,7 @@
 """The worker's socket, asked by the client and by strangers."""
 
 import socket as sockets
+import threading
 
 import pytest
 
@@ -82,3 +83,69 @@ def test_nonsense_is_answered_and_harms_nothing(line, box, client, tmp_path):
 
 def test_the_socket_is_not_for_everybody(box, tmp_path):
     assert (tmp_path / "worker.sock").stat().st_mode & 0o007 == 0
+
+
+class Awaited(Box):
+    """An appliance that has news when it is told to."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+        self.asked_for, self.news = threading.Event(), threading.Event()
+
+    def status(self):
+        return {"state": self.name}
+
+    def follow(self, version, seconds):
+        self.asked_for.set()
+        assert self.news.wait(seconds)
+        return self.status()
+
+
+def test_who_waits_through_a_change_of_appliances_hears_the_new_one(tmp_path):
+    old, new = Awaited("old"), Awaited("new")
+    server = socket.Server(tmp_path / "worker.sock", old)
+    client = socket.Client(tmp_path / "worker.sock")
+    heard = []
+    waiting = threading.Thread(target=lambda: heard.append(client.follow(1, 30.0)))
+    waiting.start()
+    assert old.asked_for.wait(10)
+    server.serve_for(new)
+    assert client.status() == {"state": "new"}
+    old.news.set()
+    waiting.join(10)
+    server.close()
+    assert heard == [{"state": "new"}]
+
+
+def test_who_asks_and_dies_leaves_no_trace_in_the_log(tmp_path, capfd):
+    patient = Awaited("patient")
+    server = socket.Server(tmp_path / "worker.sock", patient)
+    with sockets.socket(sockets.AF_UNIX) as stranger:
+        stranger.connect(str(tmp_path / "worker.sock"))
+        stranger.sendall(b'{"do": "follow", "version": 1, "seconds": 30}\n')
+        assert patient.asked_for.wait(10)
+    before = set(threading.enumerate())
+    patient.news.set()
+    _ended(before)
+    server.close()
+    assert capfd.readouterr().err == ""
+
+
+def test_who_connects_and_says_nothing_is_let_go_quietly(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(socket._Handler, "timeout", 0.1)
+    server = socket.Server(tmp_path / "worker.sock", Box())
+    with sockets.socket(sockets.AF_UNIX) as stranger:
+        stranger.settimeout(10)
+        stranger.connect(str(tmp_path / "worker.sock"))
+        assert stranger.recv(1) == b""
+    server.close()
+    assert capfd.readouterr().err == ""
+
+
+def _ended(threads):
+    """Wait for those who answer; the one that listens goes on."""
+    for thread in threads:
+        if "process_request_thread" in thread.name:
+            thread.join(10)
+            assert not thread.is_alive()
