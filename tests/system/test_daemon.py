@@ -7,6 +7,7 @@ import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -350,3 +351,58 @@ def test_what_is_dropped_into_the_inbox_is_backed_up_within_seconds_of_being_who
         assert processes.until(lambda: office.json("history")[0]["outcome"] == "ok", 60)
     assert office.json("history")[0]["trigger"] == "inbox"
     assert (folder / "done" / "a.csv").exists()
+
+
+def test_who_follows_hears_of_a_new_configuration_at_once(office, inbox):
+    """As the panel does: it asks again and again, and waits long for each answer."""
+    with serving(office) as (_, client):
+        facts = client.status()
+        office.inbox("second")
+        begun = monotonic()
+        client.reload()
+        while len(facts["sources"]) == 1 and monotonic() - begun < FOLLOWED_SECONDS:
+            facts = client.follow(facts["version"], FOLLOWED_SECONDS)
+        assert monotonic() - begun < FOLLOWED_SECONDS - 10, "it did not wait in vain"
+        assert [each["source"] for each in facts["sources"]] == ["by-hand", "second"]
+
+
+FOLLOWED_SECONDS = 45.0
+
+
+def test_what_became_of_a_pairing_is_shown_though_the_configuration_is_another_one(office, inbox):
+    """Root's unit first has the new configuration read, then says that the disk is ready."""
+    with serving(office) as (_, client):
+        office.inbox("second")
+        client.reload()
+        assert processes.until(lambda: len(sources_of(client)) == 2, 30)
+        say_paired(office)
+        assert processes.until(lambda: client.status()["pairing"], 30)
+        assert client.status()["pairing"] == {"question": "", "answer": "disk-b is ready."}
+        office.inbox("third")
+        client.reload()
+        assert processes.until(lambda: len(sources_of(client)) == 3, 30)
+        assert client.status()["pairing"] == {"question": "", "answer": "disk-b is ready."}
+
+
+def test_a_pairing_after_which_the_file_is_wrong_does_not_end_the_daemon(office, inbox):
+    with serving(office) as (process, client):
+        office.config.write_text(office.config.read_text() + "\n[appliances]\n")
+        say_paired(office)
+        assert processes.until(lambda: "configuration=refused" in log(office), 30)
+        assert client.status()["pairing"]["answer"] == "disk-b is ready."
+        assert process.poll() is None
+
+
+def say_paired(office):
+    new = office.state / "new"
+    new.write_text('{"ok": true, "sentence": "disk-b is ready."}')
+    new.rename(office.state / "pair-result.json")
+
+
+def test_the_vitals_are_in_the_status_and_in_words_where_somebody_asks(office, inbox):
+    with serving(office) as (_, client):
+        names = {each["name"] for each in client.status()["vitals"]}
+        assert {"power", "temperature", "clock", "memory", "system disk"} <= names
+        everything = office.call("status", "--all").stdout
+        assert "memory" in everything
+        assert len(everything.splitlines()) > len(office.call("status").stdout.splitlines())
