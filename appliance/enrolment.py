@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from .box import WAITING_FOLDER, Box
 from .config import RepositorySection, SftpSource
 from .core.errors import ApplianceError, SourceRefused
-from .engine import memory, observations
+from .engine import memory
 from .repositories import sheet as emergency_sheet
 from .sources.hostkeys import HostKey, pin, pinned
 from .system.files import make_private, write_durably
@@ -82,7 +82,6 @@ def _init(box: Box, section: RepositorySection) -> Made:
     identity = repository.create_repository()
     if box.ledger.noted(memory.key(memory.REPOSITORY_ID, name)) not in (None, identity):
         memory.forget_place(box.ledger, name)
-        observations.forget_disk(box.ledger, name)
     box.ledger.note(memory.key(memory.REPOSITORY_ID, name), identity)
     path = box.state / f"sheet-{name}.html"
     write_durably(path, sheet(box, name).encode(), 0o600)
