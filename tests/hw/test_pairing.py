@@ -162,7 +162,7 @@ def test_the_mark_of_another_box_is_read_without_mounting(machine: Machine) -> N
     disk = replace(STICK, node=node, filesystems=(Filesystem(node, "ext4", A, "APPLIANCE"),))
     found = pairing.mark_on(disk)
     assert found is not None
-    assert (found.name, found.uuid) == ("disk-a", A)
+    assert (found.mark.name, found.mark.uuid, found.is_copied) == ("disk-a", A, False)
     assert sha256(image) == before
 
 

@@ -208,6 +208,8 @@ def test_D8_what_fsck_will_not_mend_alone_stays_untouched(machine: Machine) -> N
         disk.attach(Watch())
     assert "do not format" in caught.value.hint
     assert not disk.is_attached()
+    assert disk.is_at_rest(), "a person has to be able to take it out"
+    assert machine.flushed(A), "fsck may have written before it gave up"
 
 
 def test_A8_a_disk_that_can_only_be_read_is_refused_for_writing(machine: Machine) -> None:
@@ -254,6 +256,24 @@ def test_D19_a_flush_that_fails_is_no_rest(machine: Machine, monkeypatch) -> Non
     assert not disk.is_at_rest()
 
 
+def test_what_is_wrong_first_is_said_though_it_does_not_come_to_rest_either(
+    machine: Machine, monkeypatch
+) -> None:
+    unmarked(machine)
+    start = machine.start
+
+    def failing(unit: str, watch: Watch | None = None) -> None:
+        if unit.startswith("appliance-flush@"):
+            raise ApplianceError("The disk does not answer.")
+        start(unit, watch)
+
+    monkeypatch.setattr(machine, "start", failing)
+    disk = machine.disk("disk-a", A, "SN1")
+    with pytest.raises(WrongDisk, match="does not carry the box's own mark"):
+        disk.attach(Watch())
+    assert not disk.is_at_rest()
+
+
 def test_two_that_use_it_at_once_share_it_and_the_last_one_lets_it_go(machine: Machine) -> None:
     machine.plug(machine.paired("disk-a", A), A)
     worker, restore = machine.disk("disk-a", A), machine.disk("disk-a", A)
@@ -289,8 +309,8 @@ def test_being_stopped_while_it_waits_leaves_nothing_mounted(machine, monkeypatc
     disk = machine.disk("disk-a", A)
 
     def interrupted(unit: str, watch: Watch | None = None) -> None:
-        assert watch is not None
-        watch.check()
+        if watch is not None:
+            watch.check()
 
     watch = Watch(cancel=threading.Event())
     watch.cancel.set()
@@ -313,6 +333,22 @@ def test_mount_units_are_named_as_systemd_names_them(place: str, unit: str) -> N
     assert mount_unit(Path(place)) == unit
     said = run("systemd-escape", "--path", "--suffix=mount", place, check=False).stdout.decode()
     assert said.strip() in {unit, ""}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 15_000, '{"box_id": 1}', "\0" * 99])
+def test_what_is_no_mark_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / marker.FILE).write_text(text)
+    assert marker.read(tmp_path) is None
+    with pytest.raises(WrongDisk):
+        marker.verified(tmp_path, KEY)
+
+
+def test_a_mark_that_is_a_pipe_or_a_link_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / marker.FILE)
+    assert marker.read(tmp_path) is None
+    (tmp_path / marker.FILE).unlink()
+    (tmp_path / marker.FILE).symlink_to("/etc/hostname")
+    assert marker.read(tmp_path) is None
 
 
 def test_a_seal_is_ours_only_with_our_key(tmp_path: Path) -> None:
