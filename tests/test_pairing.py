@@ -309,7 +309,7 @@ def paired_already_is_fine() -> Iterator[None]:
             raise
 
 
-def test_F1_pairing_cut_off_at_any_step_is_finished_by_the_same_command(
+def test_pairing_cut_off_at_any_step_is_finished_by_the_same_command(
     tmp_path, ports, monkeypatch
 ) -> None:
     number = 1
