@@ -213,3 +213,19 @@ def test_D2_the_worker_never_loads_what_formats() -> None:
         text = Path(path).read_text()
         assert "mkfs" not in text, path
         assert '"wipefs"' not in text, path
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_usb", "warns"),
+    [("write through", True, True), ("write back", True, False), ("write through", False, False)],
+)
+def test_D9_a_bridge_that_does_not_say_what_it_keeps_back_is_warned_of(
+    tmp_path: Path, mode: str, is_usb: bool, warns: bool
+) -> None:
+    from dataclasses import replace
+
+    (tmp_path / "sda" / "queue").mkdir(parents=True)
+    (tmp_path / "sda" / "queue" / "write_cache").write_text(f"{mode}\n")
+    disk = replace(STICK, is_usb=is_usb)
+    assert bool(pairing.cache_warning(disk, tmp_path)) == warns
+    assert pairing.cache_warning(replace(disk, node="/dev/sdz"), tmp_path) == ""
