@@ -6,6 +6,7 @@ writing to a disk that only looks like ours: a clone, a swap, a disk of another 
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
 import os
@@ -15,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import WrongDisk
+from ..core.errors import DiskReadOnly, WrongDisk
 from ..system.files import write_durably
 
 FILE = ".appliance-disk.json"
@@ -52,7 +53,10 @@ def write(folder: Path, marker: Marker, key: bytes) -> None:
 
 
 def read(folder: Path) -> Marker | None:
-    """Return what the marker on a disk says, believed or not; None where there is none."""
+    """Return what the marker on a disk says, believed or not; None where there is none.
+
+    Raise DiskReadOnly where the disk does not answer.
+    """
     facts = _facts(folder)
     return _marker(facts) if facts else None
 
@@ -64,7 +68,9 @@ def parsed(text: str) -> Marker | None:
 
 
 def verified(folder: Path, key: bytes) -> Marker:
-    """Return the marker of a disk; raise WrongDisk where there is none or its seal is not ours."""
+    """Return the marker of a disk; raise WrongDisk where there is none or its seal is not ours,
+    DiskReadOnly where the disk does not answer.
+    """
     facts = _facts(folder)
     marker = _marker(facts) if facts else None
     if not facts or marker is None:
@@ -88,8 +94,12 @@ def _facts(folder: Path) -> dict[str, Any] | None:
         handle = os.open(folder / FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
             text = file.read(LONGEST_BYTES)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise DiskReadOnly("The disk cannot be read.", detail=str(error)) from error
     return _loaded(text or b"")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,6 +197,65 @@ def test_D8_a_disk_that_was_not_unmounted_is_checked_mended_and_used(machine: Ma
     disk.attach(Watch())
     assert machine.fsck_code in {0, 1}
     assert disk.is_attached()
+
+
+def cut_off(place: Path) -> None:
+    """Let a filesystem forget what it has not written, as when its power goes (ext4's ioctl)."""
+    handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.ioctl(handle, _EXT4_IOC_SHUTDOWN, struct.pack("=I", _NO_LOG_FLUSH))
+    finally:
+        os.close(handle)
+
+
+_EXT4_IOC_SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2
+
+
+def test_D8_a_journal_that_was_not_played_and_a_file_without_a_name_are_mended(
+    machine: Machine,
+) -> None:
+    machine.plug(machine.paired("disk-a", A), A)
+    disk = machine.disk("disk-a", A)
+    disk.attach(Watch())
+    (disk.mount_point / "kept").write_text("x")
+    with (disk.mount_point / "orphan").open("w") as orphan:
+        (disk.mount_point / "orphan").unlink()
+        os.sync()
+        cut_off(disk.mount_point)
+        with pytest.raises(OSError, match="Input/output error"):
+            (disk.mount_point / "more").write_text("x")
+        del orphan
+    disk.release()
+    disk.attach(Watch())
+    assert (disk.mount_point / "kept").read_text() == "x"
+    assert {one.name for one in disk.mount_point.iterdir()} == {marker.FILE, "kept", "lost+found"}
+
+
+def test_A7_a_filesystem_that_died_while_its_disk_looks_alive_is_no_disk_to_write_to(
+    machine: Machine,
+) -> None:
+    """Another process finds it mounted: `ismount` would say that all is well."""
+    machine.plug(machine.paired("disk-a", A), A)
+    disk, another = machine.disk("disk-a", A), machine.disk("disk-a", A)
+    disk.attach(Watch())
+    cut_off(disk.mount_point)
+    with pytest.raises(DiskReadOnly):
+        another.attach(Watch())
+    disk.release()
+
+
+def test_D8_a_superblock_that_is_gone_is_left_to_a_person(machine: Machine) -> None:
+    image = machine.paired("disk-a", A)
+    with image.open("r+b") as file:
+        file.seek(1024)
+        file.write(bytes(1024))
+    before = sha256(image)
+    machine.plug(image, A)
+    disk = machine.disk("disk-a", A)
+    with pytest.raises(DiskReadOnly, match="left alone"):
+        disk.attach(Watch())
+    run("sync")
+    assert sha256(image) == before
 
 
 def test_D8_what_fsck_will_not_mend_alone_stays_untouched(machine: Machine) -> None:
