@@ -61,15 +61,18 @@ def test_pairing_that_is_killed_is_finished_by_the_same_command(guest):
     guest.usb.make("stick", size_mib=256)
     node = office.plug("stick")
     pair = f"appliance disk pair {node} --name disk-a --yes --quick"
-    for milestone in (
+    milestones = (
         "ls /etc/systemd/system/mnt-*.mount",
         f"grep -q disk-a {office.configuration}",
         "grep -q ' /mnt/appliance/' /proc/mounts",
         "pgrep -f 'borg .*init'",
-    ):
-        guest.sh(f"setsid sh -c '{pair}' >/dev/null 2>&1 & echo $! >/run/pair.pid")
-        guest.wait_for(milestone, 120)
-        guest.sh("kill -9 -- -$(cat /run/pair.pid); sleep 1; pkill -9 -u appliance -x borg || true")
+    )
+    for number, milestone in enumerate(milestones):
+        unit = f"pairing-{number}"
+        guest.sh(f"systemd-run --quiet --collect --unit={unit} {pair}")
+        guest.wait_for(f"( {milestone} ) || ! systemctl is-active {unit}", 120)
+        guest.call("systemctl", "kill", "--signal=KILL", unit)
+        guest.wait_for(f"! systemctl is-active {unit}")
     guest.run("sh", "-c", pair, seconds=300)
     assert not office.is_mounted()
     office.restart()
