@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets as randomness
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -179,12 +179,20 @@ class Box:
             self.ledger.note(BOX_ID, found)
         return found
 
-    def _borg(self, section: RepositorySection) -> BorgRepository:
+    def opened_by(self, section: RepositorySection, passphrase: str) -> BorgRepository:
+        """Given a passphrase that somebody typed, return the repository as it opens; what it lies
+        on is the caller's to attach.
+        """
+        return self._borg(section, lambda: passphrase)
+
+    def _borg(
+        self, section: RepositorySection, passphrase: Callable[[], str] | None = None
+    ) -> BorgRepository:
         known = memory.key(memory.REPOSITORY_ID, section.name)
         return BorgRepository(
             section.name,
             str(section.url or self.folder_of(section)),
-            lambda: self.secrets.get(section.passphrase),
+            passphrase or (lambda: self.secrets.get(section.passphrase)),
             self.state / "borg" / section.name,
             self.host_id,
             expected_id=lambda: self.ledger.noted(known) or None,

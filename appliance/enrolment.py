@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .box import WAITING_FOLDER, Box
 from .config import RepositorySection, SftpSource
-from .core.errors import ApplianceError, SourceRefused
+from .core.errors import ApplianceError, PassphraseWrong, SourceRefused
 from .engine import memory
 from .repositories import sheet as emergency_sheet
 from .sources.hostkeys import HostKey, pin, pinned
 from .system.files import make_private, write_durably
+
+if TYPE_CHECKING:
+    from .hw.marker import Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +48,91 @@ class Offer:
         return self.pinned == self.key.fingerprint
 
 
-def init_repository(box: Box, name: str, *, adopt: bool = False) -> Made:
+def init_repository(box: Box, name: str) -> Made:
     """Given a repository's name, make it (or adopt it) and note its id; return where it is.
 
-    The passphrase is generated unless the secret store has it. A disk is marked as ours; one that
-    is marked as another box's only where `adopt` says so. Raise DiskAbsent where its folder, disk
-    or host is missing, PassphraseWrong or WrongDisk where something else lies there.
+    The passphrase is generated unless the secret store has it. A disk is marked as ours. Raise
+    DiskAbsent where its folder, disk or host is missing, PassphraseWrong or WrongDisk where
+    something else lies there.
     """
     section = box.settings.repository_named(name)
     if section.disk is not None:
-        return _init_disk(box, section, adopt=adopt)
+        return _init_disk(box, section)
     return _init(box, section)
 
 
-def _init_disk(box: Box, section: RepositorySection, *, adopt: bool) -> Made:
+def _init_disk(box: Box, section: RepositorySection) -> Made:
     """Mark the disk, so that it lets itself be used; then once more, with the repository's id."""
-    from .hw.enrolled import mark  # noqa: PLC0415 - an office without disks needs no udev
+    from .hw import enrolled, marker  # noqa: PLC0415 - an office without disks needs no udev
 
-    facts = (box.box_id, box.settings.appliance.name, section.name, str(section.disk))
     place = box.settings.disks.mounts / section.name
     try:
-        mark(place, *facts, section.serial, "", box.marker_key, adopt=adopt)
+        enrolled.open_up(place, section.name, str(section.disk))
+        enrolled.require_ours(place, box.box_id)
+        before = marker.read(place)
+        known = before.repository_id if before is not None else ""
+        enrolled.mark(place, _mark(box, section, known), box.marker_key)
         made = _init(box, section)
-        mark(place, *facts, section.serial, made.id, box.marker_key, adopt=False)
+        enrolled.mark(place, _mark(box, section, made.id), box.marker_key)
     finally:
         box.release()
     return made
+
+
+def adopt_disk(box: Box, name: str, passphrase: str) -> Made:
+    """Take the disk of a box that is gone over; return where its repository is.
+
+    The mark comes late: until then it is the other box's disk, and all may be done again. Raise
+    PassphraseWrong where it does not open the disk, which then stays as it was.
+    """
+    from .hw import enrolled  # noqa: PLC0415 - as above
+
+    section = box.settings.repository_named(name)
+    _require_no_other(box, section, passphrase)
+    place = box.settings.disks.mounts / section.name
+    try:
+        enrolled.open_up(place, section.name, str(section.disk))
+        identity = _taken_over(box, section, passphrase)
+        box.secrets.put(section.passphrase, passphrase)
+        _note(box, name, identity)
+        enrolled.mark(place, _mark(box, section, ""), box.marker_key)
+        made = _made(box, section, identity)
+        enrolled.mark(place, _mark(box, section, identity), box.marker_key)
+    finally:
+        box.release()
+    return made
+
+
+def _require_no_other(box: Box, section: RepositorySection, passphrase: str) -> None:
+    """The only passphrase to a disk that lies in a drawer is never written over."""
+    secret = section.passphrase
+    if box.secrets.has(secret) and box.secrets.get(secret) != passphrase:
+        raise ApplianceError(
+            f"The box keeps the passphrase of another disk by the name of {section.name}.",
+            hint="If you typed it right, give this disk another name: --name",
+        )
+
+
+def _taken_over(box: Box, section: RepositorySection, passphrase: str) -> str:
+    try:
+        return box.opened_by(section, passphrase).take_over()
+    except PassphraseWrong as error:
+        error.hint = "Type it as it stands on the emergency sheet of exactly this disk."
+        raise
+
+
+def _mark(box: Box, section: RepositorySection, repository_id: str) -> Marker:
+    from .hw.marker import Marker  # noqa: PLC0415 - as above
+
+    return Marker(
+        box_id=box.box_id,
+        box_name=box.settings.appliance.name,
+        name=section.name,
+        uuid=str(section.disk),
+        serial=section.serial,
+        repository_id=repository_id,
+        paired=box.clock.now().replace(microsecond=0),
+    )
 
 
 def _init(box: Box, section: RepositorySection) -> Made:
@@ -78,13 +141,20 @@ def _init(box: Box, section: RepositorySection) -> Made:
         _require_confirmed(box, name)
     if not box.secrets.has(section.passphrase):
         box.secrets.put(section.passphrase, emergency_sheet.new_passphrase())
-    repository = box.repository(section)
-    identity = repository.create_repository()
+    identity = box.repository(section).create_repository()
+    _note(box, name, identity)
+    return _made(box, section, identity)
+
+
+def _note(box: Box, name: str, identity: str) -> None:
     if box.ledger.noted(memory.key(memory.REPOSITORY_ID, name)) not in (None, identity):
         memory.forget_place(box.ledger, name)
     box.ledger.note(memory.key(memory.REPOSITORY_ID, name), identity)
-    path = box.state / f"sheet-{name}.html"
-    write_durably(path, sheet(box, name).encode(), 0o600)
+
+
+def _made(box: Box, section: RepositorySection, identity: str) -> Made:
+    path = box.state / f"sheet-{section.name}.html"
+    write_durably(path, sheet(box, section.name).encode(), 0o600)
     return Made(str(section.url or box.folder_of(section)), identity, path)
 
 

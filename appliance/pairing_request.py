@@ -7,8 +7,9 @@ the unit of root's when somebody at the box holds the button; and that looks at 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import RLock
@@ -20,11 +21,55 @@ from .system.files import write_durably
 
 REQUEST, RESULT = "pair.json", "pair-result.json"
 """In the runtime folder: which disk is meant, and what came of it."""
+_LONGEST_BYTES = 16 * 1024
 OPEN_FOR = timedelta(minutes=5)
 """How long the button is waited for, and how long what came of it is shown."""
 PREPARED_WITHIN = timedelta(minutes=65)
 """Trying a disk takes long; root's unit is ended after an hour."""
 _LONGEST_CHARACTERS = 10_000
+
+
+def take(folder: Path, now_seconds: float) -> Mapping[str, object]:
+    """Read the request that lies in a folder, and remove it: it counts once, and not for long.
+
+    Given the time of the clock that `Clock.monotonic` reads. The folder is the worker's and we are
+    root, so nothing there is followed anywhere else. Raise OSError, ValueError or TypeError where
+    there is none that can be read, ApplianceError where it is too old.
+    """
+    with _open(folder) as inside:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(REQUEST, flags, dir_fd=inside), "rb") as file:
+            text = file.read(_LONGEST_BYTES)
+        os.unlink(REQUEST, dir_fd=inside)
+    try:
+        wish = json.loads(text or b"")
+    except RecursionError as error:
+        raise ValueError("it is too deep") from error
+    if not isinstance(wish, dict):
+        raise TypeError("it is no object")
+    if not 0 <= now_seconds - float(wish["asked"]) <= OPEN_FOR.total_seconds():
+        raise ApplianceError("Nobody asks for a disk any more.", hint="Ask once more.")
+    return wish
+
+
+def answer(folder: Path, ended: Mapping[str, object]) -> None:
+    """Leave what came of it where the worker looks, as root, following nothing."""
+    with _open(folder) as inside:
+        with suppress(FileNotFoundError):
+            os.unlink(RESULT, dir_fd=inside)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(RESULT, flags, 0o644, dir_fd=inside), "w") as file:
+            os.fchmod(file.fileno(), 0o644)  # whatever the umask says
+            json.dump(ended, file)
+
+
+@contextmanager
+def _open(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 class PairingRequest:
@@ -54,7 +99,7 @@ class PairingRequest:
         from .hw import wording  # noqa: PLC0415 - only who pairs needs it
 
         wish = {"node": node, "serial": disk.serial, "size_bytes": disk.size_bytes}
-        wish |= {"name": name, "contents": contents}
+        wish |= {"name": name, "contents": contents, "asked": self._monotonic()}
         with self._lock:
             self._require_nothing_else()
             self._result.unlink(missing_ok=True)

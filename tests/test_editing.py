@@ -67,10 +67,16 @@ def test_what_was_added_can_be_taken_out_again(file: Path) -> None:
     assert file.read_text().rstrip() == TEXT.rstrip()
 
 
-def test_a_file_without_any_repository_gets_its_first(tmp_path: Path) -> None:
-    (file := tmp_path / "a.toml").write_text('[appliance]\nname = "x"\n')
-    editing.add_disk(file, "disk-a", A, "")
-    assert [each.name for each in load(file).repository] == ["disk-a"]
+@pytest.mark.parametrize("text", ['[appliance]\nname = "x"\n', "repository = []\n"])
+def test_a_file_without_any_repository_gets_its_first_also_the_second_time(
+    tmp_path: Path, text: str
+) -> None:
+    (file := tmp_path / "a.toml").write_text(text)
+    for _ in range(2):
+        editing.add_disk(file, "disk-a", A, "")
+        assert [each.name for each in load(file).repository] == ["disk-a"]
+        editing.remove_disk(file, "disk-a")
+    assert file.read_text().strip() in {text.strip(), ""}
 
 
 def test_a_configuration_that_is_a_link_stays_one_and_what_it_points_to_is_changed(

@@ -82,6 +82,7 @@ def test_the_question_names_the_disk_and_what_would_be_lost(desk: Desk) -> None:
         "size_bytes": 64 * 10**9,
         "name": "disk-b",
         "contents": "exFAT “PHOTOS”",
+        "asked": desk.clock.monotonic(),
     }
 
 

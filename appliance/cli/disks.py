@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -175,26 +175,21 @@ def _bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
 def _pair_as_requested(office: Office) -> None:
     """Prepare exactly the disk that the worker's request names; say in a file what came of it."""
     from .. import pairing, pairing_request
+    from ..hw.pairing import word_for
 
     folder = place.runtime(place.state(office.path) or place.STATE)
-    request = folder / pairing_request.REQUEST
     try:
-        wish = json.loads(request.read_text())
-        request.unlink()
+        wish = pairing_request.take(folder, monotonic())
         found = pairing.disk_at(str(wish["node"]))
         _require_the_same(found, wish)
-        typed = found.serial or "ERASE"
+        typed = word_for(found)
         paired = pairing.pair(office.path, found, str(wish["name"]), typed, lambda *_: None)
         ended = {"ok": True, "sentence": f"{paired.name} is ready."}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         ended = {"ok": False, "sentence": f"The request cannot be read: {error}."}
     except ApplianceError as error:
         ended = {"ok": False, "sentence": f"{error.message} {error.hint}".strip()}
-    result = folder / pairing_request.RESULT
-    result.unlink(missing_ok=True)
-    with result.open("x") as file:
-        json.dump(ended, file)
-    result.chmod(0o644)
+    pairing_request.answer(folder, ended)
     say(str(ended["sentence"]))
     sys.exit(0 if ended["ok"] else 1)
 
@@ -220,12 +215,27 @@ def eject(office: Office, name: str | None, as_json: bool) -> None:
     try:
         resting = _let_go(office, name, quiet=as_json)
     except WorkerAbsent:
-        office.box.release()
-        resting = [one for one, disk in office.box.disks.items() if disk.is_at_rest()]
+        resting = _let_go_by_ourselves(office, name)
     if as_json:
         say_json({"safe_to_unplug": resting})
         return
     say(f"Safe to unplug: {words.listed(resting)}." if resting else "No disk is plugged in.")
+
+
+def _let_go_by_ourselves(office: Office, name: str | None) -> list[str]:
+    chosen = [name] if name else list(office.box.disks)
+    for one in chosen:
+        if one not in office.box.disks:
+            office.settings.repository_named(one)  # no such name at all?
+            raise ApplianceError(f"{one} is not on a USB disk, so it is never in the way.")
+        office.box.repositories[one].release()
+    busy = [one for one in chosen if not office.box.disks[one].is_at_rest()]
+    if busy:
+        raise ApplianceError(
+            f"{words.listed(busy)} is still used by another command.",
+            hint="Leave it plugged in until that has ended, then say this again.",
+        )
+    return [one for one in chosen if office.box.disks[one].is_present()]
 
 
 def _let_go(office: Office, name: str | None, *, quiet: bool) -> list[str]:
@@ -260,8 +270,8 @@ def recover(
 
     pairing.require_root()
     found = pairing.disk_at(device)
-    mark = mark_on(found)
-    name = name or (mark.name if mark else "disk-a")
+    found_mark = mark_on(found)
+    name = name or (found_mark.mark.name if found_mark else "disk-a")
     if passphrase_file is not None:
         passphrase = _passphrase_in(passphrase_file)
     else:

@@ -97,9 +97,9 @@ def init(office: Office, repository: str, adopt: bool, as_json: bool) -> None:
     from .. import enrolment
 
     if adopt:
-        secret = office.settings.repository_named(repository).passphrase
-        office.box.secrets.put(secret, sys.stdin.readline().strip())
-    made = enrolment.init_repository(office.box, repository, adopt=adopt)
+        made = enrolment.adopt_disk(office.box, repository, sys.stdin.readline().strip())
+    else:
+        made = enrolment.init_repository(office.box, repository)
     if as_json:
         say_json(made)
         return

@@ -35,7 +35,9 @@ def require_addable(file: Path, name: str, serial: str) -> None:
 
 def _with_disk(file: Path, name: str, uuid: str, serial: str) -> str:
     document = _read(file)
-    tables = document.setdefault("repository", tomlkit.aot())
+    if not document.get("repository"):
+        document["repository"] = tomlkit.aot()
+    tables = document["repository"]
     if not isinstance(tables, AoT):
         raise ConfigError([Problem("repository", "write each as a [[repository]] table")])
     table = next((one for one in tables if one.get("name") == name), None)
@@ -54,6 +56,8 @@ def remove_disk(file: Path, name: str) -> None:
     for number, table in reversed(list(enumerate(tables))):
         if table.get("name") == name:
             del tables[number]
+    if "repository" in document and not tables:
+        del document["repository"]
     _replace(file, tomlkit.dumps(document), complete=False)
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -153,23 +155,46 @@ def _mounted_at(block: Block, mounted: Mapping[tuple[int, int], str]) -> str:
 
 def _stack_on(block: Block) -> Iterator[tuple[int, int]]:
     yield block.number
-    holders = _SYSFS / Path(block.node).name / "holders"
-    for holder in holders.iterdir() if holders.is_dir() else ():
-        major, _, minor = (holder / "dev").read_text().strip().partition(":")
-        yield int(major), int(minor)
+    yield from _held_by(_SYSFS / Path(block.node).name)
+
+
+def _held_by(device: Path) -> Iterator[tuple[int, int]]:
+    """What lies on a device, however deep: a logical volume in a volume group in a container."""
+    try:
+        for holder in (device / "holders").iterdir():
+            major, _, minor = (holder / "dev").read_text().strip().partition(":")
+            yield int(major), int(minor)
+            yield from _held_by(holder)
+    except OSError:
+        return  # it is just being pulled out, or taken apart
 
 
 def mounts(table: Path = Path("/proc/self/mountinfo")) -> dict[tuple[int, int], str]:
     """Return the first place each device is mounted at, by device number; swap is `[SWAP]`."""
     found: dict[tuple[int, int], str] = {}
-    for line in table.read_text().splitlines():
-        fields = line.split()
-        major, _, minor = fields[2].partition(":")
-        place = fields[4].encode().decode("unicode_escape")
-        number = (int(major), int(minor))
+    for line in table.read_text(errors="surrogateescape").splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        number = _number(fields[2], after.split()[1])
+        place = unescaped(fields[4])
         if number not in found or place == "/":
             found[number] = place
     return found | _swap()
+
+
+def unescaped(path: str) -> str:
+    """Given a path as the kernel writes it in a table, return the path (proc(5): `\\040`)."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)
+
+
+def _number(said: str, source: str) -> tuple[int, int]:
+    """Btrfs says a number of its own making, and which device it stands for only by name."""
+    major, _, minor = said.partition(":")
+    if major == "0" and source.startswith("/dev/"):
+        with suppress(OSError):
+            number = Path(unescaped(source)).stat().st_rdev
+            return os.major(number), os.minor(number)
+    return int(major), int(minor)
 
 
 def _swap() -> dict[tuple[int, int], str]:

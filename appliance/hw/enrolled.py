@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.errors import ApplianceError, DiskAbsent, WrongDisk
 from ..system import service
-from ..system.files import write_durably
+from ..system.files import disk_errors, write_durably
 from . import disks, marker
 from .marker import Marker
 from .usb_disk import mount_unit, mounted_at
@@ -23,22 +22,10 @@ format or repair this disk.
 """
 
 
-def mark(  # noqa: PLR0917 - what stands on it
-    place: Path,
-    box_id: str,
-    box_name: str,
-    name: str,
-    uuid: str,
-    serial: str,
-    repository_id: str,
-    key: bytes,
-    *,
-    adopt: bool,
-) -> None:
-    """Have a prepared disk mounted and mark it as ours, unless it is.
+def open_up(place: Path, name: str, uuid: str) -> None:
+    """Have a prepared disk mounted, marked or not.
 
-    Raise DiskAbsent where it is not plugged in, WrongDisk where it is another box's and `adopt`
-    does not say that a person wants it.
+    Raise DiskAbsent where it is not plugged in, WrongDisk where another one is mounted there.
     """
     found = disks.with_uuid(uuid)
     if len(found) != 1:
@@ -48,17 +35,24 @@ def mark(  # noqa: PLR0917 - what stands on it
     there = mounted_at(place)
     if there is None or there.number != found[0].number:
         raise WrongDisk(f"What is mounted at {place} is another disk.")
+
+
+def require_ours(place: Path, box_id: str) -> None:
+    """Raise WrongDisk where a mounted disk has the mark of another box."""
     before = marker.read(place)
-    if before is not None and before.box_id != box_id and not adopt:
+    if before is not None and before.box_id != box_id:
         raise WrongDisk(
             f"This is {before.name} of another box (“{before.box_name}”).",
-            hint=f"`sudo appliance recover --from {found[0].node}` adopts it.",
+            hint="`sudo appliance recover` adopts it.",
         )
-    place.chmod(0o700)
-    now = datetime.now(UTC).replace(microsecond=0)
-    kept = before.repository_id if before and not repository_id else repository_id
-    marker.write(place, Marker(box_id, box_name, name, uuid, serial, kept, now), key)
-    _leave_a_note(place, box_name, name)
+
+
+def mark(place: Path, mark: Marker, key: bytes) -> None:
+    """Mark a mounted disk as ours, whatever mark it had: somebody decided that."""
+    with disk_errors(place):
+        place.chmod(0o700)
+    marker.write(place, mark, key)
+    _leave_a_note(place, mark.box_name, mark.name)
 
 
 def _leave_a_note(mount_point: Path, box: str, name: str) -> None:

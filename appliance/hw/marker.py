@@ -6,20 +6,23 @@ writing to a disk that only looks like ours: a clone, a swap, a disk of another 
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
+import os
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import WrongDisk
+from ..core.errors import DiskReadOnly, WrongDisk
 from ..system.files import write_durably
 
 FILE = ".appliance-disk.json"
 _VERSION = 1
-_LONGEST_BYTES = 16 * 1024
+LONGEST_BYTES = 16 * 1024
+_LONGEST_WORD = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +53,24 @@ def write(folder: Path, marker: Marker, key: bytes) -> None:
 
 
 def read(folder: Path) -> Marker | None:
-    """Return what the marker on a disk says, believed or not; None where there is none."""
+    """Return what the marker on a disk says, believed or not; None where there is none.
+
+    Raise DiskReadOnly where the disk does not answer.
+    """
     facts = _facts(folder)
     return _marker(facts) if facts else None
 
 
 def parsed(text: str) -> Marker | None:
     """Given the text of a marker, return what it says, believed or not; None if it is none."""
-    try:
-        facts = json.loads(text)
-    except ValueError:
-        return None
-    return _marker(facts) if isinstance(facts, dict) else None
+    facts = _loaded(text)
+    return _marker(facts) if facts else None
 
 
 def verified(folder: Path, key: bytes) -> Marker:
-    """Return the marker of a disk; raise WrongDisk where there is none or its seal is not ours."""
+    """Return the marker of a disk; raise WrongDisk where there is none or its seal is not ours,
+    DiskReadOnly where the disk does not answer.
+    """
     facts = _facts(folder)
     marker = _marker(facts) if facts else None
     if not facts or marker is None:
@@ -85,10 +90,23 @@ def _seal(facts: dict[str, Any], key: bytes) -> str:
 
 
 def _facts(folder: Path) -> dict[str, Any] | None:
+    try:  # a stranger's disk may have a pipe of this name, which would never answer
+        handle = os.open(folder / FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            text = file.read(LONGEST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise DiskReadOnly("The disk cannot be read.", detail=str(error)) from error
+    return _loaded(text or b"")
+
+
+def _loaded(text: str | bytes) -> dict[str, Any] | None:
     try:
-        with (folder / FILE).open("rb") as file:
-            facts = json.loads(file.read(_LONGEST_BYTES))
-    except (OSError, ValueError):
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
         return None
     return facts if isinstance(facts, dict) else None
 
@@ -96,7 +114,12 @@ def _facts(folder: Path) -> dict[str, Any] | None:
 def _marker(facts: dict[str, Any]) -> Marker | None:
     names = ("box_id", "box_name", "name", "uuid", "serial", "repository_id")
     try:
-        words = {name: str(facts[name]) for name in names}
+        words = {name: _printable(str(facts[name])) for name in names}
         return Marker(**words, paired=datetime.fromisoformat(facts["paired"]))
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _printable(text: str) -> str:
+    """Whoever wrote it: no word of it moves a terminal's cursor or fills a screen."""
+    return "".join(filter(str.isprintable, text))[:_LONGEST_WORD]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -91,9 +92,9 @@ class Mounted:
 def mounted_at(place: Path, table: Path = Path("/proc/self/mountinfo")) -> Mounted | None:
     """Return what is mounted at a place now, on top of all else; None where nothing is."""
     found = None
-    for line in table.read_text().splitlines():
+    for line in table.read_text(errors="surrogateescape").splitlines():
         fields = line.split()
-        if fields[4].encode().decode("unicode_escape") != str(place):
+        if disks.unescaped(fields[4]) != str(place):
             continue
         major, _, minor = fields[2].partition(":")
         options = {*fields[5].split(","), *fields[-1].split(",")}
@@ -167,24 +168,26 @@ class UsbDisk:
                 self._mount(watch)
             self._prove(found)
         except BaseException:
-            self.release()
+            with suppress(ApplianceError):  # what was wrong first is what a person has to know
+                self.release()
             raise
 
     def release(self) -> None:
         """Have it unmounted and flushed, unless another process of ours still uses it."""
-        if not self.is_attached():
-            self._drop()
-            return
-        if not self._is_mine_alone():
-            self._drop()
-            return
         try:
+            if self.is_attached():
+                self._unmount()
+            elif not self._rests:
+                self._flush()  # checking it may have written, though it was not mounted then
+        finally:
+            self._drop()
+
+    def _unmount(self) -> None:
+        if self._is_mine_alone():
             self._units.stop(mount_unit(self._mount_point))
             if self.is_attached():
                 raise self._restless("it is still mounted")
             self._flush()
-        finally:
-            self._drop()
 
     def _the_one(self) -> Found:
         found = self._find(self._uuid)

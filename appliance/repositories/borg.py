@@ -115,6 +115,14 @@ class BorgRepository:
         """
         return self._opening.make()
 
+    def take_over(self) -> str:
+        """Adopt the repository of a box that is gone, lying on a disk that only we have now.
+
+        A lock that the other box died with is removed, once the passphrase has opened it. Raise
+        PassphraseWrong, DiskAbsent or WrongDisk, changing nothing.
+        """
+        return self._opening.take_over()
+
     def export_key(self) -> str:
         """Return the repository's key (sealed with the passphrase) as text to print and retype."""
         key = self._borg.run(Verb.KEY, ["export", "--paper", self._borg.target()])

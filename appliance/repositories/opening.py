@@ -106,6 +106,20 @@ class Opening:
         self._made = self._made_or_adopted()
         return self._made
 
+    def take_over(self) -> str:
+        """Adopt the one that is there, whose box is gone and may have died while it wrote."""
+        folder = self.folder
+        if folder is None:
+            raise WrongDisk(f"“{self.borg.name}” is not on a disk.")
+        self._expect(folder.id())
+        folder.refuse_copies()
+        arguments = ["--json", "--last", "1", self.borg.target()]
+        self.borg.run(Verb.LIST, arguments, flags=["--bypass-lock"], env=MOVED)
+        holders = folder.lock_hosts()
+        if holders and self.borg.host_id not in holders:
+            self.borg.run(Verb.BREAK_LOCK, [self.borg.target()])
+        return self.make()
+
     def _made_or_adopted(self) -> str:
         if self.folder is None:
             return self._make_behind_ssh()

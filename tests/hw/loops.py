@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +17,12 @@ from appliance.core.ports import Watch
 from appliance.hw import marker
 from appliance.hw.disks import Found
 from appliance.hw.marker import Marker
-from appliance.hw.usb_disk import UsbDisk, flush_unit, fsck_unit, mount_unit
+from appliance.hw.usb_disk import UsbDisk, flush_unit, fsck_unit, mount_unit, mounted_at
 from appliance.system.service import UnitFailed
 
 KEY = b"the box's own key"
 A = "4f0c7a7e-2c1b-4d3a-9f60-0d9a5f1c2b3d"
+_NEIGHBOURS_SECONDS = 30
 B = "11111111-2222-4333-8444-555555555555"
 
 
@@ -87,6 +89,8 @@ class Machine:
         return image
 
     def start(self, unit: str, watch: Watch | None = None) -> None:
+        if watch is not None:
+            watch.check()
         self.started.append(unit)
         if unit not in self.places:
             return
@@ -94,13 +98,25 @@ class Machine:
         found = self.find(uuid)
         if not found:
             raise UnitFailed("no device")
-        self.fsck_code = run("fsck.ext4", "-p", found[0].node, check=False).returncode
+        if mounted_at(place) is not None:
+            return  # an active unit is not started anew
+        self.fsck_code = self._fsck(found[0].node)
         if self.fsck_code >= 4:
             raise UnitFailed("dependency failed")
         options = "nosuid,nodev,noexec,noatime,errors=remount-ro"
         options += ",ro" if self.read_only else ""
         if run("mount", "-o", options, found[0].node, place, check=False).returncode:
             raise UnitFailed("mount failed")
+
+    @staticmethod
+    def _fsck(node: str) -> int:
+        """A test beside us that has a mount namespace of its own may keep ours for a while."""
+        give_up = time.monotonic() + _NEIGHBOURS_SECONDS
+        while True:
+            ended = run("fsck.ext4", "-p", node, check=False)
+            if b"is in use" not in ended.stdout or time.monotonic() > give_up:
+                return ended.returncode
+            time.sleep(0.1)
 
     def stop(self, unit: str) -> None:
         self.started.append(f"stop {unit}")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from appliance.core.errors import WrongDisk
+from appliance.core.errors import DiskAbsent, WrongDisk
 from appliance.core.model import AttachedDisk
+from appliance.core.ports import Watch
 from appliance.hw import disks, pairing, wording
 from appliance.hw.disks import Block, disks_among, mounts
+from tests.hw.loops import A, B, Machine, run, sha256
 
 SYSTEM = (179, 2)
 
@@ -93,6 +98,27 @@ def test_the_disk_that_the_machine_runs_from_is_known_as_such() -> None:
     assert card.is_system
 
 
+def test_a_system_on_a_volume_in_an_encrypted_part_is_known_as_such(tmp_path, monkeypatch) -> None:
+    """sda2 holds a container, the container a volume group, a volume of that is the root."""
+    for device, holders in {
+        "sda": {},
+        "sda2": {"dm-0": "254:0"},
+        "dm-0": {"dm-1": "254:1"},
+    }.items():
+        (tmp_path / device / "holders").mkdir(parents=True, exist_ok=True)
+        for holder, number in holders.items():
+            (tmp_path / holder).mkdir()
+            (tmp_path / holder / "dev").write_text(f"{number}\n")
+            (tmp_path / device / "holders" / holder).symlink_to(tmp_path / holder)
+    monkeypatch.setattr(disks, "_SYSFS", tmp_path)
+    disk = only(
+        block("/dev/sda"),
+        block("/dev/sda2", "/dev/sda", (8, 2), ID_FS_TYPE="crypto_LUKS"),
+        mounted={(254, 1): "/"},
+    )
+    assert disk.is_system
+
+
 @pytest.mark.parametrize("node", ["/dev/loop0", "/dev/zram0", "/dev/sr0", "/dev/dm-0", "/dev/ram1"])
 def test_what_is_no_disk_is_not_listed(node: str) -> None:
     assert disks_among([block(node)], {}) == ()
@@ -114,6 +140,22 @@ def test_mounts_are_read_as_the_kernel_writes_them(tmp_path: Path) -> None:
     assert found[8, 1] == "/media/two words"
 
 
+def test_mounts_are_read_whatever_bytes_a_place_is_named_with(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_bytes(
+        "30 22 8:1 / /media/Büro rw - ext4 /dev/sda1 rw\n".encode()
+        + b"31 22 8:2 / /media/B\xfcro rw - ext4 /dev/sda2 rw\n"
+    )
+    assert mounts(table)[8, 1] == "/media/Büro"
+    assert mounts(table)[8, 2].startswith("/media/B")
+
+
+def test_btrfs_which_says_a_number_of_its_own_is_found_by_its_device(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text("22 1 0:31 /@ / rw shared:1 - btrfs /dev/null rw,subvol=/@\n")
+    assert mounts(table)[1, 3] == "/"  # null's number, as devices.txt has it
+
+
 def test_what_is_plugged_into_this_machine_can_be_asked() -> None:
     assert all(disk.node.startswith("/dev/") for disk in disks.attached())
     assert disks.with_uuid("00000000-0000-0000-0000-000000000000") == ()
@@ -132,10 +174,14 @@ class Monitor:
         return self.events.pop(0)
 
 
-def looks(events: list[object | None], monkeypatch: pytest.MonkeyPatch) -> int:
+def looks(
+    events: list[object | None],
+    monkeypatch: pytest.MonkeyPatch,
+    look: Callable[[], None] = lambda: None,
+) -> int:
     stop, seen = threading.Event(), []
     monkeypatch.setattr(disks, "_monitor", lambda: Monitor(events, stop))
-    disks.watch(stop, lambda: seen.append(1))
+    disks.watch(stop, lambda: (seen.append(1), look()))
     return len(seen)
 
 
@@ -164,8 +210,41 @@ def test_without_word_from_udev_somebody_looks_all_the_same(monkeypatch) -> None
     assert len(seen) == 3
 
 
-def test_D2_a_thousand_hotplug_events_of_strangers_mean_only_looking(monkeypatch) -> None:
-    """The watcher has nothing but `on_change`: what it may do to a disk is nothing."""
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may use loop devices")
+def test_D2_thirty_strangers_come_and_go_a_thousand_times_and_keep_every_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the worker does at each event, it does here: look, and try to use its own two disks."""
     chance = random.Random(2)
-    events: list[object | None] = [chance.choice([object(), None]) for _ in range(1000)]
-    assert looks(events, monkeypatch) > 100
+    machine = Machine(tmp_path)
+    images = [stranger(tmp_path / f"{number}.img", number) for number in range(30)]
+    before = [sha256(image) for image in images]
+    nodes = [machine.plug(image, f"stranger-{number}") for number, image in enumerate(images[:4])]
+    ours = [machine.disk("disk-a", A), machine.disk("disk-b", B)]
+
+    def look() -> None:
+        for disk in ours:
+            with suppress(DiskAbsent):
+                disk.attach(Watch())
+        node = chance.choice(nodes)
+        run("losetup", "-d", node)
+        run("losetup", node, chance.choice(images))
+        for each in nodes:
+            with Path(each).open("rb") as device:  # as udev's own programs do
+                device.read(512)
+
+    try:
+        events: list[object | None] = [object() if one % 2 else None for one in range(1000)]
+        assert looks(events, monkeypatch, look) > 400
+    finally:
+        machine.close()
+    run("sync")
+    assert [sha256(image) for image in images] == before
+    assert machine.started == []
+
+
+def stranger(path: Path, number: int) -> Path:
+    run("truncate", "-s", "2M", path)
+    kinds = (["mkfs.vfat"], ["mkfs.ext4", "-q", "-F"], ["mkswap"], ["true"])
+    run(*kinds[number % len(kinds)], path)
+    return path

@@ -162,7 +162,7 @@ def test_the_mark_of_another_box_is_read_without_mounting(machine: Machine) -> N
     disk = replace(STICK, node=node, filesystems=(Filesystem(node, "ext4", A, "APPLIANCE"),))
     found = pairing.mark_on(disk)
     assert found is not None
-    assert (found.name, found.uuid) == ("disk-a", A)
+    assert (found.mark.name, found.mark.uuid, found.is_copied) == ("disk-a", A, False)
     assert sha256(image) == before
 
 
@@ -213,3 +213,19 @@ def test_D2_the_worker_never_loads_what_formats() -> None:
         text = Path(path).read_text()
         assert "mkfs" not in text, path
         assert '"wipefs"' not in text, path
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_usb", "warns"),
+    [("write through", True, True), ("write back", True, False), ("write through", False, False)],
+)
+def test_D9_a_bridge_that_does_not_say_what_it_keeps_back_is_warned_of(
+    tmp_path: Path, mode: str, is_usb: bool, warns: bool
+) -> None:
+    from dataclasses import replace
+
+    (tmp_path / "sda" / "queue").mkdir(parents=True)
+    (tmp_path / "sda" / "queue" / "write_cache").write_text(f"{mode}\n")
+    disk = replace(STICK, is_usb=is_usb)
+    assert bool(pairing.cache_warning(disk, tmp_path)) == warns
+    assert pairing.cache_warning(replace(disk, node="/dev/sdz"), tmp_path) == ""

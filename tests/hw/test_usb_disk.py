@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,6 +199,65 @@ def test_D8_a_disk_that_was_not_unmounted_is_checked_mended_and_used(machine: Ma
     assert disk.is_attached()
 
 
+def cut_off(place: Path) -> None:
+    """Let a filesystem forget what it has not written, as when its power goes (ext4's ioctl)."""
+    handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.ioctl(handle, _EXT4_IOC_SHUTDOWN, struct.pack("=I", _NO_LOG_FLUSH))
+    finally:
+        os.close(handle)
+
+
+_EXT4_IOC_SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2
+
+
+def test_D8_a_journal_that_was_not_played_and_a_file_without_a_name_are_mended(
+    machine: Machine,
+) -> None:
+    machine.plug(machine.paired("disk-a", A), A)
+    disk = machine.disk("disk-a", A)
+    disk.attach(Watch())
+    (disk.mount_point / "kept").write_text("x")
+    with (disk.mount_point / "orphan").open("w") as orphan:
+        (disk.mount_point / "orphan").unlink()
+        os.sync()
+        cut_off(disk.mount_point)
+        with pytest.raises(OSError, match="Input/output error"):
+            (disk.mount_point / "more").write_text("x")
+        del orphan
+    disk.release()
+    disk.attach(Watch())
+    assert (disk.mount_point / "kept").read_text() == "x"
+    assert {one.name for one in disk.mount_point.iterdir()} == {marker.FILE, "kept", "lost+found"}
+
+
+def test_A7_a_filesystem_that_died_while_its_disk_looks_alive_is_no_disk_to_write_to(
+    machine: Machine,
+) -> None:
+    """Another process finds it mounted: `ismount` would say that all is well."""
+    machine.plug(machine.paired("disk-a", A), A)
+    disk, another = machine.disk("disk-a", A), machine.disk("disk-a", A)
+    disk.attach(Watch())
+    cut_off(disk.mount_point)
+    with pytest.raises(DiskReadOnly):
+        another.attach(Watch())
+    disk.release()
+
+
+def test_D8_a_superblock_that_is_gone_is_left_to_a_person(machine: Machine) -> None:
+    image = machine.paired("disk-a", A)
+    with image.open("r+b") as file:
+        file.seek(1024)
+        file.write(bytes(1024))
+    before = sha256(image)
+    machine.plug(image, A)
+    disk = machine.disk("disk-a", A)
+    with pytest.raises(DiskReadOnly, match="left alone"):
+        disk.attach(Watch())
+    run("sync")
+    assert sha256(image) == before
+
+
 def test_D8_what_fsck_will_not_mend_alone_stays_untouched(machine: Machine) -> None:
     image = machine.paired("disk-a", A)
     run("debugfs", "-w", "-R", "clri <2>", image)
@@ -208,6 +269,8 @@ def test_D8_what_fsck_will_not_mend_alone_stays_untouched(machine: Machine) -> N
         disk.attach(Watch())
     assert "do not format" in caught.value.hint
     assert not disk.is_attached()
+    assert disk.is_at_rest(), "a person has to be able to take it out"
+    assert machine.flushed(A), "fsck may have written before it gave up"
 
 
 def test_A8_a_disk_that_can_only_be_read_is_refused_for_writing(machine: Machine) -> None:
@@ -254,6 +317,24 @@ def test_D19_a_flush_that_fails_is_no_rest(machine: Machine, monkeypatch) -> Non
     assert not disk.is_at_rest()
 
 
+def test_what_is_wrong_first_is_said_though_it_does_not_come_to_rest_either(
+    machine: Machine, monkeypatch
+) -> None:
+    unmarked(machine)
+    start = machine.start
+
+    def failing(unit: str, watch: Watch | None = None) -> None:
+        if unit.startswith("appliance-flush@"):
+            raise ApplianceError("The disk does not answer.")
+        start(unit, watch)
+
+    monkeypatch.setattr(machine, "start", failing)
+    disk = machine.disk("disk-a", A, "SN1")
+    with pytest.raises(WrongDisk, match="does not carry the box's own mark"):
+        disk.attach(Watch())
+    assert not disk.is_at_rest()
+
+
 def test_two_that_use_it_at_once_share_it_and_the_last_one_lets_it_go(machine: Machine) -> None:
     machine.plug(machine.paired("disk-a", A), A)
     worker, restore = machine.disk("disk-a", A), machine.disk("disk-a", A)
@@ -289,8 +370,8 @@ def test_being_stopped_while_it_waits_leaves_nothing_mounted(machine, monkeypatc
     disk = machine.disk("disk-a", A)
 
     def interrupted(unit: str, watch: Watch | None = None) -> None:
-        assert watch is not None
-        watch.check()
+        if watch is not None:
+            watch.check()
 
     watch = Watch(cancel=threading.Event())
     watch.cancel.set()
@@ -313,6 +394,22 @@ def test_mount_units_are_named_as_systemd_names_them(place: str, unit: str) -> N
     assert mount_unit(Path(place)) == unit
     said = run("systemd-escape", "--path", "--suffix=mount", place, check=False).stdout.decode()
     assert said.strip() in {unit, ""}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 15_000, '{"box_id": 1}', "\0" * 99])
+def test_what_is_no_mark_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / marker.FILE).write_text(text)
+    assert marker.read(tmp_path) is None
+    with pytest.raises(WrongDisk):
+        marker.verified(tmp_path, KEY)
+
+
+def test_a_mark_that_is_a_pipe_or_a_link_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / marker.FILE)
+    assert marker.read(tmp_path) is None
+    (tmp_path / marker.FILE).unlink()
+    (tmp_path / marker.FILE).symlink_to("/etc/hostname")
+    assert marker.read(tmp_path) is None
 
 
 def test_a_seal_is_ours_only_with_our_key(tmp_path: Path) -> None:
