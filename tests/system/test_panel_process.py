@@ -312,6 +312,10 @@ def is_done(status):
     return status["copies"]["office"] == "fresh" and status["running"] is None
 
 
+def triggers(office):
+    return [run["trigger"] for run in office.json("history", "by-hand")]
+
+
 @pytest.mark.slow
 def test_D17_a_tap_backs_up_with_the_real_worker_whose_death_is_then_seen(office, bench):
     folder = office.inbox()
@@ -325,7 +329,9 @@ def test_D17_a_tap_backs_up_with_the_real_worker_whose_death_is_then_seen(office
     with office.started("daemon", env=processes.marked(office.folder), **pipes) as daemon:
         assert processes.until(client.is_there, 60)
         follower.follow_once()
+        assert processes.until(lambda: is_done(client.status()), 60)
         bench.hold(0.2, news=False)
+        assert processes.until(lambda: "button" in triggers(office), 60)
         assert processes.until(lambda: is_done(client.status()), 60)
         bench.front.heard(client.status())
         bench.wait(0.1, news=False)
@@ -334,8 +340,6 @@ def test_D17_a_tap_backs_up_with_the_real_worker_whose_death_is_then_seen(office
         assert bench.levels()[Lamp.OFFICE] is trusted
         if not trusted:
             assert flashes_of_one_round(bench, news=False) == SIGNS["clock"].pattern.flashes
-        (run,) = office.json("history", "by-hand")
-        assert run["trigger"] == "button"
         daemon.kill()
         daemon.wait(10)
         assert follower.follow_once() == panel.RETRY_SECONDS
