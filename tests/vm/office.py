@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from pathlib import Path
 from typing import Any
 
 from tests.vm.guest import Guest
@@ -23,7 +23,26 @@ led_office = {OFFICE}
 led_cloud = {CLOUD}
 led_attention = {LOOK}
 """
-_LOOK_EVERY_SECONDS = 0.5
+_CLOUD, _KEY = "127.0.0.1:9000", "a-key-of-the-test"
+_RCLONE = "/opt/appliance/.venv/bin/rclone"
+_REMOTE = f"""
+[cloud]
+type = s3
+provider = Rclone
+endpoint = http://{_CLOUD}
+access_key_id = {_KEY}
+secret_access_key = {_KEY}
+force_path_style = true
+"""
+_MIRROR = """
+[[mirror]]
+name = "cloud"
+repository = "{disk}"
+remote = "cloud:office"
+rclone_config = "/etc/appliance/rclone.conf"
+schedule = "after backup"
+"""
+_BYSTANDER = Path(__file__).with_name("bystander.py")
 
 
 class Office:
@@ -31,6 +50,7 @@ class Office:
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
+        guest.push(_BYSTANDER, "/root")
         guest.sh("mkdir -p /srv/inbox && chown appliance: /srv/inbox")
         first = guest.read("/etc/appliance/appliance.toml")
         self.configuration = "/etc/appliance/appliance.toml"
@@ -51,6 +71,20 @@ class Office:
         link = f"/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_VM-{disk}-0:0"
         self.guest.wait_for(f"test -e {link} && udevadm settle", 30)
         return self.guest.run("readlink", "-f", link).strip()
+
+    def serve_a_cloud(self) -> None:
+        """Have an S3 server in the same house, which is there again after each boot."""
+        serve = f"{_RCLONE} serve s3 --addr {_CLOUD} --auth-key {_KEY},{_KEY} /srv/cloud"
+        unit = f"[Service]\nExecStart={serve}\n[Install]\nWantedBy=multi-user.target\n"
+        self.guest.sh("mkdir -p /srv/cloud/office")
+        self.guest.write("/etc/systemd/system/cloud.service", unit)
+        self.guest.write("/etc/appliance/rclone.conf", _REMOTE, "600")
+        self.guest.sh("chown appliance: /etc/appliance/rclone.conf")
+        self.guest.sh("systemctl daemon-reload && systemctl enable --now cloud")
+
+    def mirror(self, disk: str) -> None:
+        """Have a disk mirrored to that cloud."""
+        self.guest.sh(f"cat >>{self.configuration} <<'T'\n{_MIRROR.format(disk=disk)}\nT")
 
     def restart(self) -> None:
         """Have worker and panel read what was configured."""
@@ -94,23 +128,32 @@ class Office:
 
     def wait_for_run(self, outcome: str, *, after: int = 0, seconds: float = 180) -> dict[str, Any]:
         """Wait until a Run with an id above `after` ended so; return it."""
-        give_up = time.monotonic() + seconds
-        while time.monotonic() < give_up:
-            ended = [one for one in self.history() if one["id"] > after and one["outcome"]]
-            for one in ended:
-                if one["outcome"] == outcome:
-                    return one
-            time.sleep(_LOOK_EVERY_SECONDS)
-        raise TimeoutError(f"no Run ended {outcome}: {self.history()[:3]}")
+        seen = self._seen(seconds, "ended", outcome, after)
+        if seen is None:
+            raise TimeoutError(f"no Run ended {outcome}: {self.history()[:3]}")
+        return next(run for run in self.history() if run["id"] == seen)
+
+    def wait_until_within(self, done: str, *, after: int, seconds: float = 180) -> None:
+        """Wait until a Run above `after` has that step behind it, or has begun for an empty one."""
+        if self._seen(seconds, "within", done, after) is None:
+            raise TimeoutError(f"no Run came past {done!r}: {self.history()[:3]}")
+
+    def wait_until_proved(self, place: str, count: int, seconds: float = 300) -> None:
+        """Wait until so many backups were proved at a place."""
+        if self._seen(seconds, "proved", place, count) is None:
+            raise TimeoutError(f"{place} has not {count} backups: {self.history()[:5]}")
 
     def last_id(self, seconds: float = 120) -> int:
         """Return the id of the newest Run once nothing runs and nothing waits; 0 without one."""
-        give_up = time.monotonic() + seconds
-        while (now := self.status())["running"] or now["waiting"]:
-            if time.monotonic() > give_up:
-                raise TimeoutError(f"it still works: {now['running']}, {now['waiting']}")
-            time.sleep(_LOOK_EVERY_SECONDS)
-        return max((one["id"] for one in self.history()), default=0)
+        seen = self._seen(seconds, "quiet")
+        if seen is None:
+            raise TimeoutError(f"it still works: {self.status()}")
+        return seen
+
+    def _seen(self, seconds: float, *question: object) -> int | None:
+        words = ("python3", "-I", f"/root/{_BYSTANDER.name}", str(seconds), *map(str, question))
+        done = self.guest.call(*words, seconds=seconds + 60)
+        return None if done.code else int(done.out)
 
     def is_mounted(self) -> bool:
         """Return whether a disk is mounted now."""

@@ -1,0 +1,78 @@
+"""Stands beside the box, inside the guest, and waits: one process, as starting one takes seconds.
+
+Runs with the guest's own Python, alone; `python3 bystander.py SECONDS QUESTION [VALUE...]` prints
+the answer as soon as there is one, and ends with 1 where none comes.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import sys
+import time
+
+LEDGER = "file:/var/lib/appliance/ledger.sqlite?mode=ro"
+WORKER = "/run/appliance/worker.sock"
+_LOOK_EVERY_SECONDS = 0.1
+
+
+def ended(outcome: str, after: str) -> int | None:
+    """Return the id of the newest Run later than `after` where it ended so."""
+    return _asked("SELECT max(id) FROM run WHERE outcome = ? AND id > ?", outcome, int(after))
+
+
+def within(done: str, after: str) -> int | None:
+    """Return the id of the Run later than `after` that is under way, with that step behind it."""
+    query = "SELECT max(id) FROM run WHERE outcome IS NULL AND id > ?"
+    if not done:
+        return _asked(query, int(after))
+    return _asked(f"{query} AND id IN (SELECT run FROM step WHERE name = ?)", int(after), done)
+
+
+def proved(place: str, count: str) -> int | None:
+    """Return how many backups were proved at a place, once there are that many."""
+    query = "SELECT count(*) FROM copy WHERE place = ? AND gone = 0 HAVING count(*) >= ?"
+    return _asked(query, place, int(count))
+
+
+def quiet() -> int | None:
+    """Return the id of the newest Run, 0 without one, where nothing runs and nothing waits."""
+    with socket.socket(socket.AF_UNIX) as worker, worker.makefile("rwb") as line:
+        worker.connect(WORKER)
+        line.write(b'{"do": "status"}\n')
+        line.flush()
+        status = json.loads(line.readline())["answer"]
+    busy = status["running"] or status["waiting"]
+    return None if busy else _asked("SELECT ifnull(max(id), 0) FROM run")
+
+
+def _asked(query: str, *values: object) -> int | None:
+    ledger = sqlite3.connect(LEDGER, uri=True)
+    try:
+        found = ledger.execute(query, values).fetchone()
+    finally:
+        ledger.close()
+    return found[0] if found else None
+
+
+QUESTIONS = {each.__name__: each for each in (ended, within, proved, quiet)}
+
+
+def main(seconds: str, question: str, *values: str) -> int:
+    """Look again and again; a box that is not up yet has nothing to show."""
+    give_up = time.monotonic() + float(seconds)
+    while time.monotonic() < give_up:
+        try:
+            seen = QUESTIONS[question](*values)
+        except (OSError, sqlite3.Error, ValueError, KeyError):
+            seen = None
+        if seen is not None:
+            print(seen)
+            return 0
+        time.sleep(_LOOK_EVERY_SECONDS)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""Wherever a backup is cut off, by a hand on the plug or by the mains: nothing is lost by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.vm.office import Office
+
+pytestmark = [pytest.mark.vm, pytest.mark.slow]
+
+DONE_BEFORE = ("", "pull", "inspect", "archive", "verify")
+"""The step that ended last when it happens; the empty one: the Run had just begun."""
+LARGE_KIBIBYTES = 3000
+
+
+@pytest.fixture
+def begun(off):
+    """An office that was switched on, not resumed, with a disk and a cloud and one backup."""
+    off.boot()
+    office = Office(off)
+    office.serve_a_cloud()
+    office.pair("stick", "disk-a")
+    office.mirror("disk-a")
+    office.restart()
+    seen = office.last_id()
+    office.drop("0.csv")
+    office.wait_for_run("ok", after=seen)
+    return office
+
+
+def test_A7_a_disk_pulled_out_at_each_step_catches_up_when_it_is_back(begun):
+    office, usb = begun, begun.guest.usb
+    for number, step in enumerate(DONE_BEFORE, 1):
+        seen = office.last_id()
+        office.drop(f"{number}.csv", LARGE_KIBIBYTES)
+        office.wait_until_within(after=seen, done=step)
+        usb.yank("stick")
+        office.last_id()
+        assert not begun.guest.holds("pgrep -f '[b]org.* (create|check|extract|prune)'")
+        office.plug("stick")
+        wait_until_nothing_is_lost(office, number + 1)
+
+
+def test_A15_the_mains_fail_at_each_step_and_the_next_boot_makes_it_good(begun):
+    office, guest = begun, begun.guest
+    for number, step in enumerate(DONE_BEFORE, 1):
+        seen = office.last_id()
+        office.drop(f"{number}.csv", LARGE_KIBIBYTES)
+        office.wait_until_within(after=seen, done=step)
+        guest.power_cut()
+        guest.power_on()
+        wait_until_nothing_is_lost(office, number + 1)
+        assert any(run["outcome"] == "interrupted" and run["id"] > seen for run in office.history())
+
+
+def wait_until_nothing_is_lost(office: Office, count: int) -> None:
+    for place in ("disk-a", "cloud"):
+        office.wait_until_proved(place, count)
+    office.last_id()
+    assert list(office.archives().values()) == [["disk-a"]] * count
+    assert office.status()["copies"] == {"office": "fresh", "cloud": "fresh"}
+    assert not office.is_mounted()
