@@ -7,40 +7,33 @@ from __future__ import annotations
 
 import logging
 import secrets as randomness
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from . import place
-from .config import (
-    CommonSource,
-    HttpSource,
-    InboxSource,
-    MirrorSection,
-    RepositorySection,
-    Settings,
-    SftpSource,
+from .config import InboxSource, MirrorSection, RepositorySection, Settings
+from .configured import (
+    ConfiguredExports,
+    ConfiguredSource,
+    Supplies,
+    inbox_settings,
+    secret_names,
 )
 from .core.errors import ApplianceError, ConfigError, Problem
-from .core.model import Export, SeenFile
-from .core.ports import Disk, Layout, Watch
+from .core.ports import Disk
 from .core.schedule import parse
 from .engine import memory
 from .engine.bulletin import Bulletin
 from .engine.kit import Kit
-from .exports.layout import ExportFolder
-from .exports.unpack import Limits as UnpackLimits
 from .mirrors.rclone import RcloneMirror
 from .repositories.borg import BorgRepository
 from .repositories.on_disk import RepositoryOnDisk
-from .sources.child import ChildSource
 from .sources.inbox import InboxSettings
 from .system.clock import SystemClock
 from .system.files import make_private
 from .system.ledger import SqliteLedger
-from .system.process import Limits
 from .system.secrets import Secrets, credentials_directory
 from .system.staging import FolderStaging
 
@@ -64,7 +57,8 @@ class Box:
         self.zone: ZoneInfo = settings.zone
         self.clock = SystemClock()
         self.bulletin = Bulletin()
-        self.secrets = Secrets(self.state / "secrets", credentials_directory())
+        self.secrets_folder = self.state / "secrets"
+        self.secrets = Secrets(self.secrets_folder, credentials_directory())
         self.known_hosts = self.state / "known_hosts"
         self.runtime = place.runtime(self.state)
         self.socket = self.runtime / place.SOCKET
@@ -97,13 +91,20 @@ class Box:
     @cached_property
     def sources(self) -> Mapping[str, ConfiguredSource]:
         """Every source by name."""
-        return {each.name: ConfiguredSource(each, self) for each in self.settings.source}
+        return {each.name: ConfiguredSource(each, self.supplies) for each in self.settings.source}
+
+    @property
+    def supplies(self) -> Supplies:
+        """What every source needs of this box."""
+        return Supplies(
+            self.secrets, self.secrets_folder, self.known_hosts, self.settings.appliance.reserve
+        )
 
     @cached_property
     def inboxes(self) -> Mapping[str, InboxSettings]:
         """The folders that somebody saves exports into, by the source's name."""
         return {
-            each.name: InboxSettings(**source_settings(each, self))  # type: ignore[arg-type] # as JSON
+            each.name: inbox_settings(each, self.supplies.reserve_bytes)
             for each in self.settings.source
             if isinstance(each, InboxSource)
         }
@@ -131,10 +132,7 @@ class Box:
     @cached_property
     def exports(self) -> ConfiguredExports:
         """Unpacks, compares, lays out and rebuilds, as each source's settings say."""
-        reserve = self.settings.appliance.reserve
-        return ConfiguredExports(
-            {each.name: _export_folder(each, reserve) for each in self.settings.source}
-        )
+        return ConfiguredExports(self.settings.source, self.settings.appliance.reserve)
 
     @cached_property
     def disks(self) -> Mapping[str, Disk]:
@@ -299,141 +297,3 @@ class Box:
             expires_after=section.expire,
             config_password=partial(self.secrets.file, password) if password else None,
         )
-
-
-class ConfiguredSource:
-    """A source as the configuration has it; its secrets are looked up anew for each pull."""
-
-    def __init__(self, section: SftpSource | HttpSource | InboxSource, box: Box) -> None:
-        self._section = section
-        self._box = box
-
-    @property
-    def name(self) -> str:
-        """The source's name."""
-        return self._section.name
-
-    def pull(
-        self, into: Path, pulled_at: datetime, seen: Sequence[SeenFile], watch: Watch
-    ) -> Export | None:
-        """Bring the newest export in a child process; see `core.ports.Source`."""
-        return self._child().pull(into, pulled_at, seen, watch)
-
-    def settle(self, export: Export) -> None:
-        """Let the source put away what is archived."""
-        self._child().settle(export)
-
-    def _child(self) -> ChildSource:
-        limits = self._section.limits
-        settings = source_settings(self._section, self._box)
-        return ChildSource(
-            self.name, self._section.type, settings, Limits(limits.total, limits.idle * 2)
-        )
-
-
-class ConfiguredExports:
-    """Lays each export out as its source's settings say."""
-
-    def __init__(self, by_source: Mapping[str, ExportFolder]) -> None:
-        self._by_source = by_source
-
-    def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
-        """See `core.ports.Exports`."""
-        return self._by_source[export.source].lay_out(export, previous, work, watch)
-
-    def read(self, archive_root: Path) -> Layout:
-        """See `core.ports.Exports`."""
-        return ExportFolder().read(archive_root)
-
-    def restore(
-        self,
-        archive_root: Path,
-        into: Path,
-        watch: Watch,
-        *,
-        only: Sequence[str] = (),
-        original: bool = False,
-    ) -> tuple[Path, ...]:
-        """See `core.ports.Exports`."""
-        return ExportFolder().restore(archive_root, into, watch, only=only, original=original)
-
-
-def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
-    """Given a source, yield the key and the name of every secret it refers to."""
-    fields = ("password", "key", "key_passphrase")
-    auth = getattr(source, "auth", None)
-    for key in fields:
-        if getattr(source, key, None):
-            yield key, getattr(source, key)
-    for key in ("password", "token", "value", "client_secret", "refresh_token"):
-        if getattr(auth, key, None):
-            yield f"auth.{key}", getattr(auth, key)
-
-
-def source_settings(source: SftpSource | HttpSource | InboxSource, box: Box) -> dict[str, object]:
-    """Given a source, return its settings as plain JSON values, secrets filled in."""
-    common: dict[str, object] = {
-        "name": source.name,
-        "max_bytes": source.limits.size,
-        "reserve_bytes": box.settings.appliance.reserve,
-    }
-    if isinstance(source, InboxSource):
-        return common | {
-            "path": str(source.path),
-            "pick": source.pick,
-            "stable_for_seconds": source.stable_for.total_seconds(),
-            "keep_done_seconds": source.keep_done.total_seconds(),
-        }
-    common |= {
-        "idle_seconds": source.limits.idle.total_seconds(),
-        "min_rate_bytes_per_second": source.limits.rate,
-    }
-    if isinstance(source, SftpSource):
-        return common | _sftp_settings(source, box)
-    return common | _http_settings(source, box)
-
-
-def _sftp_settings(source: SftpSource, box: Box) -> dict[str, object]:
-    return {
-        "host": source.host,
-        "port": source.port,
-        "user": source.user,
-        "password": box.secrets.get(source.password) if source.password else "",
-        "key": box.secrets.get(source.key) if source.key else "",
-        "key_file": str(source.key_file or ""),
-        "key_passphrase": box.secrets.get(source.key_passphrase) if source.key_passphrase else "",
-        "host_key": source.host_key,
-        "known_hosts": str(box.known_hosts),
-        "path": source.path,
-        "pick": source.pick,
-        "newest": source.newest,
-        "stable_for_seconds": source.stable_for.total_seconds(),
-        "total_seconds": source.limits.total.total_seconds(),
-    }
-
-
-def _http_settings(source: HttpSource, box: Box) -> dict[str, object]:
-    auth = source.auth.model_dump(exclude_none=True)
-    secret_keys = {key.removeprefix("auth."): name for key, name in secret_names(source)}
-    filled = {key: box.secrets.get(name) for key, name in secret_keys.items()}
-    if "refresh_token" in secret_keys:
-        filled["refresh_token_secret"] = secret_keys["refresh_token"]
-    return {
-        "url": source.url,
-        "auth": auth | filled,
-        "hosts": source.hosts,
-        "credential_hosts": source.credential_hosts,
-        "ca_file": str(source.ca_file or ""),
-        "file_name": source.file_name,
-        "secrets_dir": str(box.state / "secrets"),
-    }
-
-
-def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
-    limits = UnpackLimits(
-        max_bytes=source.limits.unpacked,
-        max_members=source.limits.members,
-        max_ratio=source.limits.ratio,
-        reserve_bytes=reserve_bytes,
-    )
-    return ExportFolder(limits=limits, original=source.original)

@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import editing
 from .box import Box
-from .config import Settings, editing, load
+from .config import Settings, load
 from .core.errors import ApplianceError, ConfigError, Problem, WrongDisk
 from .core.model import AttachedDisk
 from .hw import disks, pairing

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .attendance import Attendance
 from .box import Box
+from .caretaker import Caretaker, with_vitals
 from .config import Settings
 from .core.errors import ApplianceError
 from .core.model import Trigger
@@ -25,7 +26,6 @@ from .engine.restore import CloudCopy
 from .engine.rotation import lacking_on
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
-from .machine import Machine, with_vitals
 from .pairing_request import PairingRequest
 from .status import health_of
 
@@ -57,13 +57,13 @@ class Engine:
         self.runner = Runner(box.kit, self.jobs)
         self.ticker = Ticker(box.kit, schedules_of(box), self.runner.submit, self.pulse.ticked)
         self.attendance = Attendance(box, self._arrived, self.news.changed)
-        self.machine = Machine(box, self.runner, self.news.changed)
+        self.caretaker = Caretaker(box, self.runner, self.news.changed)
         self.request: PairingRequest = (
             before.request
             if before
             else PairingRequest(box.runtime, box.clock.monotonic, self.news.changed)
         )
-        box.bulletin.subscribe(self.machine.hear)
+        box.bulletin.subscribe(self.caretaker.hear)
 
     def take_over(self, before: Engine) -> None:
         """Do what waits in another engine, as far as there are such jobs."""
@@ -74,7 +74,7 @@ class Engine:
 
     def look_after_the_machine(self) -> None:
         """Look at power and inboxes now and then, and at what became of a pairing."""
-        self.machine.look()
+        self.caretaker.look()
         if self.request.look():
             self.reload_if_changed()
 
@@ -109,7 +109,7 @@ class Engine:
             retrying=retrying,
             away=self.attendance.away(),
         )
-        vitals = self.machine.vitals.read()
+        vitals = self.caretaker.vitals.read()
         return {
             **facts,
             "reasons": with_vitals(facts["reasons"], vitals),

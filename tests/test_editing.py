@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config import editing, load
+from appliance import editing
+from appliance.config import load
 from appliance.core.errors import ConfigError, DiskFull
 
 A = "4f0c7a7e-2c1b-4d3a-9f60-0d9a5f1c2b3d"

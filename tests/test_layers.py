@@ -30,7 +30,7 @@ DOORS = {
     "gpiozero": {"hw/panel.py"},
     "lgpio": {"hw/panel.py"},
     "pyudev": {"hw/disks.py"},
-    "tomlkit": {"config/editing.py"},
+    "tomlkit": {"editing.py"},
     "watchdog": {"sources/arrivals.py", "config/"},
     "flask": {"web/"},
     "backports.zstd": {"exports/"},

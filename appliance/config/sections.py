@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..core import pins
 from ..core.errors import ConfigError, Problem, did_you_mean
 from ..core.retention import Policy
 from .values import (
@@ -278,13 +279,8 @@ class PanelSection(Section):
 
     @model_validator(mode="after")
     def _has_each_pin_once(self) -> Self:
-        names = ("button", "led_office", "led_cloud", "led_attention", "buzzer")
-        taken: dict[int, str] = {}
-        for name in names:
-            pin = getattr(self, name)
-            if pin is not None and pin in taken:
-                raise ValueError(f"{taken[pin]} and {name} are both on pin {pin}")
-            taken[pin] = name
+        if found := pins.used_twice(dict(self)):
+            raise ValueError(found[0])
         return self
 
 

@@ -6,14 +6,14 @@ Each reader returns the value or raises ValueError with a sentence that shows ho
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..core import schedule
+from ..core import pins, schedule
 
 _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -81,15 +81,6 @@ def _disk_uuid(value: str) -> str:
     return value.lower()
 
 
-def _day_part(value: object) -> tuple[time, time]:
-    """Given "22:00-06:30", return both times; raise ValueError otherwise."""
-    hour = r"([01]\d|2[0-3]):[0-5]\d"
-    if not re.fullmatch(f"{hour}-{hour}", str(value)):
-        raise ValueError(f'"{value}" is no part of a day; write it like "22:00-06:30"')
-    begin, _, end = str(value).partition("-")
-    return time.fromisoformat(begin), time.fromisoformat(end)
-
-
 def _without_credentials(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
@@ -118,9 +109,9 @@ ScheduleText = Annotated[str, AfterValidator(_schedule)]
 Remote = Annotated[str, AfterValidator(_remote)]
 Url = Annotated[str, AfterValidator(_without_credentials)]
 DiskUuid = Annotated[str, AfterValidator(_disk_uuid)]
-Pin = Annotated[int, Field(ge=0, le=27, strict=True)]
+Pin = Annotated[int, Field(ge=0, le=pins.LAST_PIN, strict=True)]
 """A pin of the 40-pin header by its BCM number."""
-DayPart = Annotated[tuple[time, time], BeforeValidator(_day_part)]
+DayPart = Annotated[pins.DayPart, BeforeValidator(pins.day_part)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Globs = Annotated[tuple[str, ...], Field(min_length=1)]
 Zone = Annotated[str, AfterValidator(_zone)]

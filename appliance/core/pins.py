@@ -1,8 +1,8 @@
 """Which pin carries what: the `[panel]` table as a value, read without the rest of the file.
 
 The panel is a small process beside the worker: it needs these few keys and no more, also while
-somebody is in the middle of editing the others. `config.sections.PanelSection` holds the file to
-the same rules; a test compares the two.
+somebody is in the middle of editing the others. `config.sections.PanelSection` checks the whole
+file with what stands here; a test compares the two.
 """
 
 from __future__ import annotations
@@ -89,13 +89,35 @@ def read(table: Mapping[str, Any]) -> PinMap:
     problems = [
         *(_problem(key, table) for key in (*_NEEDED, *_OPTIONAL, *_DAY_PARTS)),
         *(_unknown(key) for key in table if key not in {*_NEEDED, *_OPTIONAL, *_DAY_PARTS}),
-        *_used_twice(table),
+        *(Problem("panel", words) for words in used_twice(table)),
     ]
     if found := [problem for problem in problems if problem is not None]:
         raise ConfigError(found)
     values = dict(table)
-    values |= {key: _part(table[key]) for key in _DAY_PARTS if key in table}
+    values |= {key: day_part(table[key]) for key in _DAY_PARTS if key in table}
     return PinMap(**values)
+
+
+def day_part(text: object) -> DayPart:
+    """Given "22:00-06:30", return both times; raise ValueError otherwise."""
+    if not re.fullmatch(f"{_HOUR}-{_HOUR}", str(text)):
+        raise ValueError(f'"{text}" is no part of a day; write it like "22:00-06:30"')
+    begin, _, end = str(text).partition("-")
+    return time.fromisoformat(begin), time.fromisoformat(end)
+
+
+def used_twice(table: Mapping[str, object]) -> list[str]:
+    """Given the `[panel]` table, return a sentence for each pin that is on two keys."""
+    taken: dict[int, str] = {}
+    found = []
+    for key in (*_NEEDED, *_OPTIONAL):
+        pin = table.get(key)
+        if type(pin) is not int:
+            continue  # is another problem, or is left out
+        if pin in taken:
+            found.append(f"{taken[pin]} and {key} are both on pin {pin}")
+        taken.setdefault(pin, key)
+    return found
 
 
 def is_within(part: DayPart | None, moment: time) -> bool:
@@ -111,31 +133,20 @@ def _problem(key: str, table: Mapping[str, Any]) -> Problem | None:
         return Problem(f"panel.{key}", "is missing") if key in _NEEDED else None
     value = table[key]
     if key in _DAY_PARTS:
-        good = re.fullmatch(f"{_HOUR}-{_HOUR}", str(value)) is not None
-        words = f'"{value}" is no part of a day; write it like "22:00-06:30"'
-    else:
-        good = type(value) is int and 0 <= value <= LAST_PIN
-        words = f"{value!r} is not a pin; write a BCM number from 0 to {LAST_PIN}"
+        return _problem_of_part(key, value)
+    good = type(value) is int and 0 <= value <= LAST_PIN
+    words = f"{value!r} is not a pin; write a BCM number from 0 to {LAST_PIN}"
     return None if good else Problem(f"panel.{key}", words)
+
+
+def _problem_of_part(key: str, value: object) -> Problem | None:
+    try:
+        day_part(value)
+    except ValueError as error:
+        return Problem(f"panel.{key}", str(error))
+    return None
 
 
 def _unknown(key: str) -> Problem:
     keys = (*_NEEDED, *_OPTIONAL, *_DAY_PARTS)
     return Problem(f"panel.{key}", f"is not a key of the panel{did_you_mean(key, keys)}")
-
-
-def _used_twice(table: Mapping[str, Any]) -> list[Problem]:
-    taken: dict[Any, str] = {}
-    found = []
-    for key in (*_NEEDED, *_OPTIONAL):
-        pin = table.get(key)
-        if type(pin) is int and pin in taken:
-            found.append(Problem("panel", f"{taken[pin]} and {key} are both on pin {pin}"))
-        elif type(pin) is int:
-            taken[pin] = key
-    return found
-
-
-def _part(text: str) -> DayPart:
-    begin, _, end = text.partition("-")
-    return time.fromisoformat(begin), time.fromisoformat(end)

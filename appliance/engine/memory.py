@@ -144,7 +144,11 @@ def still_to_bring(ledger: Ledger, source: str, place: str) -> int:
 
 
 def note_room(ledger: Ledger, place: str, used_bytes: int, size_bytes: int) -> None:
-    """Remember how full a place is; a change that nobody would see is not written down."""
+    """Remember how full a place is; a change that nobody would see is not written down.
+
+    It is shown as how things are now, so it is noted whatever the clock says: the series of
+    `observations.record_room` has gaps where no date was trusted.
+    """
     before = noted_room(ledger, place)
     if before is None or before[1] != size_bytes or abs(before[0] - used_bytes) > size_bytes / 1000:
         ledger.note(key(_ROOM, place), f"{used_bytes} {size_bytes}")

@@ -37,7 +37,8 @@ class Asked:
 def record_room(ledger: Ledger, name: str, day: date, used_bytes: int, size_bytes: int) -> None:
     """Remember how full a disk was on a day; call it with a trusted date only.
 
-    What was noted of later days came from a clock that was wrong.
+    What was noted of later days came from a clock that was wrong. Weeks are reckoned from it, so a
+    day must be true; how full a disk is now, on any clock, is in `memory.note_room`.
     """
     series = room_of(ledger, name)
     here = Filled(day, used_bytes, size_bytes)

@@ -10,17 +10,14 @@ import re
 from pathlib import Path
 
 from ..core.vitals import Card
+from .sysfs import entries, text_of
 
 BLOCK = Path("/sys/block")
 
 
 def cards(block: Path = BLOCK) -> tuple[Card, ...]:
     """Return every memory card of the machine, with what it tells."""
-    try:
-        devices = sorted(block.glob("mmcblk*"))
-    except OSError:
-        return ()
-    whole = (each for each in devices if re.fullmatch(r"mmcblk\d+", each.name))
+    whole = (each for each in entries(block) if re.fullmatch(r"mmcblk\d+", each.name))
     return tuple(_card(each / "device") for each in whole)
 
 
@@ -28,7 +25,7 @@ def _card(device: Path) -> Card:
     tenths = [value for value in _numbers(device / "life_time") if 1 <= value <= 0x0B]
     spare = [value for value in _numbers(device / "pre_eol_info") if 1 <= value <= 3]
     return Card(
-        _text(device / "type"),
+        text_of(device / "type"),
         life_used_percent=max(tenths) * 10 if tenths else None,
         spare_blocks=max(spare) if spare else None,
     )
@@ -36,11 +33,4 @@ def _card(device: Path) -> Card:
 
 def _numbers(file: Path) -> list[int]:
     """`0x01 0x02`; 0 says that nothing is known."""
-    return [int(word, 16) for word in re.findall(r"\b0x[0-9a-fA-F]{1,4}\b", _text(file))]
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return ""
+    return [int(word, 16) for word in re.findall(r"\b0x[0-9a-fA-F]{1,4}\b", text_of(file))]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.vitals import Memory, SystemDisk
+from .sysfs import entries, text_of
 
 _ZONES = re.compile(r"cpu|soc|pkg_temp|acpitz|k10temp", re.IGNORECASE)
 """Thermal zones of the processor or of the board, not of a battery or a radio."""
@@ -25,16 +25,16 @@ class Machine:
         """Return the temperature of the warmest part near the processor, None if none is told."""
         told = [
             int(text) / 1000
-            for zone in _glob(self._sys / "class/thermal", "thermal_zone*")
-            if _ZONES.search(_text(zone / "type"))
-            and re.fullmatch(r"-?\d{1,7}", text := _text(zone / "temp"))
+            for zone in entries(self._sys / "class/thermal", "thermal_zone*")
+            if _ZONES.search(text_of(zone / "type"))
+            and re.fullmatch(r"-?\d{1,7}", text := text_of(zone / "temp"))
         ]
         return max(told, default=None)
 
     def memory(self) -> Memory | None:
         """Return how much memory there is and is available."""
         found = dict(
-            re.findall(r"^(\w+):\s+(\d+) kB$", _text(self._proc / "meminfo"), re.MULTILINE)
+            re.findall(r"^(\w+):\s+(\d+) kB$", text_of(self._proc / "meminfo"), re.MULTILINE)
         )
         try:
             return Memory(int(found["MemTotal"]) * 1024, int(found["MemAvailable"]) * 1024)
@@ -56,31 +56,16 @@ class Machine:
 
     def boot_id(self) -> str:
         """Return what is another one after each start, empty where it is not told."""
-        return _text(self._proc / "sys/kernel/random/boot_id")
+        return text_of(self._proc / "sys/kernel/random/boot_id")
 
     def uptime_seconds(self) -> float | None:
         """Return for how long the machine has been on."""
-        first = _text(self._proc / "uptime").partition(" ")[0]
+        first = text_of(self._proc / "uptime").partition(" ")[0]
         return float(first) if re.fullmatch(r"\d+(\.\d+)?", first) else None
 
     def _errors(self, device: int) -> int:
         """How often an ext4 filesystem has noted an error in itself since it was last checked."""
         number = f"{os.major(device)}:{os.minor(device)}"
         name = (self._sys / "dev/block" / number).resolve().name
-        text = _text(self._sys / "fs/ext4" / name / "errors_count")
+        text = text_of(self._sys / "fs/ext4" / name / "errors_count")
         return int(text) if re.fullmatch(r"\d{1,10}", text) else 0
-
-
-def _glob(folder: Path, pattern: str) -> Iterator[Path]:
-    try:
-        yield from sorted(folder.glob(pattern))
-    except OSError:
-        return
-
-
-def _text(file: Path) -> str:
-    """A sensor may be there and refuse to be read: then it says nothing."""
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return ""

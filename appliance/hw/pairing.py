@@ -23,6 +23,7 @@ from ..core.words import listed
 from ..system import process
 from ..system.files import disk_errors, write_durably
 from .marker import FILE, LONGEST_BYTES, Marker, parsed
+from .sysfs import text_of
 from .usb_disk import fsck_unit, mount_unit
 from .wording import in_words, on_it
 
@@ -105,15 +106,12 @@ def the_same(disk: AttachedDisk, look: Callable[[], Sequence[AttachedDisk]]) -> 
         os.close(held)
 
 
-def cache_warning(disk: AttachedDisk, sysfs: Path = Path("/sys/class/block")) -> str:
+def cache_warning(disk: AttachedDisk, blocks: Path = Path("/sys/class/block")) -> str:
     """Return what to know of a disk that seems to keep nothing back, empty where all is well (D-9).
 
     The kernel sends no flush to a disk that says, or is only assumed, to write everything at once.
     """
-    try:
-        mode = (sysfs / Path(disk.node).name / "queue" / "write_cache").read_text().strip()
-    except OSError:
-        return ""
+    mode = text_of(blocks / Path(disk.node).name / "queue" / "write_cache")
     if mode != "write through" or not disk.is_usb:
         return ""
     return (

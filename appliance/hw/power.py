@@ -10,7 +10,7 @@ driver is read last: the kernel calls it deprecated, and says so in its log when
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from ..core.errors import ApplianceError
 from ..core.vitals import Power, power_of
 from ..system import process
+from .sysfs import entries, text_of
 
 HWMON = Path("/sys/class/hwmon")
 FIRMWARE = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
@@ -67,32 +68,18 @@ class PowerSupply:
 
     def _alarm(self) -> bool | None:
         """The sensor's number differs from boot to boot: it is found by its name."""
-        for sensor in _sensors(self._hwmon):
-            if _text(sensor / "name") == _SENSOR:
-                return {"0": False, "1": True}.get(_text(sensor / _ALARM))
+        for sensor in entries(self._hwmon):
+            if text_of(sensor / "name") == _SENSOR:
+                return {"0": False, "1": True}.get(text_of(sensor / _ALARM))
         return None
 
     def _mask(self) -> Power:
         mask = self._ask()
         if mask is None:
-            mask = _hexadecimal(_text(self._firmware))
+            mask = _hexadecimal(text_of(self._firmware))
             # Its history is of the last two seconds: the kernel clears it each time it asks.
             return Power() if mask is None else replace(power_of(mask), low_before=None)
         return power_of(mask)
-
-
-def _sensors(hwmon: Path) -> Iterator[Path]:
-    try:
-        yield from sorted(hwmon.iterdir())
-    except OSError:
-        return
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _hexadecimal(text: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -10,6 +9,8 @@ from datetime import timedelta
 from threading import Event
 from time import monotonic
 from typing import Any
+
+from ..system.json_lines import object_in
 
 SILENCE = timedelta(minutes=30)
 """Longer without a single byte moving or file compared is a hung cloud or disk. rclone prints its
@@ -36,7 +37,7 @@ class Said:
 
     def hear(self, line: str) -> None:
         """Take one line of either stream; any byte sequence will do."""
-        message = _parse(line)
+        message = object_in(line)
         if line == COMPARING:
             self.comparing = True
         elif message is None:
@@ -88,16 +89,6 @@ class OrStalled(Event):
     def is_set(self) -> bool:
         """Return whether to stop."""
         return self._cancel.is_set() or self._said.is_stalled()
-
-
-def _parse(line: str) -> dict[str, Any] | None:
-    if not line.startswith("{"):
-        return None
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return message if isinstance(message, dict) else None
 
 
 def _number(value: object) -> int:

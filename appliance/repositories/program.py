@@ -18,6 +18,7 @@ from typing import Any
 from ..core.errors import ApplianceError, DiskAbsent, RepositoryDamaged, ToolFailed
 from ..core.ports import Watch
 from ..system import process
+from ..system.json_lines import object_in
 from .verdicts import SENTENCES, AccessAborted, Verb, verdict
 
 OLDEST_BORG = (1, 4, 5)
@@ -109,13 +110,8 @@ class Messages:
 
 def parse(line: str) -> dict[str, Any] | None:
     """Given a line, return Borg's message in it, None where it is none."""
-    if not line.startswith("{"):
-        return None
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return message if isinstance(message, dict) and isinstance(message.get("type"), str) else None
+    message = object_in(line)
+    return message if message and isinstance(message.get("type"), str) else None
 
 
 @lru_cache(maxsize=4)

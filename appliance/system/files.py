@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,14 +24,18 @@ def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
     Raise DiskFull, DiskReadOnly or ApplianceError; the old file is then untouched.
     """
     with disk_errors(path):
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-        try:
-            _write_synced(beside, data, mode)
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        _put(path, data, mode)
+
+
+def replace_durably(path: Path, data: bytes) -> None:
+    """Given a file that is there and its new content, replace it as `write_durably` does.
+
+    Owner and mode stay. A link stays one: what it points to is replaced.
+    """
+    with disk_errors(path):
+        file = path.resolve(strict=True)
+        before = file.stat()
+        _put(file, data, stat.S_IMODE(before.st_mode), (before.st_uid, before.st_gid))
 
 
 def make_private(folder: Path) -> None:
@@ -83,9 +88,22 @@ def disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_synced(path: Path, data: bytes, mode: int) -> None:
+def _put(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        _write_synced(beside, data, mode, owner)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _write_synced(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(handle, "wb") as file:
+        if owner is not None:
+            os.fchown(handle, *owner)
         os.fchmod(handle, mode)  # whatever the umask says
         file.write(data)
         file.flush()

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from appliance.box import Box, source_settings
+from appliance.box import Box
 from appliance.config import parse
+from appliance.configured import source_settings
 from tests import servers
 
 from .measure import BIN, Cost, Finding, alternate, environment, middle, run
@@ -117,7 +118,7 @@ def _pull(folder: Path, config: str) -> Cost:
     into = _fresh(folder / "ours")
     request = {
         "kind": settings.source[0].type,
-        "settings": source_settings(settings.source[0], Box(settings)),
+        "settings": source_settings(settings.source[0], Box(settings).supplies),
         "into": str(into),
         "pulled_at": datetime.now(UTC).replace(microsecond=0).isoformat(),
         "seen": [],

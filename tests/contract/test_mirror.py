@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.errors import Cancelled, MirrorRefused, WrongDisk
-from appliance.core.ports import Mirror, Repository, Watch
+from appliance.core.ports import Layout, Mirror, Repository, Watch
 from appliance.mirrors.rclone import RcloneMirror
 from appliance.repositories.borg import BorgRepository
 from tests.contract.test_repository import borg_at
@@ -15,6 +15,13 @@ from tests.fakes import FakeMirror, FakeRepository
 from tests.repositories.staging import day, lay
 
 FILES = {"manifest.json": b"{}", "history/a.csv/00": bytes(range(256)) * 100}
+
+
+def archived(repository: Repository, folder: Path) -> Layout:
+    """Put a first archive into a repository; return what is in it."""
+    layout = lay(folder / "stage", FILES)
+    repository.create(day(0, layout), layout, Watch())
+    return layout
 
 
 class MirrorContract:
@@ -38,8 +45,7 @@ class MirrorContract:
     def test_a_pushed_archive_comes_back_byte_for_byte(
         self, mirror: Mirror, repository: Repository, tmp_path: Path
     ) -> None:
-        layout = lay(tmp_path / "stage", FILES)
-        repository.create(day(0, layout), layout, Watch())
+        layout = archived(repository, tmp_path)
         sent = mirror.push(repository, Watch())
         assert sent.files > 0
         assert sent.size_bytes > 0
@@ -55,8 +61,7 @@ class MirrorContract:
     def test_a_copy_is_fetched_by_its_id(
         self, mirror: Mirror, repository: Repository, tmp_path: Path
     ) -> None:
-        layout = lay(tmp_path / "stage", FILES)
-        repository.create(day(0, layout), layout, Watch())
+        archived(repository, tmp_path)
         mirror.push(repository, Watch())
         (tmp_path / "scratch").mkdir()
         assert mirror.fetch(repository.id(), tmp_path / "scratch", Watch()).is_dir()
@@ -76,8 +81,7 @@ class MirrorContract:
     def test_trying_the_key_harms_no_copy(
         self, mirror: Mirror, repository: Repository, tmp_path: Path
     ) -> None:
-        layout = lay(tmp_path / "stage", FILES)
-        repository.create(day(0, layout), layout, Watch())
+        archived(repository, tmp_path)
         mirror.push(repository, Watch())
         assert mirror.keeps_what_it_got(Watch()) is False
         mirror.compare(repository, Watch())
@@ -85,8 +89,7 @@ class MirrorContract:
     def test_a_cancelled_push_ends_as_cancelled_and_the_next_one_works(
         self, mirror: Mirror, repository: Repository, tmp_path: Path
     ) -> None:
-        layout = lay(tmp_path / "stage", FILES)
-        repository.create(day(0, layout), layout, Watch())
+        archived(repository, tmp_path)
         watch = Watch()
         watch.cancel.set()
         with pytest.raises(Cancelled):
@@ -101,8 +104,7 @@ class MirrorContract:
     def test_A1_nothing_is_ever_written_to_a_fetched_copy(
         self, mirror: Mirror, repository: Repository, tmp_path: Path
     ) -> None:
-        layout = lay(tmp_path / "stage", FILES)
-        repository.create(day(0, layout), layout, Watch())
+        layout = archived(repository, tmp_path)
         mirror.push(repository, Watch())
         (tmp_path / "scratch").mkdir()
         copy = self.opened(mirror.fetch(None, tmp_path / "scratch", Watch()), tmp_path)

@@ -19,17 +19,9 @@ import pytest
 from appliance.core.model import Trigger
 from appliance.system.socket import Server
 from tests.system import processes
+from tests.system.office import panel_config
 from tests.system.worker import Worker
 
-CONFIG = """
-[appliance]
-state = "{state}"
-[panel]
-button = 17
-led_office = 22
-led_cloud = 23
-led_attention = 24
-"""
 SHOW = """
 import fcntl, signal, sys, termios
 from pathlib import Path
@@ -85,7 +77,7 @@ def terminal() -> Iterator[Terminal]:
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[Worker]:
-    (tmp_path / "appliance.toml").write_text(CONFIG.format(state=tmp_path))
+    (tmp_path / "appliance.toml").write_text(panel_config(tmp_path))
     made = Worker()
     server = Server(tmp_path / "worker.sock", made)
     yield made

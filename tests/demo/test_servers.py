@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import paramiko
 import pytest
 import requests
@@ -134,15 +133,8 @@ def test_versioned_s3_keeps_the_version_that_was_overwritten(versioned_s3, tmp_p
     argv = [process.find("rclone"), "--config", str(config), "rcat", f"{versioned_s3.remote}/a"]
     for text in (b"one", b"two, longer"):
         assert process.run(argv, stdin=text).code == 0
-    client = boto3.client(
-        "s3",
-        endpoint_url=versioned_s3.endpoint,
-        aws_access_key_id=versioned_s3.access_key,
-        aws_secret_access_key=versioned_s3.secret_key,
-        region_name="us-east-1",
-    )
-    versions = client.list_object_versions(Bucket=versioned_s3.bucket)["Versions"]
-    client.close()
+    with servers.s3_client(versioned_s3) as client:
+        versions = client.list_object_versions(Bucket=versioned_s3.bucket)["Versions"]
     assert sorted(version["Size"] for version in versions) == [3, 11]
 
 

@@ -32,7 +32,7 @@ from appliance.system.process import find
 from tests.contract.test_mirror import MirrorContract
 from tests.contract.test_repository import borg_at
 from tests.repositories.staging import day, lay
-from tests.servers import S3, free_port
+from tests.servers import S3, free_port, s3_client
 from tests.servers import versioned_s3 as versioned_s3_server
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -118,21 +118,12 @@ def _on(server: S3, tmp_path: Path, folder: str = "/front") -> RcloneMirror:
 def test_a_versioned_bucket_keeps_one_version_of_each_object(
     tmp_path: Path, versioned_s3: S3, office: Office
 ) -> None:
-    import boto3
-
     mirror = _on(versioned_s3, tmp_path)
     mirror.push(office.repository, Watch())
     mirror.push(office.repository, Watch())
     mirror.compare(office.repository, Watch())
-    client = boto3.client(
-        "s3",
-        endpoint_url=versioned_s3.endpoint,
-        aws_access_key_id=versioned_s3.access_key,
-        aws_secret_access_key=versioned_s3.secret_key,
-        region_name="us-east-1",
-    )
-    listed = client.list_object_versions(Bucket=versioned_s3.bucket)
-    client.close()
+    with s3_client(versioned_s3) as client:
+        listed = client.list_object_versions(Bucket=versioned_s3.bucket)
     keys = [version["Key"] for version in listed["Versions"]]
     assert "DeleteMarkers" not in listed
     assert len(keys) == len(set(keys)) >= 10

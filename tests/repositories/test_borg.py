@@ -455,18 +455,21 @@ def test_a_working_space_that_went_read_only_says_nothing_of_the_disk(
         _run("umount", str(staging))
 
 
+def _replace_borg(monkeypatch: pytest.MonkeyPatch, folder: Path, case: str) -> None:
+    """Have one called that does what a shell's `case` says first, and then is Borg itself."""
+    fake = folder / "borg"
+    fake.write_text(f'#!/bin/sh\ncase "$*" in {case};; esac\nexec {BORG} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setattr("appliance.system.process.find", lambda name: str(fake))
+
+
 def test_a_read_that_fails_for_no_known_reason_is_no_damage(
     repository: BorgRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tarred EIO: Borg itself is replaced by one that ends with 2 on extract alone."""
     _store(repository, tmp_path, 0)
     (archive,) = repository.archives()
-    fake = tmp_path / "borg"
-    fake.write_text(
-        f'#!/bin/sh\ncase "$*" in *" extract "*|*" export-tar "*) exit 2;; esac\nexec {BORG} "$@"\n'
-    )
-    fake.chmod(0o755)
-    monkeypatch.setattr("appliance.system.process.find", lambda name: str(fake))
+    _replace_borg(monkeypatch, tmp_path, '*" extract "*|*" export-tar "*) exit 2')
     with pytest.raises(ToolFailed):
         repository.hashes(archive.name, Watch())
     (tmp_path / "out").mkdir()
@@ -479,13 +482,7 @@ def test_a_disk_that_goes_while_it_is_read_is_absent_and_not_damaged(
 ) -> None:
     _store(repository, tmp_path, 0)
     (archive,) = repository.archives()
-    fake = tmp_path / "borg"
-    fake.write_text(
-        f'#!/bin/sh\ncase "$*" in *" export-tar "*) mv {repository.path} {tmp_path}/gone;; esac\n'
-        f'exec {BORG} "$@"\n'
-    )
-    fake.chmod(0o755)
-    monkeypatch.setattr("appliance.system.process.find", lambda name: str(fake))
+    _replace_borg(monkeypatch, tmp_path, f'*" export-tar "*) mv {repository.path} {tmp_path}/gone')
     with pytest.raises(DiskAbsent):
         repository.hashes(archive.name, Watch())
 

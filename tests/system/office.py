@@ -55,6 +55,12 @@ def section(kind, **keys):
     return "\n".join([kind, *lines, ""])
 
 
+def panel_config(state, led_office=22):
+    """A configuration with a panel and nothing else."""
+    pins = {"button": 17, "led_office": led_office, "led_cloud": 23, "led_attention": 24}
+    return section("[appliance]", state=state) + section("[panel]", **pins)
+
+
 def value_of(value):
     """A value as TOML writes it."""
     if isinstance(value, dict):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.errors import ApplianceError, DiskFull
-from appliance.system.files import write_durably
+from appliance.system.files import replace_durably, write_durably
 
 WRITER = """
 import sys
@@ -91,6 +91,26 @@ def test_a_link_is_replaced_and_what_it_points_to_stays(tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert (tmp_path / "link").read_bytes() == b"new"
     assert not (tmp_path / "link").is_symlink()
+
+
+def test_a_file_keeps_its_owner_its_mode_and_the_link_that_leads_to_it(tmp_path: Path) -> None:
+    (file := tmp_path / "file").write_bytes(b"old")
+    (link := tmp_path / "link").symlink_to(file)
+    owner = (4711, 4712) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(file, *owner)
+    file.chmod(0o640)
+    replace_durably(link, b"new")
+    there = file.stat()
+    assert (there.st_uid, there.st_gid, there.st_mode & 0o7777) == (*owner, 0o640)
+    assert file.read_bytes() == b"new"
+    assert link.is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "link"}
+
+
+def test_a_file_that_is_not_there_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(ApplianceError, match="cannot be written"):
+        replace_durably(tmp_path / "file", b"new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_litter(

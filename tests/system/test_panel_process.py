@@ -32,7 +32,7 @@ from appliance.system.service import Supervisor
 from appliance.system.socket import Client, Server, WorkerAbsent
 from tests.fakes import FakeClock
 from tests.system import processes
-from tests.system.office import contacts, put
+from tests.system.office import contacts, panel_config, put
 from tests.system.worker import Worker
 
 TABLE = {"button": 17, "led_office": 22, "led_cloud": 23, "led_attention": 24}
@@ -581,21 +581,12 @@ def test_a_change_of_pins_while_the_button_is_pressed_locks_nobody_out(bench):
 # --- the whole process ---------------------------------------------------------------------------
 
 SVG = "{http://www.w3.org/2000/svg}"
-CONFIG = """
-[appliance]
-state = "{state}"
-[panel]
-button = 17
-led_office = 22
-led_cloud = 23
-led_attention = 24
-"""
 
 
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "appliance.toml"
-    path.write_text(CONFIG.format(state=tmp_path))
+    path.write_text(panel_config(tmp_path))
     return path
 
 
@@ -662,7 +653,7 @@ def test_the_pin_map_is_taken_over_while_the_panel_lives_and_a_broken_file_is_no
         stop.alarm.ring()
         threading.Event().wait(0.2)
         assert len(factories) == 1
-        file.write_text(CONFIG.format(state=tmp_path).replace("22", "6"))
+        file.write_text(panel_config(tmp_path, led_office=6))
         stop.alarm.ring()
         assert processes.until(lambda: len(factories) == 2, 10)
         assert processes.until(lambda: factories[-1].pin(6).function == "output", 10)

@@ -1,4 +1,4 @@
-"""The worker looks after its machine: weak power, disks that are asked, what lies in `done/`."""
+"""The caretaker looks after its machine: weak power, disks that are asked, what lies in `done/`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from appliance.caretaker import ENOUGH_AGAIN_FOR, Caretaker
 from appliance.core.errors import ApplianceError
 from appliance.core.events import StepFinished
 from appliance.core.model import Outcome, Step, StepName
@@ -19,7 +20,6 @@ from appliance.hw import disks
 from appliance.hw.disks import Found
 from appliance.hw.power import PowerSupply
 from appliance.hw.smart import SmartReader
-from appliance.machine import ENOUGH_AGAIN_FOR, Machine
 from appliance.sources import done, inbox
 from appliance.sources.inbox import InboxSettings
 from appliance.vitals import Vitals
@@ -31,7 +31,7 @@ UUID = "4f0c7a7e-2c1b-4d3a-9f60-0d9a5f1c2b3d"
 
 
 class Room:
-    """The machine, and all that it does to others."""
+    """The caretaker, and all that it does to others."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -45,8 +45,8 @@ class Room:
         self.answers.set()
         self.weak = 0
         self.room: tuple[int, int] | None = (10**9, 10**12)
-        self.machine = Machine(self._box(), self._runner(), self._changed)
-        self.machine.vitals = Vitals(
+        self.caretaker = Caretaker(self._box(), self._runner(), self._changed)
+        self.caretaker.vitals = Vitals(
             self.ledger,
             self.clock,
             folder,
@@ -81,7 +81,7 @@ class Room:
 
     def step(self, run_id: int = 1, target: str = "disk-a") -> None:
         step = Step(StepName.ARCHIVE, self.clock.now(), SECOND, Outcome.OK, target)
-        self.machine.hear(StepFinished(run_id, "by-hand", step))
+        self.caretaker.hear(StepFinished(run_id, "by-hand", step))
 
     def noted(self) -> bool:
         return observations.smart_of(self.ledger, "disk-a").newest is not None
@@ -100,35 +100,35 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
 
 
 def test_D1_weak_power_stops_the_work_until_it_was_well_for_a_minute(room: Room) -> None:
-    room.machine.look()
+    room.caretaker.look()
     assert room.said == []
     room.weak = 1
-    room.machine.look()
+    room.caretaker.look()
     assert room.said == ["hold"]
     room.weak = 0
     room.clock.forward(ENOUGH_AGAIN_FOR)
-    room.machine.look()
+    room.caretaker.look()
     assert room.said == ["hold"]
     room.weak = 1  # it sags again: the minute begins anew
-    room.machine.look()
+    room.caretaker.look()
     room.weak = 0
     room.clock.forward(ENOUGH_AGAIN_FOR)
-    room.machine.look()
+    room.caretaker.look()
     assert set(room.said) == {"hold"}
     room.clock.forward(SECOND)
-    room.machine.look()
-    room.machine.look()
+    room.caretaker.look()
+    room.caretaker.look()
     assert room.said == ["hold", "hold", "resume"]
 
 
 def test_who_draws_hears_that_a_vital_changed_and_nothing_else(room: Room) -> None:
     for _ in range(3):
-        room.machine.look()
+        room.caretaker.look()
         room.clock.forward(MINUTE)
     assert room.changes == 1
     room.weak = 1
-    room.machine.look()
-    room.machine.look()
+    room.caretaker.look()
+    room.caretaker.look()
     assert room.changes == 2
 
 
@@ -168,13 +168,13 @@ def test_what_was_archived_is_let_go_after_its_time_also_where_the_clock_was_set
     settled(room, "a.csv")
     assert file.exists()
     room.clock.synchronised = False
-    room.machine.look()
+    room.caretaker.look()
     room.clock.synchronised = True
     room.clock.forward(MINUTE)
-    room.machine.look()  # counts from here, not from tomorrow
+    room.caretaker.look()  # counts from here, not from tomorrow
     assert processes.until(lambda: is_counted(room))
     room.clock.forward(DAY + SECOND)
-    room.machine.look()
+    room.caretaker.look()
     assert processes.until(lambda: not file.exists())
 
 
@@ -206,9 +206,9 @@ def test_a_share_that_hangs_does_not_hold_up_the_loop(
         return ()
 
     monkeypatch.setattr(inbox, "tidy", hang)
-    room.machine.look()
+    room.caretaker.look()
     assert came.wait(10)
-    room.machine.look()
+    room.caretaker.look()
     goes.set()
 
 
@@ -216,8 +216,8 @@ def test_a_ledger_that_fails_does_not_end_the_loop(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     room.ledger.error = ApplianceError("There is no room left.")
-    room.machine.look()
+    room.caretaker.look()
     room.weak = 1
-    room.machine.look()
+    room.caretaker.look()
     assert room.said == ["hold"], "what matters most needs no ledger"
     assert caplog.messages.count("machine=There is no room left.") == 1

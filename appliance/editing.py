@@ -1,22 +1,19 @@
 """Changes the configuration for a person: what they wrote, their comments too, stays as it is.
 
-The only home of tomlkit.
+Part of the rim, and the only home of tomlkit.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
-from ..core.errors import ConfigError, DiskFull, Problem
-from . import parse
+from .config import parse
+from .core.errors import ApplianceError, ConfigError, DiskFull, Problem
+from .system.files import replace_durably
 
 
 def add_disk(file: Path, name: str, uuid: str, serial: str) -> None:
@@ -81,48 +78,11 @@ def _read(file: Path) -> tomlkit.TOMLDocument:
 
 
 def _replace(file: Path, text: str, *, complete: bool = True) -> None:
-    """Put the new text in the old one's place, with its owner and mode, durably.
-
-    A link stays one: what it points to is replaced. Raise DiskFull, or ConfigError.
-    """
+    """Put the new text in the old one's place; raise DiskFull, or ConfigError."""
     parse(text, complete=complete)
-    with _writing(file):
-        file = file.resolve()
-        beside = file.with_name(f".{file.name}.new")
-        try:
-            _write_beside(beside, text, file.stat())
-            beside.replace(file)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        _sync(file.parent)
-
-
-def _write_beside(beside: Path, text: str, before: os.stat_result) -> None:
-    with beside.open("w", encoding="utf-8") as new:
-        os.fchmod(new.fileno(), before.st_mode & 0o7777)
-        os.fchown(new.fileno(), before.st_uid, before.st_gid)
-        new.write(text)
-        new.flush()
-        os.fsync(new.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    """Turn what the operating system says about writing the file into our words."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            words = f"There is no room left to write {file}."
-            raise DiskFull(words, detail=str(error)) from error
-        why = error.strerror or type(error).__name__
-        raise ConfigError([Problem("", f"{file} cannot be written: {why}.")]) from error
+        replace_durably(file, text.encode())
+    except DiskFull:
+        raise
+    except ApplianceError as error:
+        raise ConfigError([Problem("", error.message)]) from error

@@ -1,4 +1,4 @@
-"""The worker looks after the machine it runs on: power, vitals, what lies in `done/`.
+"""The caretaker looks after the worker's machine: power, vitals, what lies in `done/`.
 
 Part of the rim. Nothing here may fail a Run or hold it up for long.
 """
@@ -27,7 +27,7 @@ _TIDY_EVERY = timedelta(days=1)
 _log = logging.getLogger("appliance")
 
 
-class Machine:
+class Caretaker:
     """Called every few seconds by the daemon's loop, and by the bulletin.
 
     `changed` is called when something about the machine is worth drawing anew.

@@ -1,0 +1,183 @@
+"""Sources and exports as the configuration has them: their sections turned into settings.
+
+Part of the rim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from .config import CommonSource, HttpSource, InboxSource, SftpSource
+from .core.model import Export, SeenFile
+from .core.ports import Layout, Watch
+from .exports.layout import ExportFolder
+from .exports.unpack import Limits as UnpackLimits
+from .sources.child import ChildSource
+from .sources.inbox import InboxSettings
+from .system.process import Limits
+from .system.secrets import Secrets
+
+AnySource = SftpSource | HttpSource | InboxSource
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What a source needs of the box besides its own section."""
+
+    secrets: Secrets
+    secrets_folder: Path
+    """Where a child keeps a secret that the server renewed."""
+    known_hosts: Path
+    reserve_bytes: int
+    """Room that is left free where exports are staged."""
+
+    def secret(self, name: str | None) -> str:
+        """Return a secret, empty where none is named; raise ConfigError where it is missing."""
+        return self.secrets.get(name) if name else ""
+
+
+class ConfiguredSource:
+    """A source as the configuration has it; its secrets are looked up anew for each pull."""
+
+    def __init__(self, section: AnySource, supplies: Supplies) -> None:
+        self._section = section
+        self._supplies = supplies
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+        return self._section.name
+
+    def pull(
+        self, into: Path, pulled_at: datetime, seen: Sequence[SeenFile], watch: Watch
+    ) -> Export | None:
+        """Bring the newest export in a child process; see `core.ports.Source`."""
+        return self._child().pull(into, pulled_at, seen, watch)
+
+    def settle(self, export: Export) -> None:
+        """Let the source put away what is archived."""
+        self._child().settle(export)
+
+    def _child(self) -> ChildSource:
+        limits = self._section.limits
+        settings = source_settings(self._section, self._supplies)
+        return ChildSource(
+            self.name, self._section.type, settings, Limits(limits.total, limits.idle * 2)
+        )
+
+
+class ConfiguredExports:
+    """Lays each export out as its source's settings say."""
+
+    def __init__(self, sources: Iterable[CommonSource], reserve_bytes: int) -> None:
+        self._by_source = {each.name: _export_folder(each, reserve_bytes) for each in sources}
+
+    def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
+        """See `core.ports.Exports`."""
+        return self._by_source[export.source].lay_out(export, previous, work, watch)
+
+    def read(self, archive_root: Path) -> Layout:
+        """See `core.ports.Exports`."""
+        return ExportFolder().read(archive_root)
+
+    def restore(
+        self,
+        archive_root: Path,
+        into: Path,
+        watch: Watch,
+        *,
+        only: Sequence[str] = (),
+        original: bool = False,
+    ) -> tuple[Path, ...]:
+        """See `core.ports.Exports`."""
+        return ExportFolder().restore(archive_root, into, watch, only=only, original=original)
+
+
+def source_settings(source: AnySource, supplies: Supplies) -> dict[str, object]:
+    """Given a source, return its settings as plain JSON values, secrets filled in."""
+    if isinstance(source, InboxSource):
+        return asdict(inbox_settings(source, supplies.reserve_bytes))
+    common = {
+        "name": source.name,
+        "max_bytes": source.limits.size,
+        "reserve_bytes": supplies.reserve_bytes,
+        "idle_seconds": source.limits.idle.total_seconds(),
+        "min_rate_bytes_per_second": source.limits.rate,
+    }
+    if isinstance(source, SftpSource):
+        return common | _sftp_settings(source, supplies)
+    return common | _http_settings(source, supplies)
+
+
+def inbox_settings(source: InboxSource, reserve_bytes: int) -> InboxSettings:
+    """Given an inbox's section and the room to leave free, return its settings."""
+    return InboxSettings(
+        name=source.name,
+        path=str(source.path),
+        pick=source.pick,
+        stable_for_seconds=source.stable_for.total_seconds(),
+        max_bytes=source.limits.size,
+        reserve_bytes=reserve_bytes,
+        keep_done_seconds=source.keep_done.total_seconds(),
+    )
+
+
+def _sftp_settings(source: SftpSource, supplies: Supplies) -> dict[str, object]:
+    return {
+        "host": source.host,
+        "port": source.port,
+        "user": source.user,
+        "password": supplies.secret(source.password),
+        "key": supplies.secret(source.key),
+        "key_file": str(source.key_file or ""),
+        "key_passphrase": supplies.secret(source.key_passphrase),
+        "host_key": source.host_key,
+        "known_hosts": str(supplies.known_hosts),
+        "path": source.path,
+        "pick": source.pick,
+        "newest": source.newest,
+        "stable_for_seconds": source.stable_for.total_seconds(),
+        "total_seconds": source.limits.total.total_seconds(),
+    }
+
+
+def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
+    auth = source.auth.model_dump(exclude_none=True)
+    secret_keys = {key.removeprefix("auth."): name for key, name in secret_names(source)}
+    filled = {key: supplies.secrets.get(name) for key, name in secret_keys.items()}
+    if "refresh_token" in secret_keys:
+        filled["refresh_token_secret"] = secret_keys["refresh_token"]
+    return {
+        "url": source.url,
+        "auth": auth | filled,
+        "hosts": source.hosts,
+        "credential_hosts": source.credential_hosts,
+        "ca_file": str(source.ca_file or ""),
+        "file_name": source.file_name,
+        "secrets_dir": str(supplies.secrets_folder),
+    }
+
+
+def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
+    """Given a source, yield the key and the name of every secret it refers to."""
+    fields = ("password", "key", "key_passphrase")
+    auth = getattr(source, "auth", None)
+    for key in fields:
+        if getattr(source, key, None):
+            yield key, getattr(source, key)
+    for key in ("password", "token", "value", "client_secret", "refresh_token"):
+        if getattr(auth, key, None):
+            yield f"auth.{key}", getattr(auth, key)
+
+
+def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
+    limits = UnpackLimits(
+        max_bytes=source.limits.unpacked,
+        max_members=source.limits.members,
+        max_ratio=source.limits.ratio,
+        reserve_bytes=reserve_bytes,
+    )
+    return ExportFolder(limits=limits, original=source.original)
