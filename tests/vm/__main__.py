@@ -31,9 +31,10 @@ def build_it() -> None:
 @main.command()
 @click.option("--cold", is_flag=True, help="Boot, instead of going on from the snapshot.")
 @click.option("--again", is_flag=True, help="Boot with the disk as a cut left it.")
+@click.option("--at-work", is_flag=True, help="Go on as a box that is set up; its disk is `stick`.")
 @click.option("--clock", default="utc", help="What the hardware clock says, with the above.")
 @click.pass_obj
-def start(guest: Guest, cold: bool, again: bool, clock: str) -> None:
+def start(guest: Guest, cold: bool, again: bool, at_work: bool, clock: str) -> None:
     """Start a guest and leave it running."""
     began = time.monotonic()
     build.ensure()
@@ -41,6 +42,8 @@ def start(guest: Guest, cold: bool, again: bool, clock: str) -> None:
         guest.power_on(clock=clock)
     elif cold:
         guest.boot(clock=clock)
+    elif at_work:
+        guest.resume_at_work()
     else:
         guest.resume()
     click.echo(f"{guest.name} is up after {time.monotonic() - began:.1f} s")
@@ -185,7 +188,7 @@ def bench() -> None:
     from tests.vm.bench import measure
 
     with Guest("bench", build.ensure()) as guest:
-        guest.resume()
+        guest.resume_at_work()
         for line in measure(guest):
             click.echo(line)
 

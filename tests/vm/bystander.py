@@ -19,7 +19,7 @@ _LOOK_EVERY_SECONDS = 0.1
 
 def ended(outcome: str, after: str) -> int | None:
     """Return the id of the newest Run later than `after` where it ended so."""
-    return _asked("SELECT max(id) FROM run WHERE outcome = ? AND id > ?", outcome, int(after))
+    return _asked("SELECT max(id) FROM run WHERE outcome LIKE ? AND id > ?", outcome, int(after))
 
 
 def within(done: str, after: str) -> int | None:

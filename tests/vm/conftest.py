@@ -12,6 +12,7 @@ import pytest
 
 from tests.vm import build, places
 from tests.vm.guest import Built, Guest
+from tests.vm.office import Office
 
 _GUEST = pytest.StashKey[Guest]()
 
@@ -47,6 +48,21 @@ def guest(off: Guest) -> Guest:
     """A fresh guest that goes on from the snapshot, in about a second."""
     off.resume()
     return off
+
+
+@pytest.fixture
+def moved_in(guest: Guest) -> Office:
+    """An office with an inbox and lamps, and no disk yet."""
+    office = Office(guest)
+    office.move_in()
+    return office
+
+
+@pytest.fixture
+def office(off: Guest) -> Office:
+    """An office at work: one backup on disk-a, which is the disk `stick`, not plugged in now."""
+    off.resume_at_work()
+    return Office(off)
 
 
 @pytest.hookimpl(wrapper=True)

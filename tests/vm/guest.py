@@ -25,6 +25,8 @@ from tests.vm.header import Header
 from tests.vm.usb import Usb
 from tests.vm.wires import Agent, Done, Monitor
 
+AT_WORK = "at-work"
+"""The folder of the second snapshot, where the box is set up and has made its first backup."""
 _UP = "VM-READY"
 _BOOT_SECONDS = 300
 _COMMAND_SECONDS = 120
@@ -72,12 +74,24 @@ class Guest:
 
     def resume(self) -> None:
         """Go on from the snapshot, on a disk of its own, with the time of now."""
-        self._new_disk(self.built.product / "frozen.qcow2", "qcow2")
-        self._start(ram=self.built.product / "ram")
+        self._go_on_from(self.built.product)
+        self.set_clock(time.time())
+
+    def resume_at_work(self) -> None:
+        """Go on as the box of an office that is set up, at the time when it was."""
+        at_work = self.built.product / AT_WORK
+        self._go_on_from(at_work)
+        for image in at_work.glob("*.img"):
+            sparsely = ["cp", "--sparse=always", image, self.folder]
+            subprocess.run(sparsely, check=True)
+        self.set_clock(float((at_work / "time").read_text()))
+
+    def _go_on_from(self, snapshot: Path) -> None:
+        self._new_disk(snapshot / "frozen.qcow2", "qcow2")
+        self._start(ram=snapshot / "ram")
         while self.monitor.call("query-status")["status"] == "inmigrate":
             time.sleep(_LOOK_EVERY_SECONDS / 10)
         self.monitor.call("cont")
-        self.set_clock(time.time())
 
     def boot(self, *, clock: str = machine.NOW, watchdog: str = "none") -> None:
         """Switch on with a fresh disk."""
@@ -98,6 +112,10 @@ class Guest:
                 raise TimeoutError(f"the guest did not come up:\n{self.serial()}\n{self._said()}")
             time.sleep(_LOOK_EVERY_SECONDS)
         self.run("true")
+
+    def time(self) -> str:
+        """Return its clock, as its hardware clock is told at power-on."""
+        return self.run("date", "--utc", "+%Y-%m-%dT%H:%M:%S").strip()
 
     def power_cut(self) -> None:
         """Pull the plug: the RAM is gone, the disks keep what had reached them."""

@@ -9,7 +9,7 @@ from typing import Any
 from tests.vm.guest import Guest
 
 BUTTON, OFFICE, CLOUD, LOOK = 17, 22, 23, 24
-CONFIGURATION = f"""
+_OFFICE = f"""
 [[source]]
 name = "crm"
 type = "inbox"
@@ -42,20 +42,40 @@ remote = "cloud:office"
 rclone_config = "/etc/appliance/rclone.conf"
 schedule = "after backup"
 """
+ANY = "%"
+"""However a Run ended."""
+_LEVEL = "/sys/devices/platform/gpio-sim.0/gpiochip*/sim_gpio{}/value"
 _BYSTANDER = Path(__file__).with_name("bystander.py")
 
 
 class Office:
     """What a person at the box does, and sees."""
 
+    configuration = "/etc/appliance/appliance.toml"
+
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
-        guest.push(_BYSTANDER, "/root")
-        guest.sh("mkdir -p /srv/inbox && chown appliance: /srv/inbox")
-        first = guest.read("/etc/appliance/appliance.toml")
-        self.configuration = "/etc/appliance/appliance.toml"
-        guest.sh(f"cat >>{self.configuration} <<'T'\n{CONFIGURATION}\nT")
-        assert "[[source]]" not in first
+
+    def move_in(self) -> None:
+        """Have an inbox, and lamps on the wires."""
+        self.guest.push(_BYSTANDER, "/root")
+        self.guest.sh("mkdir -p /srv/inbox && chown appliance: /srv/inbox")
+        assert "[[source]]" not in self.guest.read(self.configuration)
+        self.configure(_OFFICE)
+
+    def configure(self, more: str) -> None:
+        """Write more into the configuration; `restart` makes it so."""
+        self.guest.sh(f"cat >>{self.configuration} <<'T'\n{more}\nT")
+
+    def set_up(self, disk: str, name: str) -> None:
+        """Go all the way to the first backup."""
+        self.move_in()
+        self.pair(disk, name)
+        self.restart()
+        seen = self.last_id()
+        self.drop("first.csv")
+        self.wait_for_run("ok", after=seen)
+        self.last_id()
 
     def pair(self, disk: str, name: str, **plugged: Any) -> str:
         """Plug a new blank stick in and pair it; return its device."""
@@ -84,7 +104,7 @@ class Office:
 
     def mirror(self, disk: str) -> None:
         """Have a disk mirrored to that cloud."""
-        self.guest.sh(f"cat >>{self.configuration} <<'T'\n{_MIRROR.format(disk=disk)}\nT")
+        self.configure(_MIRROR.format(disk=disk))
 
     def restart(self) -> None:
         """Have worker and panel read what was configured."""
@@ -154,6 +174,11 @@ class Office:
         words = ("python3", "-I", f"/root/{_BYSTANDER.name}", str(seconds), *map(str, question))
         done = self.guest.call(*words, seconds=seconds + 60)
         return None if done.code else int(done.out)
+
+    @staticmethod
+    def lit(line: int) -> str:
+        """Return a shell condition: this lamp is lit."""
+        return f"cat {_LEVEL.format(line)} | grep -q 1"
 
     def is_mounted(self) -> bool:
         """Return whether a disk is mounted now."""

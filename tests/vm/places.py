@@ -1,7 +1,7 @@
 """Where the guest lies, what each part of it was made from, and who uses it just now.
 
 $VM_DIR/debian-KEY/    rootfs/ vmlinux initrd      made from the lists of packages
-$VM_DIR/product-KEY/   disk.raw frozen.qcow2 ram   made from this checkout
+$VM_DIR/product-KEY/   disk.raw frozen.qcow2 ram at-work/   made from this checkout
 $VM_DIR/run/NAME/      one running guest
 """
 
@@ -36,6 +36,8 @@ _PRODUCT_FROM = (
     "requirements.lock",
     "Makefile",
     "tests/vm/product.py",
+    "tests/vm/office.py",
+    "tests/vm/bystander.py",
     "tests/vm/machine.py",
     "tests/vm/overlay",
 )

@@ -1,4 +1,7 @@
-"""The quick half of the guest: this checkout installed, a disk image, a snapshot of the RAM."""
+"""The quick half of the guest: this checkout installed, a disk image, two snapshots of the RAM.
+
+The first has just booted; in the second the box is set up and has made its first backup.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import time
 from pathlib import Path
 
 from tests.vm import chroot, places
-from tests.vm.guest import Built, Guest
+from tests.vm.guest import AT_WORK, Built, Guest
+from tests.vm.office import Office
 
 _DISK_BYTES = 4 << 30
+_DAY_SECONDS = 86400
 _PARTS = ("appliance", "image", "systemd", "Makefile", "requirements.lock")
 _MASKED = [
     "e2scrub_reap.service",
@@ -42,6 +47,7 @@ def make(folder: Path, debian: Path) -> None:
     part.mkdir()
     _make_disk(part, debian)
     _take_snapshot(Built(debian, part))
+    _take_snapshot_at_work(Built(debian, part))
     part.rename(folder)
 
 
@@ -89,10 +95,30 @@ def _take_snapshot(built: Built) -> None:
     with Guest(f"snapshot of {built.product.stem}", built) as guest:
         guest.boot()
         guest.sh("sync; echo 3 >/proc/sys/vm/drop_caches; appliance --help", seconds=300)
-        _save_ram(guest, built.product / "ram")
-        disk = built.product / "frozen.qcow2"
-        (guest.folder / "disk.qcow2").rename(disk)
-    subprocess.run(["qemu-img", "rebase", "-u", "-b", "disk.raw", "-F", "raw", disk], check=True)
+        _freeze(guest, built.product, behind="disk.raw", kind="raw")
+
+
+def _take_snapshot_at_work(built: Built) -> None:
+    """At noon, far from what is due by night; the disk is pulled out, which no snapshot holds."""
+    folder = built.product / AT_WORK
+    folder.mkdir()
+    with Guest(f"at work of {built.product.stem}", built) as guest:
+        guest.resume()
+        guest.set_clock(time.time() // _DAY_SECONDS * _DAY_SECONDS + _DAY_SECONDS / 2)
+        Office(guest).set_up("stick", "disk-a")
+        guest.usb.yank("stick")
+        guest.sh("sync; echo 3 >/proc/sys/vm/drop_caches; appliance status --json", seconds=300)
+        (folder / "time").write_text(guest.run("date", "+%s"))
+        shutil.move(guest.usb.image("stick"), folder)
+        _freeze(guest, folder, behind="../frozen.qcow2", kind="qcow2")
+
+
+def _freeze(guest: Guest, folder: Path, *, behind: str, kind: str) -> None:
+    """End a guest; keep its RAM and what its disk has beyond the one behind it."""
+    _save_ram(guest, folder / "ram")
+    disk = folder / "frozen.qcow2"
+    (guest.folder / "disk.qcow2").rename(disk)
+    subprocess.run(["qemu-img", "rebase", "-u", "-b", behind, "-F", kind, disk], check=True)
 
 
 def _save_ram(guest: Guest, file: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.vm.office import Office
+from tests.vm.office import ANY, Office
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
@@ -14,41 +14,38 @@ LARGE_KIBIBYTES = 3000
 
 
 @pytest.fixture
-def begun(off):
-    """An office that was switched on, not resumed, with a disk and a cloud and one backup."""
-    off.boot()
-    office = Office(off)
+def mirrored(office):
+    """The office, with its disk plugged in and mirrored to a cloud."""
     office.serve_a_cloud()
-    office.pair("stick", "disk-a")
     office.mirror("disk-a")
     office.restart()
-    seen = office.last_id()
-    office.drop("0.csv")
-    office.wait_for_run("ok", after=seen)
+    office.plug("stick")
+    office.wait_until_proved("cloud", 1)
     return office
 
 
-def test_A7_a_disk_pulled_out_at_each_step_catches_up_when_it_is_back(begun):
-    office, usb = begun, begun.guest.usb
+def test_A7_a_disk_pulled_out_at_each_step_catches_up_when_it_is_back(mirrored):
+    office, guest = mirrored, mirrored.guest
     for number, step in enumerate(DONE_BEFORE, 1):
         seen = office.last_id()
         office.drop(f"{number}.csv", LARGE_KIBIBYTES)
-        office.wait_until_within(after=seen, done=step)
-        usb.yank("stick")
-        office.last_id()
-        assert not begun.guest.holds("pgrep -f '[b]org.* (create|check|extract|prune)'")
+        office.wait_until_within(step, after=seen)
+        guest.usb.yank("stick")
+        office.wait_for_run(ANY, after=seen)
+        assert not guest.holds("pgrep -f '[b]org.* (create|check|extract|prune)'")
         office.plug("stick")
         wait_until_nothing_is_lost(office, number + 1)
 
 
-def test_A15_the_mains_fail_at_each_step_and_the_next_boot_makes_it_good(begun):
-    office, guest = begun, begun.guest
+def test_A15_the_mains_fail_at_each_step_and_the_next_boot_makes_it_good(mirrored):
+    office, guest = mirrored, mirrored.guest
     for number, step in enumerate(DONE_BEFORE, 1):
         seen = office.last_id()
         office.drop(f"{number}.csv", LARGE_KIBIBYTES)
-        office.wait_until_within(after=seen, done=step)
+        now = guest.time()
+        office.wait_until_within(step, after=seen)
         guest.power_cut()
-        guest.power_on()
+        guest.power_on(clock=now)
         wait_until_nothing_is_lost(office, number + 1)
         assert any(run["outcome"] == "interrupted" and run["id"] > seen for run in office.history())
 

@@ -14,7 +14,7 @@ ANOTHER = 2345
 """The worker's number on the next box; systemd gives out what is free."""
 
 
-def become_another_box(office: Office, configuration: str) -> None:
+def become_another_box(office: Office) -> None:
     """As after a fire: the program installed anew, nothing of what the box knew."""
     guest = office.guest
     guest.sh("systemctl stop appliance-worker appliance-panel", seconds=200)
@@ -22,20 +22,15 @@ def become_another_box(office: Office, configuration: str) -> None:
     guest.sh(f"install -d -o appliance -g appliance -m 700 {STATE}; chown -R appliance: /srv/inbox")
     guest.sh("chattr -i /mnt/appliance/*; rmdir /mnt/appliance/*; rm /etc/systemd/system/mnt-*")
     guest.sh("systemctl daemon-reload")
-    guest.sh(f"cat >{office.configuration} <<'T'\n{configuration}\nT")
+    guest.sh(f"sed -i '/^\\[\\[repository/,$d' {office.configuration}")
 
 
-def test_the_disk_of_a_burnt_box_is_taken_over_by_a_new_one_with_its_passphrase_alone(guest):
-    office = Office(guest)
-    configuration = guest.read(office.configuration)
-    office.pair("stick", "disk-a")
-    office.restart()
-    seen = office.last_id()
-    office.drop("a.csv")
-    office.wait_for_run("ok", after=seen)
+def test_the_disk_of_a_burnt_box_is_taken_over_by_a_new_one_with_its_passphrase_alone(office):
+    guest = office.guest
+    office.plug("stick")
     passphrase = guest.read(f"{STATE}/secrets/disk-a").strip()
     archives = list(office.archives())
-    become_another_box(office, configuration)
+    become_another_box(office)
     guest.write("/root/wrong", "not the one\n", "600")
     guest.write("/root/right", f"{passphrase}\n", "600")
     recover = ("appliance", "recover", "--from", "/dev/sda", "--passphrase-file")
@@ -56,8 +51,8 @@ def test_the_disk_of_a_burnt_box_is_taken_over_by_a_new_one_with_its_passphrase_
     assert set(archives) < set(places)
 
 
-def test_pairing_that_is_killed_is_finished_by_the_same_command(guest):
-    office = Office(guest)
+def test_pairing_that_is_killed_is_finished_by_the_same_command(moved_in):
+    office, guest = moved_in, moved_in.guest
     guest.usb.make("stick", size_mib=256)
     node = office.plug("stick")
     pair = f"appliance disk pair {node} --name disk-a --yes --quick"

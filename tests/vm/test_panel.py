@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from tests.vm import rhythms
-from tests.vm.office import BUTTON, LOOK, OFFICE, Office
+from tests.vm.office import BUTTON, LOOK, OFFICE
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
@@ -16,12 +16,9 @@ _EDGE_LATE_SECONDS = 0.3
 """So late an edge may be where a processor is emulated and shared."""
 
 
-def test_lamps_blink_while_it_works_and_a_stuck_button_is_said_and_does_nothing(guest):
+def test_lamps_blink_while_it_works_and_a_stuck_button_is_said_and_does_nothing(office):
     """D-16; and what is dropped in is begun within seconds."""
-    office = Office(guest)
-    office.pair("stick", "disk-a")
-    guest.usb.yank("stick")
-    office.restart()
+    guest = office.guest
     office.plug("stick", bytes_per_second=300_000)
     seen = office.last_id()
     with guest.header.recorded() as changes:
@@ -59,11 +56,8 @@ def test_lamps_blink_while_it_works_and_a_stuck_button_is_said_and_does_nothing(
     assert not office.is_mounted()
 
 
-def test_a_killed_worker_takes_borg_with_it_and_does_its_work_when_it_is_back(guest):
-    office = Office(guest)
-    office.pair("stick", "disk-a")
-    guest.usb.yank("stick")
-    office.restart()
+def test_a_killed_worker_takes_borg_with_it_and_does_its_work_when_it_is_back(office):
+    guest = office.guest
     office.plug("stick", bytes_per_second=300_000)
     seen = office.last_id()
     office.drop("large.csv", kibibytes=4000)
@@ -77,6 +71,6 @@ def test_a_killed_worker_takes_borg_with_it_and_does_its_work_when_it_is_back(gu
     assert [one["outcome"] for one in office.history() if seen < one["id"] < run["id"]] == [
         "interrupted"
     ]
-    assert len(office.archives()) == 1
+    assert len(office.archives()) == 2
     office.last_id()
     assert not office.is_mounted()
