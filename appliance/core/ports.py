@@ -312,7 +312,10 @@ class Mirror(Protocol):
         """
 
     def size_bytes(self, repository_id: str | None, watch: Watch) -> int:
-        """Return how large the copy is in the cloud: at least what `fetch` brings."""
+        """Return how large the copy is in the cloud, 0 where none is: at least what `fetch` brings.
+
+        Raise MirrorRefused where no id is given and there are several, or MirrorUnreachable.
+        """
 
     def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:
         """Bring the whole copy into an empty folder, return where the repository lies in it.

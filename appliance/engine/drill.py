@@ -11,13 +11,13 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from ..core.errors import ApplianceError, MirrorRefused
-from ..core.model import Archive, Run, StepName, Trigger
+from ..core.errors import ApplianceError, MirrorRefused, RepositoryDamaged
+from ..core.model import Archive, Outcome, Run, StepName, Trigger
 from ..core.ports import Watch
-from . import rotation
+from . import memory, rotation
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
-from .places import Place, take_out, wipe
+from .places import Place, proved, take_out, wipe
 from .restore import CloudCopy, fetched
 
 Choose = Callable[[list[Archive]], Archive]
@@ -44,8 +44,14 @@ def drill(
     """Restore from a repository of the kit and compare; return the finished Run."""
 
     def story(journal: Journal, folder: Path) -> None:
+        known = proved(kit, repository)
         (place,) = rotation.reachable(kit, journal, only=repository)
-        _restore_some(kit, journal, place, folder, choose)
+        if place.archives:
+            _restore_some(kit, journal, place, folder, choose)
+        elif known:
+            raise RepositoryDamaged(f"The backups that were on {repository} are gone.")
+        else:
+            _pass_over(journal, repository)
 
     return record(kit, job_name(repository), trigger, watch, story, slot)
 
@@ -60,13 +66,23 @@ def drill_mirror(
     choose: Choose = random.choice,
 ) -> Ended:
     """Bring a whole mirror back, restore from it and compare; return the finished Run."""
+    name = copy.mirror.name
 
     def story(journal: Journal, folder: Path) -> None:
+        known = proved(kit, name)
+        if not known and _is_empty(kit, copy, watch):
+            _pass_over(journal, name)
+            return
         repository = fetched(kit, journal, copy, folder / "fetched")
-        place = Place(repository, list(repository.archives()), known_as=copy.mirror.name)
-        _restore_some(kit, journal, place, folder, choose)
+        place = Place(repository, list(repository.archives()), known_as=name)
+        if place.archives:
+            _restore_some(kit, journal, place, folder, choose)
+        elif known:
+            raise MirrorRefused(f"The backups that were in {name} are gone.")
+        else:
+            _pass_over(journal, name)
 
-    return record(kit, job_name(copy.mirror.name), trigger, watch, story, slot)
+    return record(kit, job_name(name), trigger, watch, story, slot)
 
 
 def run_drill(repository: str, trigger: Trigger, kit: Kit, watch: Watch, slot: str = "") -> Run:
@@ -74,12 +90,20 @@ def run_drill(repository: str, trigger: Trigger, kit: Kit, watch: Watch, slot: s
     return drill(repository, trigger, kit, watch, slot).run
 
 
+def _is_empty(kit: Kit, copy: CloudCopy, watch: Watch) -> bool:
+    """Whether the cloud answers, and has nothing of ours."""
+    identity = kit.ledger.noted(memory.key(memory.REPOSITORY_ID, copy.mirror.repository)) or None
+    return copy.mirror.size_bytes(identity, watch) == 0
+
+
+def _pass_over(journal: Journal, place: str) -> None:
+    """A place that nothing was ever stored in is no fault of the place."""
+    journal.outcome = Outcome.SKIPPED
+    journal.message = f"There is nothing on {place} to restore yet."
+
+
 def _restore_some(kit: Kit, journal: Journal, place: Place, folder: Path, choose: Choose) -> None:
     chosen = _chosen(place, choose)
-    if not chosen:
-        raise MirrorRefused(
-            f"There is no backup on {place.name} to restore.", hint="Back up first."
-        )
     files = [_restore(kit, journal, place, archive, folder) for archive in chosen]
     journal.archive = chosen[0].name
     journal.message = f"{len(chosen)} backups restored from {place.name}: {sum(files)} files equal."

@@ -202,6 +202,8 @@ class RcloneMirror:
 
     def size_bytes(self, repository_id: str | None, watch: Watch) -> int:
         """Return how large the copy is in the cloud, with all that has not expired there."""
+        if repository_id is None and not self.ids(watch):
+            return 0
         return self._rclone.size_bytes(self._at(repository_id or self._only_id(watch)), watch)
 
     def fetch(self, repository_id: str | None, into: Path, watch: Watch) -> Path:

@@ -101,6 +101,12 @@ class MirrorContract:
         with pytest.raises(MirrorRefused):
             mirror.fetch(None, tmp_path / "scratch", Watch())
 
+    @pytest.mark.parametrize("by_id", [False, True])
+    def test_an_empty_cloud_holds_nothing(
+        self, mirror: Mirror, repository: Repository, by_id: bool
+    ) -> None:
+        assert mirror.size_bytes(repository.id() if by_id else None, Watch()) == 0
+
     def test_A1_nothing_is_ever_written_to_a_fetched_copy(
         self, mirror: Mirror, repository: Repository, tmp_path: Path
     ) -> None:

@@ -44,8 +44,47 @@ def test_a_drill_finds_one_rotten_byte(box: Box) -> None:
     assert box.ledger.noted("damaged:disk-a")
 
 
-def test_a_drill_of_an_empty_disk_proves_nothing_and_says_so(box: Box) -> None:
-    assert drill("disk-a", Trigger.COMMAND, box.kit, Watch()).run.outcome is Outcome.FAILED
+def test_a_disk_without_a_backup_yet_is_passed_over_and_nobody_is_blamed(box: Box) -> None:
+    run = drill("disk-a", Trigger.SCHEDULE, box.kit, Watch()).run
+    assert (run.outcome, run.faults, run.archive) == (Outcome.SKIPPED, (), "")
+    assert run.message == "There is nothing on disk-a to restore yet."
+
+
+def test_a_disk_that_lost_all_its_backups_fails_the_drill(box: Box) -> None:
+    three_days(box)
+    box.disk_a.held.clear()
+    run = drill("disk-a", Trigger.SCHEDULE, box.kit, Watch()).run
+    assert run.outcome is Outcome.FAILED
+    assert "MirrorRefused" not in run.faults
+
+
+@pytest.mark.parametrize("is_set_up", [True, False])
+def test_a_cloud_that_nothing_was_sent_to_yet_is_passed_over(box: Box, is_set_up: bool) -> None:
+    if not is_set_up:
+        box.lose_the_ledger()
+    run = drill_mirror(cloud(box), Trigger.SCHEDULE, box.kit, Watch()).run
+    assert (run.outcome, run.faults) == (Outcome.SKIPPED, ())
+    assert run.message == "There is nothing on cloud to restore yet."
+
+
+def test_a_cloud_copy_of_a_disk_without_a_backup_is_passed_over(box: Box) -> None:
+    box.cloud.size_bytes = lambda *_: 100  # the settings of a repository, and no archive
+    box.cloud.fetch = lambda _identity, into, _watch: into
+    run = drill_mirror(cloud(box), Trigger.SCHEDULE, box.kit, Watch()).run
+    assert (run.outcome, run.faults) == (Outcome.SKIPPED, ())
+
+
+def test_a_cloud_that_lost_all_its_copies_fails_the_drill(box: Box) -> None:
+    three_days(box)
+    box.cloud.held.clear()
+    run = drill_mirror(cloud(box), Trigger.SCHEDULE, box.kit, Watch()).run
+    assert (run.outcome, run.faults) == (Outcome.FAILED, ("MirrorRefused",))
+
+
+def test_with_a_lost_ledger_what_the_cloud_holds_is_restored_all_the_same(box: Box) -> None:
+    three_days(box)
+    box.lose_the_ledger()
+    assert drill_mirror(cloud(box), Trigger.COMMAND, box.kit, Watch()).run.outcome is Outcome.OK
 
 
 def test_B6_the_cloud_copy_alone_is_restored(box: Box) -> None:
