@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from .box import WAITING_FOLDER, Box
 from .config import RepositorySection, SftpSource
 from .core.errors import ApplianceError, PassphraseWrong, SourceRefused
-from .engine import memory
+from .engine import memory, observations
 from .repositories import sheet as emergency_sheet
 from .sources.hostkeys import HostKey, pin, pinned
 from .system.files import make_private, write_durably
@@ -149,6 +149,7 @@ def _init(box: Box, section: RepositorySection) -> Made:
 def _note(box: Box, name: str, identity: str) -> None:
     if box.ledger.noted(memory.key(memory.REPOSITORY_ID, name)) not in (None, identity):
         memory.forget_place(box.ledger, name)
+        observations.forget_disk(box.ledger, name)
     box.ledger.note(memory.key(memory.REPOSITORY_ID, name), identity)
 
 

@@ -23,6 +23,7 @@ from .box import Box
 from .config import Settings, load
 from .core.errors import ApplianceError, ConfigError, Problem, WrongDisk
 from .core.model import AttachedDisk
+from .engine.memory import REPOSITORY_ID, key
 from .hw import disks, pairing
 from .hw.pairing import Marked
 from .hw.usb_disk import mount_unit
@@ -130,6 +131,7 @@ def pair(  # noqa: PLR0917 - what a person said
             _lay(settings, name, begun, machine)
         else:
             require_free(settings, name)
+            _require_never_used(settings, name)
             _require_erasable(settings, disk, typed)
             begun = _prepare(settings, disk, name, on_progress, machine, quick=quick)
     warnings = (pairing.lay_mount_point(settings.disks.mounts / name), pairing.cache_warning(disk))
@@ -173,6 +175,16 @@ def require_free(settings: Settings, name: str, uuid: str = "") -> None:
         if is_it and each.name != name:
             words = f"this disk was begun as {each.name}; go on with that name"
             raise ConfigError([Problem(f"repository.{name}", words)])
+
+
+def _require_never_used(settings: Settings, name: str) -> None:
+    """Raise ConfigError where a disk that is out of the configuration had this name.
+
+    It may lie in a drawer, and the box keeps the only passphrase to it under that name.
+    """
+    if settings.ledger.exists() and Box(settings).ledger.noted(key(REPOSITORY_ID, name)):
+        words = "another disk had this name before, and its backups are kept; take another name"
+        raise ConfigError([Problem(f"repository.{name}", words)])
 
 
 def _require_erasable(settings: Settings, disk: AttachedDisk, typed: str) -> None:

@@ -27,6 +27,8 @@ OPEN_FOR = timedelta(minutes=5)
 PREPARED_WITHIN = timedelta(minutes=65)
 """Trying a disk takes long; root's unit is ended after an hour."""
 _LONGEST_CHARACTERS = 10_000
+_ENDED_BY_ITSELF = ("success", "exit-code")
+CUT_OFF = "Preparing the disk was cut off. Ask for it again: it goes on where it was."
 
 
 def take(folder: Path, now_seconds: float) -> Mapping[str, object]:
@@ -50,6 +52,15 @@ def take(folder: Path, now_seconds: float) -> Mapping[str, object]:
     if not 0 <= now_seconds - float(wish["asked"]) <= OPEN_FOR.total_seconds():
         raise ApplianceError("Nobody asks for a disk any more.", hint="Ask once more.")
     return wish
+
+
+def answer_cut_off(folder: Path, service_result: str) -> None:
+    """Given what systemd calls the end of root's unit, answer for it where it could not.
+
+    Else the worker would wait for more than an hour before another disk may be asked for.
+    """
+    if service_result not in _ENDED_BY_ITSELF:
+        answer(folder, {"ok": False, "sentence": CUT_OFF})
 
 
 def answer(folder: Path, ended: Mapping[str, object]) -> None:

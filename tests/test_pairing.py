@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import enrolment, pairing
+from appliance import editing, enrolment, pairing
 from appliance.box import Box
 from appliance.config import load
 from appliance.core.errors import ApplianceError, ConfigError, WrongDisk
@@ -199,6 +199,7 @@ def test_a_blank_disk_becomes_a_backup_disk_and_rests_until_it_is_used(bench, st
 
 def test_a_disk_that_is_paired_already_is_told_so_and_keeps_every_byte(bench, stick) -> None:
     bench.pair(stick)
+    run("sync")
     before = sha256(bench.folder.parent / "stick.img")
     for name in ("disk-a", "disk-b"):
         with pytest.raises(ApplianceError, match="paired already: it is disk-a"):
@@ -247,6 +248,19 @@ def test_a_mount_point_with_something_in_it_stops_pairing_before_anything_is_era
         bench.pair(stick)
     assert sha256(tmp_path / "stick.img") == before
     assert lost.read_text() == "x"
+
+
+def test_a_name_whose_disk_may_lie_in_a_drawer_is_refused_before_anything_is_erased(
+    bench, ports, stick, tmp_path
+) -> None:
+    bench.pair(stick)
+    editing.remove_disk(bench.file, "disk-a")
+    other = ports.insert(blank(tmp_path / "other.img"), "SN2")
+    before = sha256(tmp_path / "other.img")
+    with pytest.raises(ConfigError, match="take another name"):
+        bench.pair(other)
+    run("sync")
+    assert sha256(tmp_path / "other.img") == before
 
 
 @pytest.mark.parametrize("name", ["../../etc", "Disk A", "a/b", "", "x\nOptions=suid"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.errors import ApplianceError
-from appliance.pairing_request import REQUEST, RESULT, answer, take
+from appliance.pairing_request import CUT_OFF, REQUEST, RESULT, answer, answer_cut_off, take
 
 WISH = {"node": "/dev/sda", "serial": "SN1", "asked": 100.0}
 
@@ -73,3 +73,15 @@ def test_a_folder_that_is_a_link_is_not_entered(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="run"):
         answer(tmp_path / "run", {"ok": True})
     assert list(real.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["timeout", "signal", "oom-kill", "core-dump"])
+def test_whoever_was_killed_is_answered_for(tmp_path: Path, how: str) -> None:
+    answer_cut_off(tmp_path, how)
+    assert json.loads((tmp_path / RESULT).read_text()) == {"ok": False, "sentence": CUT_OFF}
+
+
+@pytest.mark.parametrize("how", ["success", "exit-code"])
+def test_whoever_ended_by_itself_has_answered(tmp_path: Path, how: str) -> None:
+    answer_cut_off(tmp_path, how)
+    assert not (tmp_path / RESULT).exists()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_SECONDS = 0.5
 _PATIENCE_SECONDS = 3600
+_BROKEN = "Preparing the disk failed by a fault of the program; its log says more."
 
 
 @main.group(cls=Group, short_help="USB disks: list, pair, eject.")
@@ -89,6 +90,7 @@ def _words(one: AttachedDisk, ours: Mapping[str, str]) -> tuple[str, str, str]:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--quick", is_flag=True, help="Try only a few places of it.")
 @click.option("--requested", is_flag=True, hidden=True, help="What the worker asked for.")
+@click.option("--cut-off", envvar="SERVICE_RESULT", hidden=True, help="How its unit ended.")
 @json_option
 @office
 def pair(office: Office, /, device: str | None, as_json: bool, **how: Any) -> None:
@@ -103,7 +105,7 @@ def pair(office: Office, /, device: str | None, as_json: bool, **how: Any) -> No
 
     pairing.require_root()
     if how["requested"]:
-        _pair_as_requested(office)
+        _pair_as_requested(office, how["cut_off"])
         return
     if device is None or how["name"] is None:
         raise click.UsageError("Name the device and the disk: DEVICE --name disk-a")
@@ -172,12 +174,19 @@ def _bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
         )
 
 
-def _pair_as_requested(office: Office) -> None:
-    """Prepare exactly the disk that the worker's request names; say in a file what came of it."""
+def _pair_as_requested(office: Office, cut_off: str | None) -> None:
+    """Prepare exactly the disk that the worker's request names; say in a file what came of it.
+
+    After the unit's end systemd calls once more, saying how it ended.
+    """
     from .. import pairing, pairing_request
     from ..hw.pairing import word_for
 
     folder = place.runtime(place.state(office.path) or place.STATE)
+    if cut_off:
+        pairing_request.answer_cut_off(folder, cut_off)
+        return
+    ended: dict[str, object] = {"ok": False, "sentence": _BROKEN}
     try:
         wish = pairing_request.take(folder, monotonic())
         found = pairing.disk_at(str(wish["node"]))
@@ -189,7 +198,8 @@ def _pair_as_requested(office: Office) -> None:
         ended = {"ok": False, "sentence": f"The request cannot be read: {error}."}
     except ApplianceError as error:
         ended = {"ok": False, "sentence": f"{error.message} {error.hint}".strip()}
-    pairing_request.answer(folder, ended)
+    finally:
+        pairing_request.answer(folder, ended)
     say(str(ended["sentence"]))
     sys.exit(0 if ended["ok"] else 1)
 
