@@ -6,7 +6,7 @@ Part of the rim. Nothing here may fail a Run or hold it up for long.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -14,8 +14,6 @@ from threading import Thread
 from .box import Box
 from .core.errors import ApplianceError
 from .core.events import Event, StepFinished
-from .core.signals import Reason
-from .core.vitals import Vital, reasons
 from .engine.runner import Runner
 from .engine.trust import trusts
 from .sources import inbox
@@ -124,10 +122,3 @@ def _trouble_with(errand: Callable[[], None]) -> str:
     except ApplianceError as error:
         return error.message
     return ""
-
-
-def with_vitals(known: object, vitals: Sequence[Vital]) -> list[str]:
-    """Given why somebody should look, add what the vitals say; worst first, each once."""
-    found = {str(one) for one in (known if isinstance(known, list) else [])}
-    found |= {str(one) for one in reasons(vitals)}
-    return [str(reason) for reason in Reason if str(reason) in found]

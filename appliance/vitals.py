@@ -15,7 +15,8 @@ from threading import Lock
 from .core import room, smart, vitals
 from .core.errors import ApplianceError
 from .core.ports import Clock, Ledger
-from .core.vitals import Power, Vital
+from .core.signals import Reason
+from .core.vitals import Power, Vital, reasons
 from .engine import observations
 from .engine.trust import trusts
 from .hw.card import cards
@@ -141,3 +142,10 @@ class Vitals:
             found.append(smart.health(name, asked.newest, asked.told, asked.before, now))
             found.append(room.room(name, observations.room_of(self._ledger, name)))
         return tuple(found)
+
+
+def with_vitals(known: object, found: Sequence[Vital]) -> list[str]:
+    """Given why somebody should look, add what the vitals say; worst first, each once."""
+    why = {str(one) for one in (known if isinstance(known, list) else [])}
+    why |= {str(one) for one in reasons(found)}
+    return [str(reason) for reason in Reason if str(reason) in why]

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from .attendance import Attendance
 from .box import Box
-from .caretaker import Caretaker, with_vitals
+from .caretaker import Caretaker
 from .config import Settings
-from .core.errors import ApplianceError
+from .core.errors import ApplianceError, ConfigError, Problem
 from .core.model import Trigger
 from .core.ports import Mirror, Repository, Source
 from .core.schedule import Schedule, parse
@@ -28,9 +28,14 @@ from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
 from .pairing_request import PairingRequest
 from .status import health_of
+from .vitals import with_vitals
 
 log = logging.getLogger("appliance")
 
+_MOVED = (
+    "the box works in another folder until it is started anew: "
+    "`sudo systemctl restart appliance-worker`"
+)
 _BY_A_PERSON = (Trigger.BUTTON, Trigger.PAGE, Trigger.COMMAND)
 
 
@@ -150,8 +155,14 @@ class Engine:
         return self.request.make(node, name, self._box.repositories)
 
     def reload(self) -> str:
-        """Read the configuration anew, to be taken over once nothing runs."""
-        self.next_settings = self._load()
+        """Read the configuration anew, to be taken over once nothing runs.
+
+        Raise ConfigError where it is wrong, or moves what this worker alone holds: its state.
+        """
+        settings = self._load()
+        if settings.state != self._box.settings.state:
+            raise ConfigError([Problem("appliance.state", _MOVED)])
+        self.next_settings = settings
         return "after what runs" if self.runner.current() else "now"
 
     def _arrived(self, disk: str) -> None:

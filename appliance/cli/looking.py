@@ -92,11 +92,21 @@ def _status(office: Office) -> Mapping[str, Any]:
     from ..system.clock import SystemClock
     from ..system.files import make_private
     from ..system.ledger import SqliteLedger
+    from ..vitals import Vitals, with_vitals
 
     settings = office.settings
     make_private(settings.state)
-    health = health_of(settings, SqliteLedger(settings.ledger), SystemClock())
-    return {**health, "running": None, "waiting": [], "vitals": []}
+    ledger, clock = SqliteLedger(settings.ledger), SystemClock()
+    health = health_of(settings, ledger, clock)
+    disks = [each.name for each in settings.repository if each.disk]
+    found = Vitals(ledger, clock, settings.state, disks).read()
+    return {
+        **health,
+        "reasons": with_vitals(health["reasons"], found),
+        "running": None,
+        "waiting": [],
+        "vitals": [vitals.as_json(each) for each in found],
+    }
 
 
 @main.command(short_help="List what was done, newest first.")

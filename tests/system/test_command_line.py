@@ -90,6 +90,7 @@ def test_every_listing_is_json_for_programs(filled, tmp_path):
     checked = filled.json("check")
 
     assert {"state", "sentence", "todo", "sources", "running", "waiting"} <= set(status)
+    assert {each["name"] for each in status["vitals"]} >= {"memory", "clock"}
     for run in (*history, one, *mirrored, *drilled):
         assert set(run) >= RUN_KEYS
     numbers = [run["id"] for run in history]

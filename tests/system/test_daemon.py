@@ -309,6 +309,16 @@ def test_a_broken_configuration_is_refused_and_the_old_one_goes_on(office, inbox
         assert sources_of(client) == ["by-hand"]
 
 
+def test_a_moved_state_folder_waits_for_a_restart_and_says_so(office, inbox):
+    with serving(office) as (_, client):
+        moved = office.config.read_text().replace(str(office.state), str(office.folder / "moved"))
+        office.config.write_text(moved)
+        with pytest.raises(ApplianceError, match="another folder until it is started anew"):
+            client.reload()
+        assert sources_of(client) == ["by-hand"]
+    assert not (office.folder / "moved").exists()
+
+
 def sources_of(client):
     return [one["source"] for one in client.status()["sources"]]
 
