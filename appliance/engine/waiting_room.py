@@ -42,7 +42,7 @@ def opened(
         journal.warn(understood(error))
         return []
     if alone:
-        words = "No backup disk is here, so this backup was kept on the box itself."
+        words = "No backup disk is here: until one is, backups are kept on the box itself."
         journal.warn(DiskAbsent(words, hint=_KEPT_HINT))
     return [Place(room, archives, is_waiting_room=True)]
 

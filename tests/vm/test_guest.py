@@ -63,7 +63,7 @@ def test_a_plugged_disk_is_told_by_udev_and_so_is_its_end(guest):
     guest.wait_for("! test -e /dev/sda")
     seen = guest.agent.wait(pid, 60).out.splitlines()
     assert "add sda1 VM-stick exfat" in seen
-    assert "remove sda VM-stick None" in seen
+    assert any(line.startswith("remove sda ") for line in seen)
 
 
 def test_a_disk_that_nobody_mounts_keeps_every_byte(guest):
