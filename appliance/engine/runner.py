@@ -16,7 +16,14 @@ from datetime import datetime, timedelta
 from threading import Condition, Event
 from typing import Literal
 
-from ..core.errors import ApplianceError, Cancelled, DiskAbsent, SourceUnreachable
+from ..core.errors import (
+    ApplianceError,
+    Cancelled,
+    DiskAbsent,
+    DiskReadOnly,
+    SourceUnreachable,
+    WrongDisk,
+)
 from ..core.events import RunQueued
 from ..core.model import Outcome, Progress, Run, Trigger
 from ..core.ports import Watch
@@ -292,7 +299,7 @@ class Runner:
             return
         with self._changed:
             self._forget(taken.job)
-            if any(_lacks_disk(one) for one in (ended.error, *ended.troubles)):
+            if any(_wants_a_disk(one) for one in (ended.error, *ended.troubles)):
                 self._parked.add(taken.job)
             else:
                 self._parked.discard(taken.job)
@@ -361,6 +368,11 @@ class Runner:
         jobs: list[str] = json.loads(self._kit.ledger.noted(_RESUME) or "[]")
         self._unfinished = set(jobs) & set(self._jobs)
         return jobs
+
+
+def _wants_a_disk(error: ApplianceError | None) -> bool:
+    """Such a Run may go well with the next disk that is plugged in, or with this one once more."""
+    return isinstance(error, DiskAbsent | DiskReadOnly | WrongDisk)
 
 
 def _lacks_disk(error: ApplianceError | None) -> bool:

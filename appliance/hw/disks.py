@@ -19,6 +19,7 @@ from threading import Event
 import pyudev
 
 from ..core.model import AttachedDisk, Filesystem
+from .sysfs import text_of
 
 LOOK_EVERY_SECONDS = 5.0
 """Without any event too: events can be lost, and a disk that is gone must be known in time."""
@@ -51,6 +52,12 @@ class Found:
     node: str
     number: tuple[int, int]
     serial: str
+
+
+def is_write_protected(number: tuple[int, int]) -> bool:
+    """Return whether a block device says that it takes no writes: a lock switch, or worn out."""
+    major, minor = number
+    return text_of(Path(f"/sys/dev/block/{major}:{minor}/ro")) == "1"
 
 
 def attached() -> tuple[AttachedDisk, ...]:

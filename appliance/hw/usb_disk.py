@@ -28,6 +28,10 @@ _KEEP = (
     "Keep the disk as it is: do not format or repair it. What is on it can still be restored; "
     "use another disk for the next backups."
 )
+_UNLOCK = (
+    "Unplug it, slide its lock switch back and plug it in again. If it has none it is worn out: "
+    "use another disk for the next backups; what is on it can still be restored."
+)
 
 
 class Units(Protocol):
@@ -160,6 +164,7 @@ class UsbDisk:
         found = self._the_one()
         if self._lock is not None and self._is_here(found):
             return
+        self._require_writable(found)
         self._hold()
         self._lost.clear()
         try:
@@ -205,6 +210,11 @@ class UsbDisk:
                 detail=f"expected {self._serial}, found {found[0].serial or 'none'}",
             )
         return found[0]
+
+    def _require_writable(self, found: Found) -> None:
+        """Neither fsck nor the flush can work on a disk that takes no writes."""
+        if disks.is_write_protected(found.number):
+            raise DiskReadOnly(f"{self._name} is write-protected.", hint=_UNLOCK)
 
     def _is_here(self, found: Found) -> bool:
         there = mounted_at(self._mount_point)

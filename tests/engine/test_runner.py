@@ -12,10 +12,12 @@ from appliance.core.errors import (
     ApplianceError,
     Cancelled,
     DiskAbsent,
+    DiskReadOnly,
     MirrorUnreachable,
     RepositoryBusy,
     SourceRefused,
     SourceUnreachable,
+    WrongDisk,
 )
 from appliance.core.events import RunQueued
 from appliance.core.model import Outcome, StepName, Trigger
@@ -196,8 +198,9 @@ def test_a_new_slot_gives_a_waiting_job_its_attempts_back(box: Box) -> None:
     assert box.ledger.slots("crm") == {"2026-11-21", "2026-11-22"}
 
 
-def test_F9_what_lacks_a_disk_runs_when_it_comes(box: Box) -> None:
-    runner = runner_for(box, crm=raising(DiskAbsent("away")), site=nothing)
+@pytest.mark.parametrize("trouble", [DiskAbsent, DiskReadOnly, WrongDisk])
+def test_F9_what_lacks_a_disk_runs_when_it_comes(box: Box, trouble: type[ApplianceError]) -> None:
+    runner = runner_for(box, crm=raising(trouble("away")), site=nothing)
     for name in ("crm", "site"):
         runner.submit(name, Trigger.SCHEDULE, "2026-11-21")
     work_all(runner)

@@ -54,8 +54,8 @@ class Machine:
     fsck_code: int = 0
     read_only: bool = False
 
-    def plug(self, image: Path, uuid: str, serial: str = "") -> str:
-        node = run("losetup", "--find", "--show", image).stdout.decode().strip()
+    def plug(self, image: Path, uuid: str, serial: str = "", *options: str) -> str:
+        node = run("losetup", "--find", "--show", *options, image).stdout.decode().strip()
         number = Path(node).stat().st_rdev
         found = Found(node, (os.major(number), os.minor(number)), serial)
         self.loops.append(node)

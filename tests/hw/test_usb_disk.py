@@ -273,6 +273,18 @@ def test_D8_what_fsck_will_not_mend_alone_stays_untouched(machine: Machine) -> N
     assert machine.flushed(A), "fsck may have written before it gave up"
 
 
+def test_A8_a_disk_with_its_lock_switch_on_is_said_to_be_locked_and_rests(machine: Machine) -> None:
+    image = machine.paired("disk-a", A)
+    before = sha256(image)
+    machine.plug(image, A, "", "--read-only")
+    disk = machine.disk("disk-a", A)
+    with pytest.raises(DiskReadOnly, match="disk-a is write-protected") as caught:
+        disk.attach(Watch())
+    assert "lock switch" in caught.value.hint
+    assert disk.is_at_rest()
+    assert sha256(image) == before
+
+
 def test_A8_a_disk_that_can_only_be_read_is_refused_for_writing(machine: Machine) -> None:
     machine.plug(machine.paired("disk-a", A), A)
     machine.read_only = True

@@ -113,11 +113,6 @@ class Guest:
             self.power_cut()
         raise TimeoutError(f"the guest panics:\n{self.serial()}")
 
-    def wait_until_up(self) -> None:
-        """Wait for the end of a boot."""
-        if not self._came_up():
-            raise TimeoutError(f"the guest panicked:\n{self.serial()}")
-
     def _came_up(self) -> bool:
         give_up = time.monotonic() + _BOOT_SECONDS
         while _UP not in (said := self.serial()):
