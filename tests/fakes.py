@@ -318,6 +318,8 @@ class FakeRepository:
         self.locks_broken += 1
 
     def room(self) -> tuple[int, int] | None:
+        if "room" in self.errors:
+            raise self.errors["room"]
         return 100, 1000
 
     def release(self) -> None:

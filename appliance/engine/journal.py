@@ -12,13 +12,14 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from ..core.errors import ApplianceError, Cancelled, DiskFull, DiskReadOnly, ToolFailed
 from ..core.events import Progressed, RunFinished, RunStarted, StepFinished
 from ..core.model import Outcome, Progress, Run, Step, StepName, Trigger
-from ..core.ports import Watch
+from ..core.ports import Repository, Watch
 from . import memory
 from .kit import Ended, Kit
 
@@ -198,12 +199,20 @@ def _wipe(kit: Kit, journal: Journal, folder: Path) -> None:
 def _release(kit: Kit, journal: Journal) -> None:
     """Whoever is used no longer comes to rest; a disk that does not must not be unplugged."""
     for repository in kit.repositories:
-        try:
-            if (room := repository.room()) is not None:
-                memory.note_room(kit.ledger, repository.name, *room)
-            repository.release()
-        except Exception as error:  # noqa: BLE001 - a warning: the Run's own result stands
-            journal.warn(understood(error))
+        _or_warn(journal, partial(_note_room, kit, repository))
+        _or_warn(journal, repository.release)
+
+
+def _or_warn(journal: Journal, act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception as error:  # noqa: BLE001 - a warning: the Run's own result stands
+        journal.warn(understood(error))
+
+
+def _note_room(kit: Kit, repository: Repository) -> None:
+    if (room := repository.room()) is not None:
+        memory.note_room(kit.ledger, repository.name, *room)
 
 
 def _failed(error: ApplianceError, size_bytes: int | None = None) -> Remarks:

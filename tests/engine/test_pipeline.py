@@ -510,3 +510,9 @@ def test_a_backup_before_that_staging_has_no_room_for_is_not_taken_out(box: Box)
     assert run.outcome is Outcome.WARNING
     assert "bytes are needed" in run.message
     assert "extract" not in box.disk_a.calls
+
+
+def test_a_disk_whose_room_cannot_be_asked_is_let_go_all_the_same(box: Box) -> None:
+    box.disk_a.errors["room"] = OSError("no answer")
+    box.back_up()
+    assert box.disk_a.released
