@@ -57,8 +57,10 @@ def _idle(guest: Guest) -> list[str]:
         for service in _SERVICES
     ]
     a_day = bytes_idle * 86400 / IDLE_SECONDS
+    together = sum(_resident_kb(guest, service) for service in _SERVICES) / 1024
     return [
         *lines,
+        f"memory: {together:.0f} MB together",
         f"system disk, idle: {bytes_idle} bytes in {IDLE_SECONDS} s, {a_day / 1e6:.1f} MB a day",
     ]
 

@@ -10,6 +10,16 @@ from tests.vm.office import LOOK, OFFICE
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
+KINDS = (
+    {"fs": "exfat", "partition": True},
+    {"fs": "vfat", "partition": True},
+    {"fs": "ext4", "partition": True},
+    {"fs": "exfat"},
+    {"fs": "ext4"},
+    {},
+)
+"""What people carry around: as bought, as a camera or another computer formats it, blank."""
+
 
 def test_a_blank_stick_is_paired_used_by_what_is_dropped_in_and_at_rest_after(moved_in):
     """D5, D19, D2: strangers that are plugged in all the while keep every byte."""
@@ -44,6 +54,26 @@ def test_a_blank_stick_is_paired_used_by_what_is_dropped_in_and_at_rest_after(mo
     for name in before:
         guest.usb.yank(name)
     assert {name: guest.usb.fingerprint(name) for name in before} == before
+
+
+def test_D2_strangers_that_come_and_go_keep_every_byte(office):
+    """Thirty-five disks of other people's, seven at a time, while the box is at work."""
+    usb = office.guest.usb
+    office.plug("stick")
+    seen = office.last_id()
+    office.drop("a.csv", kibibytes=2000)
+    for first in range(0, 35, 7):
+        strangers = {f"stranger-{n}": KINDS[n % len(KINDS)] for n in range(first, first + 7)}
+        for name, kind in strangers.items():
+            usb.make(name, size_mib=16, **kind)
+        before = {name: usb.fingerprint(name) for name in strangers}
+        for name in strangers:
+            office.plug(name)
+        for name in strangers:
+            usb.yank(name)
+        assert {name: usb.fingerprint(name) for name in strangers} == before
+    office.wait_for_run("ok", after=seen)
+    assert office.status()["state"] == "safe"
 
 
 def test_A7_a_disk_pulled_out_while_it_is_written_is_noticed_and_catches_up_when_it_is_back(office):

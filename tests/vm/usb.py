@@ -118,9 +118,8 @@ class Usb:
     def _layers(self, disk: str, *, read_only: bool) -> dict[str, Any]:
         """Open the image; return the node above it, which can be put on other ground later."""
         name, file = str(self.image(disk)), f"{disk}-file"
-        self._monitor().call(
-            "blockdev-add", driver="file", filename=name, node_name=file, read_only=read_only
-        )
+        here = {"driver": "file", "filename": name, "cache": {"no-flush": True}}  # as the root disk
+        self._monitor().call("blockdev-add", **here, node_name=file, read_only=read_only)
         return self._node(disk, "raw", "raw", file=file, read_only=read_only)
 
     @staticmethod
