@@ -79,10 +79,12 @@ class _Backup:
         except Cancelled:
             raise
         except ApplianceError:
+            waiting_room.say_that_no_disk_is_here(self.journal, places)
             self._catch_up(places)  # a vendor that is gone must not leave a new disk empty
             self.journal.outcome = Outcome.SKIPPED  # no news: the cloud is only looked at
             mirroring.follow(self.kit, self.journal, places)
             raise
+        waiting_room.say_that_no_disk_is_here(self.journal, places)
         self._catch_up(places)
         rotation.prove_strangers(self.kit, self.journal, places, self.folder / "borrowed")
         upkeep.tidy(self.kit, self.journal, places, self._trusts_the_clock(export, places))

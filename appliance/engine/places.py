@@ -32,6 +32,8 @@ class Place:
     """Something went wrong here in this Run: it is left alone until the next."""
     is_waiting_room: bool = False
     """On the box itself: what lies here is no copy yet, and goes to a disk."""
+    stands_in: bool = False
+    """A waiting room, and no disk is here: what comes is kept in it."""
     known_as: str = ""
     """The mirror's name, where this is a cloud copy brought back."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.errors import ApplianceError, DiskAbsent
-from ..core.model import Archive, StepName
+from ..core.model import Archive, Outcome, StepName
 from ..core.words import plural
 from . import memory
 from .journal import Journal, Remarks, understood
@@ -41,10 +41,19 @@ def opened(
     except Exception as error:  # noqa: BLE001 - a disk that is here must not suffer from it
         journal.warn(understood(error))
         return []
-    if alone:
-        words = "No backup disk is here: until one is, backups are kept on the box itself."
-        journal.warn(DiskAbsent(words, hint=_KEPT_HINT))
-    return [Place(room, archives, is_waiting_room=True)]
+    return [Place(room, archives, is_waiting_room=True, stands_in=alone)]
+
+
+def say_that_no_disk_is_here(journal: Journal, places: Sequence[Place]) -> None:
+    """Warn where none is, and say what became of this Run's backup, if there is one."""
+    if not any(place.stands_in for place in places):
+        return
+    words = "No backup disk is here."
+    if journal.archive and journal.outcome is Outcome.SKIPPED:
+        words = "No backup disk is here, so the newest backup still waits on the box itself."
+    elif journal.archive:
+        words = "No backup disk is here, so this backup was kept on the box itself."
+    journal.warn(DiskAbsent(words, hint=_KEPT_HINT if journal.archive else None))
 
 
 def targets(places: Sequence[Place]) -> list[Place]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.core.errors import DiskAbsent, RepositoryDamaged, WrongDisk
+from appliance.core.errors import DiskAbsent, RepositoryDamaged, SourceUnreachable, WrongDisk
 from appliance.core.model import Outcome
 from appliance.engine.memory import WAITING_ROOM
 from tests.fakes import Box, PowerCut
@@ -46,6 +46,31 @@ def test_F9_ten_nights_without_a_disk_are_all_on_both_disks_afterwards(box: Box)
     assert box.waiting_room is not None
     assert not box.waiting_room.held
     assert not box.copies(WAITING_ROOM)
+
+
+def test_a_night_that_brought_nothing_does_not_say_that_something_was_kept(box: Box) -> None:
+    take_away(box, "disk-a", "disk-b")
+    box.source.files = {}
+    run = box.back_up()
+    assert run.message == "There was nothing to fetch. No backup disk is here."
+    assert run.faults == ("DiskAbsent",), "and it runs again when one is plugged in"
+    assert "was fetched" not in run.hint
+
+
+def test_a_server_that_does_not_answer_is_not_said_to_be_kept(box: Box) -> None:
+    take_away(box, "disk-a", "disk-b")
+    box.source.error = SourceUnreachable("It does not answer.")
+    run = box.back_up()
+    assert run.message == "It does not answer. No backup disk is here."
+
+
+def test_an_unchanged_export_is_said_to_wait_still(box: Box) -> None:
+    take_away(box, "disk-a", "disk-b")
+    new = box.back_up("one")
+    box.next_day()
+    unchanged = box.back_up("one")
+    assert new.message.endswith("so this backup was kept on the box itself.")
+    assert unchanged.message.endswith("so the newest backup still waits on the box itself.")
 
 
 def test_what_waits_has_the_same_name_and_time_on_the_disk(box: Box) -> None:
