@@ -142,6 +142,44 @@ def test_another_word_than_the_serial_erases_nothing(
     assert "is not empty" in ended.stderr
 
 
+NAMELESS = replace(PHOTOS, serial="")
+PAIR_NAMELESS = ("disk", "pair", "/dev/sdx", "--name", "disk-b")
+
+
+def test_a_disk_without_a_serial_number_is_erased_by_the_same_word_wherever_it_is_asked_for(
+    run, plugged, pair_calls, monkeypatch, asked, tmp_path
+) -> None:
+    plugged(NAMELESS)
+    row = next(one for one in run("disk", "list").output.splitlines() if "PHOTOS" in one)
+    assert row.split("  ")[2] == "none"
+    refused = run(*PAIR_NAMELESS, "--yes")
+    assert (refused.exit_code, "add --erase ERASE" in refused.stderr) == (1, True)
+    assert "the word ERASE where it shows none" in " ".join(
+        run("disk", "pair", "-h").output.split()
+    )
+    assert run(*PAIR_NAMELESS, "--yes", "--erase", "ERASE").exit_code == 0
+    monkeypatch.setattr(commands, "_somebody_types", lambda: True)
+    ended = run(*PAIR_NAMELESS, typing="y\nERASE\n")
+    assert (ended.exit_code, "type ERASE" in ended.output) == (0, True)
+    asked(NAMELESS)
+    assert run("disk", "pair", "--requested").exit_code == 0
+    assert pair_calls == ["", "ERASE", "", "ERASE", "ERASE"]
+
+
+@pytest.mark.parametrize("said", ["none", "-", "erase", "SN2", " "])
+def test_no_other_word_erases_a_disk_without_a_serial_number(
+    run, plugged, pair_calls, said
+) -> None:
+    plugged(NAMELESS)
+    ended = run(*PAIR_NAMELESS, "--yes", "--erase", said)
+    assert (ended.exit_code, pair_calls) == (1, [said])
+
+
+def test_the_word_erase_is_no_serial_number(run, plugged, pair_calls) -> None:
+    plugged(PHOTOS)
+    assert run(*PAIR_NAMELESS, "--yes", "--erase", "ERASE").exit_code == 1
+
+
 @pytest.mark.parametrize("extra", [("--yes",), ("--yes", "--json")])
 def test_without_a_terminal_nobody_is_asked_and_the_way_out_is_said(
     run, plugged, pair_calls, monkeypatch, extra

@@ -208,6 +208,18 @@ def test_a_disk_that_is_paired_already_is_told_so_and_keeps_every_byte(bench, st
     assert sha256(bench.folder.parent / "stick.img") == before
 
 
+def test_a_disk_without_a_serial_number_is_erased_by_a_word_and_used(
+    bench, ports, tmp_path
+) -> None:
+    other = ports.insert(blank(tmp_path / "nameless.img"), "")
+    run("mkfs.ext4", "-q", "-F", other.node)
+    with pytest.raises(WrongDisk, match="is not empty") as refused:
+        bench.pair(now(bench, other.node))
+    assert refused.value.hint.endswith("add --erase ERASE")
+    bench.pair(now(bench, other.node), typed="ERASE")
+    assert is_used(bench)
+
+
 def test_D2_another_disk_in_the_port_by_the_time_of_the_answer_keeps_every_byte(
     bench, ports, stick, tmp_path
 ) -> None:

@@ -86,6 +86,12 @@ def test_the_question_names_the_disk_and_what_would_be_lost(desk: Desk) -> None:
     }
 
 
+def test_a_disk_without_a_serial_number_may_be_asked_for_too(desk: Desk) -> None:
+    desk.plugged = [replace(PHOTOS, serial="")]
+    assert "Hold the button" in desk.ask()
+    assert desk.root_takes_it()["serial"] == ""
+
+
 def test_a_question_that_nobody_answers_lapses_and_nothing_is_left_for_root(desk: Desk) -> None:
     desk.ask()
     desk.clock.forward(OPEN_FOR - SECOND)

@@ -80,13 +80,19 @@ def _words(one: AttachedDisk, ours: Mapping[str, str]) -> tuple[str, str, str]:
         what = f"holds {wording.on_it(one)}"
     else:
         what = "empty"
-    return wording.in_words(one), one.serial or "-", what
+    return wording.in_words(one), one.serial or "none", what
 
 
 @disk.command(short_help="Make a disk a backup disk (once, as root).")
 @click.argument("device", required=False)
 @click.option("--name", help="What the box calls it, as disk-a.")
-@click.option("--erase", "typed", metavar="SERIAL", default="", help="Erase what is on it.")
+@click.option(
+    "--erase",
+    "typed",
+    metavar="SERIAL",
+    default="",
+    help="Erase what is on it; a disk without a serial number is erased by the word ERASE.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--quick", is_flag=True, help="Try only a few places of it.")
 @click.option("--requested", is_flag=True, hidden=True, help="What the worker asked for.")
@@ -99,7 +105,8 @@ def pair(office: Office, /, device: str | None, as_json: bool, **how: Any) -> No
     \b
     sudo appliance disk pair /dev/sda --name disk-a
 
-    A disk that holds anything is refused, unless you type its serial number after --erase.
+    A disk that holds anything is refused, unless you type its serial number after --erase,
+    or the word ERASE where it shows none.
     """
     from .. import pairing
 
