@@ -94,6 +94,11 @@ class Attendance:
         """Return whether a disk was let go, may be unplugged, and is still here."""
         return any(self._disks[name].is_at_rest() for name in sorted(self._let_go))
 
+    def restless(self) -> bool:
+        """Return whether a disk is here that is not mounted and yet could not be flushed."""
+        here = [disk for name, disk in self._disks.items() if name in self._here]
+        return any(not disk.is_attached() and not disk.is_at_rest() for disk in here)
+
     def facts(self) -> list[dict[str, object]]:
         """Return what is known of each disk, as plain JSON values."""
         copies = self._box.ledger.copies()

@@ -7,7 +7,7 @@ disk is asked for its health once a day and only while it is plugged in for a Ru
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
@@ -144,8 +144,8 @@ class Vitals:
         return tuple(found)
 
 
-def with_vitals(known: object, found: Sequence[Vital]) -> list[str]:
-    """Given why somebody should look, add what the vitals say; worst first, each once."""
+def with_vitals(known: object, found: Sequence[Vital], more: Collection[Reason] = ()) -> list[str]:
+    """Given why somebody should look, add what the vitals say, and more; worst first, each once."""
     why = {str(one) for one in (known if isinstance(known, list) else [])}
-    why |= {str(one) for one in reasons(found)}
+    why |= {str(one) for one in (*reasons(found), *more)}
     return [str(reason) for reason in Reason if str(reason) in why]

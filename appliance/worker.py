@@ -18,6 +18,7 @@ from .core.errors import ApplianceError, ConfigError, Problem
 from .core.model import Trigger
 from .core.ports import Mirror, Repository, Source
 from .core.schedule import Schedule, parse
+from .core.signals import Reason
 from .core.vitals import as_json
 from .engine import drill, examination, mirroring, pipeline
 from .engine.news import News
@@ -115,9 +116,10 @@ class Engine:
             away=self.attendance.away(),
         )
         vitals = self.caretaker.vitals.read()
+        restless = current is None and self.attendance.restless()
         return {
             **facts,
-            "reasons": with_vitals(facts["reasons"], vitals),
+            "reasons": with_vitals(facts["reasons"], vitals, [Reason.DISK] if restless else []),
             "vitals": [as_json(each) for each in vitals],
             "pairing": self.request.facts(),
             "version": self.news.version,

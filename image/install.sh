@@ -226,7 +226,7 @@ start() {
     # shellcheck disable=SC2046 # one word per unit
     systemctl reset-failed $(started_units "$opt/$release") 2>/dev/null || true
     for unit in $(started_units "$opt/$release"); do
-        systemctl restart "$unit" || say "$unit did not start."
+        systemctl restart "$unit" || { say "$unit did not start."; failed=yes; }
     done
 }
 
@@ -276,8 +276,9 @@ install_all() {
     lay_configuration
     make_users_and_folders
     enable
+    failed=
     if systemd_runs; then start; fi
-    remove_old
+    if [ -z "$failed" ]; then remove_old; fi
     tell
 }
 

@@ -364,7 +364,7 @@ class FakeDisk:
     def __init__(self, name: str = "disk-a", mount_point: Path = Path("/nowhere")) -> None:
         self._name, self._mount_point = name, mount_point
         self._lost = Event()
-        self.present, self.mounted = True, False
+        self.present, self.mounted, self.flushes = True, False, True
         self.error: ApplianceError | None = None
         self.attached = self.released = 0
 
@@ -387,7 +387,7 @@ class FakeDisk:
         return self.mounted
 
     def is_at_rest(self) -> bool:
-        return not self.mounted
+        return not self.mounted and self.flushes
 
     def attach(self, watch: Watch) -> None:
         watch.check()

@@ -114,6 +114,15 @@ def test_D19_a_disk_in_use_is_not_called_safe_to_unplug(office: Office) -> None:
     assert office.facts("disk-a")["at_rest"] is False
 
 
+def test_D19_a_disk_that_did_not_come_to_rest_is_a_reason_to_look(office: Office) -> None:
+    office.plug("disk-a")
+    assert office.attendance.restless() is False
+    office.disks["disk-a"].flushes = False
+    assert office.attendance.restless() is True
+    office.disks["disk-a"].mounted = True
+    assert office.attendance.restless() is False, "it is at work"
+
+
 def test_a_disk_nobody_knows_is_not_let_go(office: Office) -> None:
     with pytest.raises(ApplianceError, match="no disk named usb"):
         office.attendance.let_go("usb")

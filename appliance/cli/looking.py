@@ -73,7 +73,7 @@ def _disk_line(disk: Mapping[str, Any]) -> str:
     room = f", {words.size(disk['free_bytes'])} free" if disk["free_bytes"] is not None else ""
     weeks = disk.get("weeks_left")
     lasts = f" (enough for {words.plural(weeks, 'week')})" if weeks is not None else ""
-    rests = "at work: do not unplug it" if disk["in_use"] else "safe to unplug"
+    rests = "safe to unplug" if disk["at_rest"] else "at work: do not unplug it"
     return f"{name}: here, {rests}{room}{lasts}."
 
 

@@ -116,7 +116,7 @@ def good_until(status: Status | None) -> datetime | None:
 
 
 def _office(status: Status) -> Pattern:
-    if _works(status) and not _uploads(status):
+    if (_works(status) and not _uploads(status)) or _is_any_used(status):
         return SLOW
     if status.get("ejected") is True:
         return OFF if _all_at_rest(status) else SLOW
@@ -170,6 +170,12 @@ def _uploads(status: Status) -> bool:
     running = _mapping(status.get("running"))
     step = _mapping(running.get("progress")).get("step")
     return step == StepName.MIRROR or str(running.get("job")).startswith(_UPLOADS)
+
+
+def _is_any_used(status: Status) -> bool:
+    """Whether a disk is mounted, for an upload or somebody's restore as well: no time to unplug."""
+    disks = status.get("disks")
+    return isinstance(disks, list) and any(_mapping(each).get("in_use") is True for each in disks)
 
 
 def _all_at_rest(status: Status) -> bool:

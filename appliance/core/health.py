@@ -283,8 +283,9 @@ class _Case(Evidence):
             yield _Verdict(State.GETTING_OLD, words, reasons=(Reason.DISK,))
         for place in sorted(expected.away):
             fresh = self.places.get(place)
-            if fresh and self.behind(fresh, expected.away_grace):
-                words = f"{place} is away, and its newest copy is of {self._date(fresh)}."
+            if self.behind(fresh, expected.away_grace):
+                newest = f"its newest copy is of {self._date(fresh)}" if fresh else "it has no copy"
+                words = f"{place} is away, and {newest}."
                 todo = _AWAY_TODO.format(place=place)
                 yield _Verdict(State.GETTING_OLD, words, todo, (Reason.DISK,))
 

@@ -73,13 +73,14 @@ def health(
     title = f"{name}: health"
     if newest is None:
         return Vital(title, Condition.UNKNOWN, f"{name} was not asked for its health yet.")
-    if newest.answer is Answer.SILENT:
+    trouble = _trouble(told, before) if told is not None else ""
+    if newest.answer is Answer.SILENT and not trouble:
         sentence = f"{name} does not tell how it is."
         return Vital(title, Condition.UNKNOWN, sentence, _SILENT_TODO)
     if told is None:
         return Vital(title, Condition.UNKNOWN, f"{name} sleeps and could not be asked yet.")
     when = _when(newest, told, now)
-    if trouble := _trouble(told, before):
+    if trouble:
         return Vital(title, Condition.LOOK, f"{name} {trouble}{when}.", _REPLACE_TODO, Reason.DISK)
     if _is_hot(told) and newest is told:
         sentence = f"{name} is too hot ({told.temperature_celsius} °C)."
@@ -92,7 +93,8 @@ def _when(newest: Smart, told: Smart, now: datetime | None) -> str:
         return ""
     if now is None or now < told.read_at:
         return " (when it was asked last)"
-    return f" (asked {age(now - told.read_at)}; it sleeps)"
+    why = "it does not answer now" if newest.answer is Answer.SILENT else "it sleeps"
+    return f" (asked {age(now - told.read_at)}; {why})"
 
 
 def _trouble(told: Smart, before: Smart | None) -> str:

@@ -200,7 +200,7 @@ def _release(kit: Kit, journal: Journal) -> None:
     """Whoever is used no longer comes to rest; a disk that does not must not be unplugged."""
     for repository in kit.repositories:
         _or_warn(journal, partial(_note_room, kit, repository))
-        _or_warn(journal, repository.release)
+        _or_warn(journal, partial(_let_go, kit, repository))
 
 
 def _or_warn(journal: Journal, act: Callable[[], None]) -> None:
@@ -208,6 +208,14 @@ def _or_warn(journal: Journal, act: Callable[[], None]) -> None:
         act()
     except Exception as error:  # noqa: BLE001 - a warning: the Run's own result stands
         journal.warn(understood(error))
+
+
+def _let_go(kit: Kit, repository: Repository) -> None:
+    try:
+        repository.release()
+    except ApplianceError as error:
+        memory.note_problem(kit.ledger, repository.name, f"{error.message} {error.hint}".strip())
+        raise
 
 
 def _note_room(kit: Kit, repository: Repository) -> None:

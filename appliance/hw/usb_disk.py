@@ -6,6 +6,7 @@ those and nothing else.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from .disks import Found
 
 _FAULTY = 4
 """fsck's exit codes from here on: it left errors as they are (e2fsck(8))."""
+_EXITED = "1"
+"""CLD_EXITED in waitid(2): else the status is the number of a signal."""
 _KEEP = (
     "Keep the disk as it is: do not format or repair it. What is on it can still be restored; "
     "use another disk for the next backups."
@@ -59,8 +62,9 @@ class Systemd:
         service.stop_unit(unit)
 
     def exit_code(self, unit: str) -> int:
-        """Return how a oneshot's program ended last."""
-        return int(service.unit_properties(unit, "ExecMainStatus").get("ExecMainStatus") or 0)
+        """Return how a oneshot's program ended last, 0 where it did not end by itself."""
+        said = service.unit_properties(unit, "ExecMainCode", "ExecMainStatus")
+        return int(said.get("ExecMainStatus") or 0) if said.get("ExecMainCode") == _EXITED else 0
 
 
 def mount_unit(mount_point: Path) -> str:
@@ -230,13 +234,13 @@ class UsbDisk:
         try:
             self._units.start(mount_unit(self._mount_point), watch)
         except service.UnitFailed as error:
+            self._the_one()  # gone meanwhile?
             if self._units.exit_code(fsck_unit(self._uuid)) >= _FAULTY:
                 raise DiskReadOnly(
                     f"{self._name} has errors that do not mend by themselves; it was left alone.",
                     hint=_KEEP,
                     detail=error.detail,
                 ) from error
-            self._the_one()  # gone meanwhile?
             raise DiskReadOnly(
                 f"{self._name} could not be opened.", hint=_KEEP, detail=error.detail
             ) from error
@@ -258,7 +262,7 @@ class UsbDisk:
             if prove_writable(self._mount_point):
                 return
         except OSError as error:
-            if "No space" in str(error):
+            if error.errno == errno.ENOSPC:
                 return  # full, and alive
             raise DiskReadOnly(
                 f"{self._name} cannot be written to.", hint=_KEEP, detail=str(error)

@@ -65,6 +65,7 @@ def prove_writable(folder: Path) -> bool:
             file.write(said)
             file.flush()
             os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         sync_folder(folder)
         return path.read_bytes() == said
     finally:

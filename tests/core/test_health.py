@@ -427,6 +427,12 @@ def test_a_disk_that_is_away_in_turn_is_no_fault() -> None:
     assert health.reasons == ()
 
 
+def test_a_disk_that_left_before_its_first_backup_is_asked_for_as_well() -> None:
+    health = stand([copy(DUE - n * DAY) for n in range(20)], expected=ROTATING)
+    assert health.state is State.GETTING_OLD
+    assert "disk-b is away, and it has no copy" in health.sentence
+
+
 def test_a_disk_away_for_longer_than_the_office_is_ready_to_lose_is_asked_for() -> None:
     here = [copy(DUE - n * DAY) for n in range(20)]
     health = stand([*here, copy(DUE - 19 * DAY, "disk-b")], expected=ROTATING)

@@ -294,6 +294,18 @@ def disk(**changes):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"running": working("mirror:cloud", "mirror")},
+        {"running": working("crm", "mirror"), "copies": {"office": "old", "cloud": "fresh"}},
+        {"running": None},
+    ],
+)
+def test_D19_a_disk_that_is_mounted_for_whatever_is_never_dark_or_steady(changes):
+    assert lamps(disks=[disk(in_use=True, at_rest=False)], **changes)[0] is SLOW
+
+
+@pytest.mark.parametrize(
     ("disks", "released"),
     [
         ([disk()], True),

@@ -17,6 +17,7 @@ from appliance.core.errors import (
 from appliance.core.events import Progressed, RunFinished, RunStarted, StepFinished
 from appliance.core.model import Outcome, StepName, Trigger
 from appliance.core.ports import Watch
+from appliance.engine.memory import noted_problem
 from tests.fakes import START, Box, FakeRepository
 
 
@@ -516,3 +517,12 @@ def test_a_disk_whose_room_cannot_be_asked_is_let_go_all_the_same(box: Box) -> N
     box.disk_a.errors["room"] = OSError("no answer")
     box.back_up()
     assert box.disk_a.released
+
+
+def test_D19_a_disk_that_does_not_come_to_rest_is_remembered_with_what_to_do(box: Box) -> None:
+    box.disk_a.errors["release"] = errors.DiskReadOnly("It is busy.", hint="Switch the box off.")
+    assert box.back_up().outcome is Outcome.WARNING
+    assert noted_problem(box.ledger, "disk-a") == "It is busy. Switch the box off."
+    box.disk_a.errors.clear()
+    box.back_up()
+    assert not noted_problem(box.ledger, "disk-a")

@@ -178,6 +178,14 @@ def test_a_disk_that_was_never_asked_is_not_known():
     assert health("disk-a", None, None, None, NOW).state is UNKNOWN
 
 
+def test_a_disk_that_said_it_will_fail_and_answers_no_more_is_still_looked_after():
+    bad = Smart(NOW - DAY, Answer.TOLD, passed=False)
+    vital = health("disk-a", Smart(NOW, Answer.SILENT), bad, None, NOW)
+    assert (vital.state, vital.reason) == (LOOK, Reason.DISK)
+    assert "will fail soon (asked" in vital.sentence
+    assert "it does not answer now" in vital.sentence
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (

@@ -273,6 +273,18 @@ def test_D8_what_fsck_will_not_mend_alone_stays_untouched(machine: Machine) -> N
     assert machine.flushed(A), "fsck may have written before it gave up"
 
 
+def test_a_disk_pulled_out_while_it_is_checked_is_absent_not_broken(machine, monkeypatch) -> None:
+    machine.plug(machine.paired("disk-a", A), A)
+
+    def pulled(node: str) -> int:
+        machine.pull_out(A)
+        return 8  # e2fsck(8): it could not read on
+
+    monkeypatch.setattr(machine, "_fsck", pulled)
+    with pytest.raises(DiskAbsent, match="not plugged in"):
+        machine.disk("disk-a", A).attach(Watch())
+
+
 def test_A8_a_disk_with_its_lock_switch_on_is_said_to_be_locked_and_rests(machine: Machine) -> None:
     image = machine.paired("disk-a", A)
     before = sha256(image)
