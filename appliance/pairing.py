@@ -24,7 +24,7 @@ from .config import Settings, load
 from .core.errors import ApplianceError, ConfigError, Problem, WrongDisk
 from .core.model import AttachedDisk
 from .engine.memory import REPOSITORY_ID, key
-from .hw import disks, pairing
+from .hw import disks, erasable, pairing
 from .hw.pairing import Marked
 from .hw.usb_disk import mount_unit
 from .system import process, service
@@ -191,7 +191,7 @@ def _require_erasable(settings: Settings, disk: AttachedDisk, typed: str) -> Non
     found = pairing.mark_on(disk)
     mark = found.mark if found is not None else None
     signatures = pairing.signatures(disk.node)
-    pairing.require_erasable(disk, signatures, mark, box_id_of(settings), typed)
+    erasable.require_erasable(disk, signatures, mark, box_id_of(settings), typed)
 
 
 def _prepare(

@@ -184,12 +184,12 @@ def _require_free(name: str, taken: Collection[str]) -> None:
 
 def _erasable(node: str) -> tuple[AttachedDisk, str]:
     """Return the disk and what is on it; what only root can see is for root to refuse."""
-    from .hw import disks, pairing, wording  # noqa: PLC0415 - only who pairs needs udev
+    from .hw import disks, erasable, wording  # noqa: PLC0415 - only who pairs needs udev
 
     disk = next((one for one in disks.attached() if one.node == node), None)
     if disk is None:
         raise WrongDisk(
             f"There is no disk at {node}.", hint="`appliance disk list` shows what is plugged in."
         )
-    pairing.require_erasable(disk, (), None, "", pairing.word_for(disk))
+    erasable.require_erasable(disk, (), None, "", erasable.word_for(disk))
     return disk, wording.on_it(disk)

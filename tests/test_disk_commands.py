@@ -17,7 +17,7 @@ from appliance.cli import disks as commands
 from appliance.cli import main
 from appliance.core.errors import WrongDisk
 from appliance.core.model import AttachedDisk, Filesystem
-from appliance.hw import disks, wording
+from appliance.hw import disks, erasable, wording
 from appliance.hw import pairing as formatting
 from appliance.pairing import Paired
 
@@ -69,7 +69,7 @@ def pair_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def pair(_: Path, disk: AttachedDisk, name: str, said: str, *__: Any, **___: Any) -> Paired:
         typed.append(said)
-        formatting.require_erasable(disk, (), None, "box", said)
+        erasable.require_erasable(disk, (), None, "box", said)
         return Paired(name, A, "/state/sheet.html")
 
     monkeypatch.setattr(pairing, "pair", pair)

@@ -139,7 +139,7 @@ def _show(found: AttachedDisk) -> None:
 
 def _pair(office: Office, found: AttachedDisk, how: Mapping[str, Any], *, quiet: bool) -> Paired:
     """Pair a disk; somebody who sits there and is not told to keep quiet is asked for its word."""
-    from ..hw.pairing import NotEmpty, word_for
+    from ..hw.erasable import NotEmpty, word_for
 
     try:
         return _try(office, found, how, how["typed"], quiet=quiet)
@@ -187,7 +187,7 @@ def _pair_as_requested(office: Office, cut_off: str | None) -> None:
     After the unit's end systemd calls once more, saying how it ended.
     """
     from .. import pairing, pairing_request
-    from ..hw.pairing import word_for
+    from ..hw.erasable import word_for
 
     folder = place.runtime(place.state(office.path) or place.STATE)
     if cut_off:

@@ -19,35 +19,21 @@ from uuid import UUID
 
 from ..core.errors import ApplianceError, WrongDisk
 from ..core.model import AttachedDisk
-from ..core.words import listed
 from ..system import process
 from ..system.files import disk_errors, write_durably
+from .erasable import OTHER_DISK
 from .marker import FILE, LONGEST_BYTES, Marker, parsed
 from .sysfs import text_of
 from .usb_disk import fsck_unit, mount_unit
-from .wording import in_words, on_it
 
-SMALLEST_BYTES = 100_000_000
 LABEL = "APPLIANCE"
-WORD = "ERASE"
-"""What is typed for a disk that shows no serial number."""
 _BLOCK_BYTES = 1 << 20
 _FEWEST_BLOCKS, _MOST_BLOCKS = 16, 1024
-_WITHOUT_JOURNAL = frozenset({"vfat", "exfat", "ntfs"})
 _UNITS = Path("/etc/systemd/system")
 
 
-class NotEmpty(WrongDisk):
-    """Raised when a disk holds something: a person may type the word that erases it."""
-
-
-def word_for(disk: AttachedDisk) -> str:
-    """Return what has to be typed before a disk that holds something is erased."""
-    return disk.serial or WORD
-
-
 def signatures(node: str) -> tuple[str, ...]:
-    """Return what `wipefs` recognises on a device and its partitions, changing nothing."""
+    """Return what `wipefs` recognises on a device, changing nothing."""
     lines: list[str] = []
     result = process.run([process.find("wipefs"), "--no-act", "--json", node], on_line=lines.append)
     if result.code != 0:
@@ -94,7 +80,7 @@ def the_same(disk: AttachedDisk, look: Callable[[], Sequence[AttachedDisk]]) -> 
     try:
         held = os.open(disk.node, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise WrongDisk(f"{disk.node} is gone.", hint=_OTHER, detail=str(error)) from error
+        raise WrongDisk(f"{disk.node} is gone.", hint=OTHER_DISK, detail=str(error)) from error
     try:
         if disk not in look():
             raise WrongDisk(
@@ -117,48 +103,6 @@ def cache_warning(disk: AttachedDisk, blocks: Path = Path("/sys/class/block")) -
     return (
         "This disk does not say whether it keeps things in a memory of its own for a while: "
         "never pull it out before the box says that it is safe to."
-    )
-
-
-def require_erasable(
-    disk: AttachedDisk, found: Sequence[str], mark: Marker | None, box_id: str, typed: str
-) -> None:
-    """Raise WrongDisk with the reason and the way out where a disk must not be erased.
-
-    It is NotEmpty where the right word would change that.
-    """
-    name = in_words(disk)
-    if disk.is_system:
-        raise WrongDisk(f"{disk.node} ({name}) is what this machine runs from.", hint=_OTHER)
-    mounted = [one.mounted_at for one in disk.filesystems if one.mounted_at]
-    if mounted:
-        words = f"{disk.node} ({name}) is in use at {listed(mounted)}."
-        raise WrongDisk(words, hint=f"`umount {mounted[0]}` first, if nobody needs it there.")
-    if disk.is_read_only:
-        raise WrongDisk(f"{disk.node} ({name}) is locked against writing.", hint=_OTHER)
-    if disk.size_bytes < SMALLEST_BYTES:
-        raise WrongDisk(f"{disk.node} ({name}) is too small for backups.", hint=_OTHER)
-    if mark is not None and mark.box_id != box_id:
-        raise WrongDisk(
-            f"This is {mark.name} of another box (“{mark.box_name}”), with its backups.",
-            hint=f"`sudo appliance recover --from {disk.node}` adopts it as it is.",
-        )
-    if (disk.filesystems or found) and typed != word_for(disk):
-        raise _holds_something(disk, found)
-
-
-_OTHER = "Take another disk; `appliance disk list` shows what is plugged in."
-
-
-def _holds_something(disk: AttachedDisk, found: Sequence[str]) -> NotEmpty:
-    kinds = {one.kind for one in disk.filesystems}
-    what = on_it(disk) if disk.filesystems else listed(list(found))
-    why = ""
-    if kinds & _WITHOUT_JOURNAL:
-        why = " The box keeps backups on ext4 only, which survives a power cut."
-    return NotEmpty(
-        f"{disk.node} ({in_words(disk)}) is not empty: it holds {what}.{why}",
-        hint=f"If nobody needs that any more, erase it: add --erase {word_for(disk)}",
     )
 
 
@@ -186,11 +130,11 @@ def burn_in(
             if os.pread(device, _BLOCK_BYTES, place) != number.to_bytes(8, "big") + said:
                 raise WrongDisk(
                     f"{node} does not give back what is written to it: do not trust it.",
-                    hint=_OTHER,
+                    hint=OTHER_DISK,
                 )
             on_progress(count + number, 2 * count)
     except OSError as error:
-        raise WrongDisk(f"{node} fails.", hint=_OTHER, detail=str(error)) from error
+        raise WrongDisk(f"{node} fails.", hint=OTHER_DISK, detail=str(error)) from error
     finally:
         os.close(device)
 
@@ -201,7 +145,7 @@ def _alone(node: str) -> int:
         return os.open(node, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
     except OSError as error:
         why = "is in use" if error.errno == errno.EBUSY else "cannot be written to"
-        raise WrongDisk(f"{node} {why}.", hint=_OTHER, detail=str(error)) from error
+        raise WrongDisk(f"{node} {why}.", hint=OTHER_DISK, detail=str(error)) from error
 
 
 def make_filesystem(node: str, uuid: str, owner: tuple[int, int]) -> None:
@@ -215,7 +159,7 @@ def make_filesystem(node: str, uuid: str, owner: tuple[int, int]) -> None:
     ):
         result = process.run([process.find(argv[0]), *argv[1:]])
         if result.code != 0:
-            raise WrongDisk(f"{node} could not be prepared.", hint=_OTHER, detail=result.tail)
+            raise WrongDisk(f"{node} could not be prepared.", hint=OTHER_DISK, detail=result.tail)
 
 
 def lay_mount_unit(uuid: str, mount_point: Path, name: str, folder: Path = _UNITS) -> Path:

@@ -14,7 +14,7 @@ import pytest
 from appliance.core.errors import DiskAbsent, WrongDisk
 from appliance.core.model import AttachedDisk
 from appliance.core.ports import Watch
-from appliance.hw import disks, pairing, wording
+from appliance.hw import disks, erasable, wording
 from appliance.hw.disks import Block, disks_among, mounts
 from tests.hw.loops import A, B, Machine, run, sha256
 
@@ -64,7 +64,7 @@ def test_D2_partitions_that_nobody_recognises_make_no_empty_disk() -> None:
     disk = only(block("/dev/sda", **STICK), *parts)
     assert wording.on_it(disk) == "something unknown"
     with pytest.raises(WrongDisk, match="it holds something unknown"):
-        pairing.require_erasable(disk, (), None, "box", "")
+        erasable.require_erasable(disk, (), None, "box", "")
 
 
 def test_D2_what_is_in_use_counts_though_nobody_recognises_it() -> None:
@@ -76,7 +76,7 @@ def test_D2_what_is_in_use_counts_though_nobody_recognises_it() -> None:
         mounted={(8, 1): "/srv/secret"},
     )
     with pytest.raises(WrongDisk, match="in use at /srv/secret"):
-        pairing.require_erasable(disk, (), None, "box", disk.serial)
+        erasable.require_erasable(disk, (), None, "box", disk.serial)
 
 
 def test_small_parts_that_say_nothing_are_not_named_beside_what_is_known() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from appliance.core.errors import WrongDisk
 from appliance.core.model import AttachedDisk, Filesystem
-from appliance.hw import pairing
+from appliance.hw import erasable, pairing
 from appliance.hw.marker import Marker
 from tests.hw.loops import NOW, A, Machine, run, sha256
+from tests.test_layers import PACKAGE, imports
 
 STICK = AttachedDisk("/dev/sda", "SanDisk", "Ultra", "SN1", 64_000_000_000, (), True, False)
 
@@ -47,36 +48,36 @@ def test_D2_a_disk_that_holds_something_is_refused_with_the_reason_and_the_way_o
     disk, words
 ) -> None:
     with pytest.raises(WrongDisk, match=words) as caught:
-        pairing.require_erasable(disk, (), None, "box", "")
+        erasable.require_erasable(disk, (), None, "box", "")
     assert caught.value.hint
 
 
 def test_what_wipefs_finds_counts_though_udev_knows_nothing() -> None:
     with pytest.raises(WrongDisk, match="it holds dos"):
-        pairing.require_erasable(STICK, ("dos",), None, "box", "")
+        erasable.require_erasable(STICK, ("dos",), None, "box", "")
 
 
 def test_the_typed_serial_erases_what_nobody_needs_and_only_that_one() -> None:
-    pairing.require_erasable(holding("exfat"), ("exfat",), None, "box", "SN1")
+    erasable.require_erasable(holding("exfat"), ("exfat",), None, "box", "SN1")
     with pytest.raises(WrongDisk):
-        pairing.require_erasable(holding("exfat"), ("exfat",), None, "box", "SN2")
+        erasable.require_erasable(holding("exfat"), ("exfat",), None, "box", "SN2")
 
 
 @pytest.mark.parametrize("typed", ["", "SN1"])
 def test_another_boxs_backups_are_never_erased_and_recover_is_named(typed: str) -> None:
     with pytest.raises(WrongDisk, match="disk-a of another box") as caught:
-        pairing.require_erasable(holding("ext4"), (), mark("other"), "box", typed)
+        erasable.require_erasable(holding("ext4"), (), mark("other"), "box", typed)
     assert "appliance recover --from /dev/sda" in caught.value.hint
 
 
 def test_the_system_disk_and_a_mounted_one_are_refused_whatever_is_typed() -> None:
     for disk in (holding("ext4", is_system=True), holding("ext4", "/srv")):
         with pytest.raises(WrongDisk):
-            pairing.require_erasable(disk, (), None, "box", "SN1")
+            erasable.require_erasable(disk, (), None, "box", "SN1")
 
 
 def test_an_empty_disk_needs_no_typing() -> None:
-    pairing.require_erasable(STICK, (), None, "box", "")
+    erasable.require_erasable(STICK, (), None, "box", "")
 
 
 root = pytest.mark.skipif(os.getuid() != 0, reason="only root may use loop devices")
@@ -190,29 +191,29 @@ def test_D5_the_empty_mount_point_takes_nothing(tmp_path: Path) -> None:
 
 
 def test_D2_the_worker_never_loads_what_formats() -> None:
-    """Neither the words nor the module are in anything that the daemon's imports lead to."""
-    import subprocess
-    import sys
+    """Nothing that the daemon's imports lead to, at once or at need, can format a disk."""
+    reached = reached_from("appliance.daemon", "appliance.panel", "appliance.sources.__main__")
+    assert {"appliance.hw.usb_disk", "appliance.hw.erasable"} <= set(reached)
+    assert "appliance.hw.pairing" not in reached
+    for name, text in reached.items():
+        assert "mkfs" not in text, name
+        assert '"wipefs"' not in text, name
 
-    import appliance
 
-    script = (
-        "import sys, pkgutil, appliance.daemon, appliance.worker, appliance.hw.disks,"
-        "appliance.hw.usb_disk, appliance.hw.enrolled, appliance.enrolment,"
-        "appliance.sources.arrivals, appliance.panel\n"
-        "print(*[m.__file__ for n, m in sys.modules.items() if n.startswith('appliance.')"
-        " and getattr(m, '__file__', None)], sep='\\n')"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert any(path.endswith("usb_disk.py") for path in told)
-    folder = Path(appliance.__file__).parent
-    assert str(folder / "hw" / "pairing.py") not in told
-    for path in told:
-        text = Path(path).read_text()
-        assert "mkfs" not in text, path
-        assert '"wipefs"' not in text, path
+def reached_from(*names: str) -> dict[str, str]:
+    """Return the text of each module of ours that these import, inside functions too."""
+    texts: dict[str, str] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        file = Path(*name.split("."))
+        file = file / "__init__.py" if (PACKAGE.parent / file).is_dir() else file.with_suffix(".py")
+        if name in texts or not (PACKAGE.parent / file).exists():
+            continue
+        texts[name] = (PACKAGE.parent / file).read_text()
+        for _, word in imports(PACKAGE.parent / file, PACKAGE):
+            waiting += [word, word.rpartition(".")[0]]
+    return texts
 
 
 @pytest.mark.parametrize(
