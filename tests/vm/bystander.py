@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import sys
 import time
+from typing import Any
 
 LEDGER = "file:/var/lib/appliance/ledger.sqlite?mode=ro"
 WORKER = "/run/appliance/worker.sock"
@@ -19,21 +20,28 @@ _LOOK_EVERY_SECONDS = 0.1
 
 def ended(outcome: str, after: str) -> int | None:
     """Return the id of the newest Run later than `after` where it ended so."""
-    return _asked("SELECT max(id) FROM run WHERE outcome LIKE ? AND id > ?", outcome, int(after))
+    query = "SELECT max(id) FROM run WHERE outcome LIKE ? AND id > ?"
+    found: int | None = _asked(query, outcome, int(after))
+    return found
 
 
 def within(done: str, after: str) -> int | None:
-    """Return the id of the Run later than `after` that is under way, with that step behind it."""
-    query = "SELECT max(id) FROM run WHERE outcome IS NULL AND id > ?"
-    if not done:
-        return _asked(query, int(after))
-    return _asked(f"{query} AND id IN (SELECT run FROM step WHERE name = ?)", int(after), done)
+    """Return the id of the Run later than `after` that is under way, with these steps behind it.
+
+    `done` names some in order, with commas between them, the one that ended last at the end.
+    """
+    run = _asked("SELECT max(id) FROM run WHERE outcome IS NULL AND id > ?", int(after))
+    steps = "SELECT group_concat(name) FROM (SELECT name FROM step WHERE run = ? ORDER BY id)"
+    behind = str(_asked(steps, run) or "").split(",") if run is not None else []
+    wanted = done.split(",")
+    return run if not done or (behind[-1:] == wanted[-1:] and set(wanted) <= set(behind)) else None
 
 
 def proved(place: str, count: str) -> int | None:
     """Return how many backups were proved at a place, once there are that many."""
     query = "SELECT count(*) FROM copy WHERE place = ? AND gone = 0 HAVING count(*) >= ?"
-    return _asked(query, place, int(count))
+    found: int | None = _asked(query, place, int(count))
+    return found
 
 
 def quiet() -> int | None:
@@ -47,7 +55,7 @@ def quiet() -> int | None:
     return None if busy else _asked("SELECT ifnull(max(id), 0) FROM run")
 
 
-def _asked(query: str, *values: object) -> int | None:
+def _asked(query: str, *values: object) -> Any:
     ledger = sqlite3.connect(LEDGER, uri=True)
     try:
         found = ledger.execute(query, values).fetchone()
