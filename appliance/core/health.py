@@ -45,7 +45,7 @@ _AWAY_TODO = "Bring {place} and plug it in; it catches up by itself."
 _CLOCK_HINT = "Connect the box to the internet so that it can set its clock."
 _DAMAGED_TODO = (
     "Keep {place} as it is and do not repair it. `appliance check --repository {place}` reads "
-    "everything on it; stays it damaged, put a new disk into the configuration in its place."
+    "everything on it. If it is still damaged then, pair a new disk and use that one."
 )
 
 

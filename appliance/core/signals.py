@@ -160,7 +160,9 @@ SIGNS: Mapping[Reason, Sign] = MappingProxyType(
             6, "power too weak", "Use the power supply that came with the box, without a hub."
         ),
         Reason.SILENT: _sign(
-            7, "the box does not answer", "Switch the box off and on again; if it stays, ask."
+            7,
+            "the box does not answer",
+            "Switch the box off and on. If that does not help, ask whoever set it up.",
         ),
         Reason.FAULT: _sign(
             7, "something failed inside", "Look at the page, or ask whoever set up the box."

@@ -126,7 +126,7 @@ def temperature(celsius: float | None, found: Power) -> Vital:
     how = f"{celsius:.0f} °C" if believable else "unknown"
     if too_hot or (believable and celsius is not None and celsius >= HOT_CELSIUS):
         sentence = f"The box is too hot ({how}) and has to work slower."
-        todo = "Give it air: nothing on top of it, no sun and no heater; look whether a fan stands."
+        todo = "Give it air: nothing on top, no sun, no heater; if it has a fan, it must turn."
         return Vital("temperature", Condition.LOOK, sentence, todo, Reason.FAULT)
     if not believable:
         sentence = "This machine does not tell its temperature."
@@ -155,7 +155,7 @@ def memory(found: Memory | None) -> Vital:
     left = f"{size(found.available_bytes)} of {size(found.total_bytes)}"
     if found.available_bytes < least:
         sentence = f"The box hardly has any memory left ({left})."
-        todo = "Switch it off and on once; comes it back, exports are too large for this machine."
+        todo = "Switch it off and on. If that does not last, the exports are too large for it."
         return Vital("memory", Condition.LOOK, sentence, todo)
     return Vital("memory", Condition.OK, f"There is enough memory ({left} free).")
 

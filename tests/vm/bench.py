@@ -75,8 +75,9 @@ def _a_backup(guest: Guest, office: Office) -> list[str]:
 
 def _plugged(guest: Guest, office: Office) -> list[str]:
     guest.usb.yank("stick")
+    seen = office.last_id()
     office.drop("c.csv")
-    office.wait_for_run("warning", after=office.last_id())
+    office.wait_for_run("warning", after=seen)
     guest.sh("journalctl --sync")
     begun = guest.sh("date +%s.%N").strip()
     office.plug("stick")
