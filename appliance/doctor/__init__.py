@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[Installation], Findings], ...] = (
     laid_down.disks,
     settings.configuration,
     settings.folders,
+    settings.mounts,
     surroundings.programs,
     surroundings.clock,
     surroundings.host_name,

@@ -7,7 +7,11 @@ from pathlib import Path
 
 from ..config import InboxSource, load
 from ..core.errors import ConfigError
+from ..place import STATE
 from .installation import PROGRAM, UNITS, WORKER, Finding, Findings, Installation
+
+MOUNTS = Path("/mnt/appliance")
+"""Whose units polkit's rule knows."""
 
 
 def configuration(box: Installation) -> Findings:
@@ -30,13 +34,14 @@ def configuration(box: Installation) -> Findings:
 
 
 def folders(box: Installation) -> Findings:
-    """Folders of inboxes and backups that the worker's cage lets it write into."""
+    """Folders of inboxes, backups and the record that the worker's cage lets it write into."""
     if box.settings is None:
         return
     paths = [each.path for each in box.settings.source if isinstance(each, InboxSource)]
     paths += [each.path for each in box.settings.repository if each.path is not None]
     paths += [each for each in (box.settings.appliance.staging,) if each is not None]
-    open_to_it = [box.settings.state, *_open_to_the_worker(box)]
+    paths.append(box.settings.state)
+    open_to_it = [STATE, *_open_to_the_worker(box)]
     for path in paths:
         if any(path.is_relative_to(folder) for folder in open_to_it):
             yield Finding("folders", "ok", f"The worker may write into {path}.")
@@ -44,6 +49,15 @@ def folders(box: Installation) -> Findings:
             add = f"`sudo systemctl edit {WORKER}` with: [Service] ReadWritePaths={path}"
             todo = f"Put it below /srv or /mnt, or open it to the worker: {add}"
             yield Finding("folders", "bad", f"The worker may not write into {path}.", todo)
+
+
+def mounts(box: Installation) -> Findings:
+    """Where disks are mounted: systemd lets the worker mount there and nowhere else."""
+    if box.settings is None or box.settings.disks.mounts == MOUNTS:
+        return
+    sentence = f"Disks cannot be mounted in {box.settings.disks.mounts}: the box may not do it."
+    todo = f'Write mounts = "{MOUNTS}" below [disks], or leave it out, and pair the disks again.'
+    yield Finding("mounts", "bad", sentence, todo)
 
 
 def _open_to_the_worker(box: Installation) -> Iterator[Path]:

@@ -218,6 +218,20 @@ def test_a_folder_outside_the_workers_cage_is_named_until_it_is_opened(box):
     assert found(Installation(box.configuration, box.machine), settings.folders) == []
 
 
+def test_disks_mounted_where_the_box_may_not_mount_are_named(box):
+    assert found(box, settings.mounts) == []
+    box.configuration.write_text(CONFIGURATION + '[disks]\nmounts = "/media/backup"\n')
+    finding = only(Installation(box.configuration, box.machine), settings.mounts)
+    assert (finding.state, "/media/backup" in finding.sentence) == ("bad", True)
+
+
+def test_a_record_where_no_service_may_write_is_named(box):
+    moved = CONFIGURATION.replace("[appliance]", '[appliance]\nstate = "/home/anna/state"')
+    box.configuration.write_text(moved)
+    finding = only(Installation(box.configuration, box.machine), settings.folders)
+    assert "/home/anna/state" in finding.sentence
+
+
 def test_pins_that_the_panel_may_not_use_are_named(box):
     device = box.machine.root / "dev/gpiochip0"
     assert "no pins" in only(box, surroundings.pins).sentence
