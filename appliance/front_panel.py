@@ -30,7 +30,11 @@ from .panel_map import Known
 LONGEST_REST_SECONDS = 10.0
 """So often it looks at the configuration and the time of day while nothing else happens."""
 TRY_AGAIN_SECONDS = 60.0
-"""How often pins that could not be opened are tried again."""
+"""How often it looks again whether the machine has pins."""
+SHUT_AGAIN_SECONDS = 5.0
+"""How often pins that could not be opened are tried again: a process that ends may hold them."""
+SHUT_SECONDS = 30.0
+"""After so long the panel gives up, so that systemd lights the last-resort lamp."""
 Errand = Callable[[], None]
 _DARK = dict.fromkeys(Lamp, OFF)
 _log = logging.getLogger("appliance")
@@ -56,6 +60,7 @@ class FrontPanel:
         self._worker: Appliance | None = None
         self._zone = ZoneInfo("UTC")
         self._try_again_at = 0.0
+        self._shut_since: float | None = None
         now = clock.monotonic()
         self._face, self._belief = Face(), Belief(now)
         self._gestures = Gestures(now, is_down=False)
@@ -107,11 +112,12 @@ class FrontPanel:
         self._woken()
 
     def draw(self) -> float:
-        """Draw what there is to see now; return in how many seconds to come back at the latest."""
-        with self._lock:
-            again = self._panel.why_not and self._clock.monotonic() >= self._try_again_at
-        if again and self._known is not None and self._known.pins is not None:
-            self._open()
+        """Draw what there is to see now; return in how many seconds to come back at the latest.
+
+        Raise ApplianceError where there are pins that cannot be opened for too long.
+        """
+        self._try_again()
+        self._give_up_if_shut()
         with self._lock:
             now = self._clock.monotonic()
             is_down = self._panel.is_down()
@@ -120,7 +126,26 @@ class FrontPanel:
             due = min(changes_at, self._gestures.due_at(), now + LONGEST_REST_SECONDS)
             if (ends := self._belief.ends_at()) > now:
                 due = min(due, ends)
+            if self._panel.is_shut:
+                due = min(due, self._try_again_at)
         return max(due - now, 0.0)
+
+    def _try_again(self) -> None:
+        with self._lock:
+            again = self._panel.why_not and self._clock.monotonic() >= self._try_again_at
+        if again and self._known is not None and self._known.pins is not None:
+            self._open()
+
+    def _give_up_if_shut(self) -> None:
+        """Raise ApplianceError once it has tried for long enough: nobody sees these lamps."""
+        with self._lock:
+            now, panel = self._clock.monotonic(), self._panel
+            if not panel.is_shut:
+                self._shut_since = None
+            elif self._shut_since is None:
+                self._shut_since = now
+            elif now >= self._shut_since + SHUT_SECONDS:
+                raise ApplianceError(panel.why_not)
 
     def run_errands(self) -> None:
         """The errands' thread: one after the other, until `close`."""
@@ -153,7 +178,8 @@ class FrontPanel:
             now = self._clock.monotonic()
             before, self._panel = self._panel, panel
             self._gestures = Gestures(now, is_down=panel.is_down())
-            self._try_again_at = now + TRY_AGAIN_SECONDS
+            pause = SHUT_AGAIN_SECONDS if panel.is_shut else TRY_AGAIN_SECONDS
+            self._try_again_at = now + pause
             if not panel.why_not:
                 self._face.play(signals.LAMP_TEST, now)
         return before
