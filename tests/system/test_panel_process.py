@@ -24,7 +24,7 @@ from appliance import panel
 from appliance.core.gestures import GESTURES
 from appliance.core.model import Trigger
 from appliance.core.pins import read
-from appliance.core.signals import COPY_MEANINGS, LAMPS, SIGNS, Lamp, legend
+from appliance.core.signals import COPY_MEANINGS, LAMPS, SIGNS, TOGETHER_MEANINGS, Lamp, legend
 from appliance.front_panel import SHUT_SECONDS, FrontPanel
 from appliance.hw.panel import NoPins
 from appliance.panel import Alarm, Follower, Stop
@@ -509,6 +509,7 @@ def test_D16_a_button_held_while_the_panel_starts_does_nothing():
 
 def test_the_page_asks_and_only_a_hold_of_five_seconds_confirms(bench):
     bench.news(pairing={"question": "Erase the SanDisk?"})
+    bench.wait(2)
     bench.hold(0.2)
     bench.hold(4)
     assert bench.confirmed == []
@@ -520,8 +521,42 @@ def test_the_page_asks_and_only_a_hold_of_five_seconds_confirms(bench):
 def test_a_question_that_is_no_longer_believed_cannot_be_confirmed(bench):
     bench.news(pairing={"question": "Erase the SanDisk?"})
     bench.wait(52, news=False)
+    assert bench.front._question(bench.clock.seconds)
     bench.hold(6, news=False)
     assert bench.confirmed == []
+
+
+def test_a_question_is_seen_on_all_lamps_together_until_it_is_over(bench):
+    bench.news(pairing={"question": "Erase the SanDisk?"})
+    seen = bench.wait(30)
+    assert all(len(set(levels.values())) == 1 for _, levels in seen)
+    rises = sum(b[Lamp.OFFICE] and not a[Lamp.OFFICE] for (_, a), (_, b) in pairwise(seen))
+    assert rises in (19, 20, 21)
+    bench.news(pairing=None)
+    assert bench.seen(20)[Lamp.OFFICE][1] > 0.98
+
+
+@pytest.mark.parametrize("seen_for", [0.0, 0.5])
+def test_a_hold_that_began_before_the_question_could_be_seen_is_no_answer(bench, seen_for):
+    """Somebody may be about to let a disk go when the question comes."""
+    bench.news(pairing={"question": "Erase the SanDisk?"})
+    if seen_for:
+        bench.wait(seen_for, news=False)
+    bench.hold(6)
+    assert bench.confirmed == []
+    assert bench.worker.asked == []
+    bench.wait(60)
+    bench.hold(6)
+    assert bench.confirmed == [True]
+
+
+def test_nothing_lies_over_a_question_that_begins(bench):
+    bench.news(ejected=True)
+    bench.wait(0.1)
+    bench.news(ejected=True, pairing={"question": "Erase the SanDisk?"})
+    assert all(len(set(levels.values())) == 1 for _, levels in bench.wait(10))
+    bench.news(ejected=True, pairing=None)
+    assert winks(bench.wait(10)) == []
 
 
 def test_the_buzzer_says_when_it_gets_worse_and_keeps_still_at_night():
@@ -823,6 +858,8 @@ def test_the_label_says_every_lamp_rhythm_reason_and_gesture(office, tmp_path):
         assert LAMPS[lamp].label in text
         for pattern in legend(lamp):
             assert f"{pattern.words}:" in text
+    for pattern, meaning in TOGETHER_MEANINGS.items():
+        assert f"{pattern.words}: {meaning}" in text
     for sign in SIGNS.values():
         assert sign.words in text
     for meanings in COPY_MEANINGS.values():
