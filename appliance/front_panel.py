@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .core import drawing, signals
-from .core.drawing import Belief, Status
+from .core.drawing import Belief, Drawing, Status
 from .core.errors import ApplianceError
 from .core.face import Face
 from .core.gestures import Act, Gestures
@@ -30,7 +30,13 @@ from .panel_map import Known
 LONGEST_REST_SECONDS = 10.0
 """So often it looks at the configuration and the time of day while nothing else happens."""
 TRY_AGAIN_SECONDS = 60.0
-"""How often pins that could not be opened are tried again."""
+"""How often it looks again whether the machine has pins."""
+SHUT_AGAIN_SECONDS = 5.0
+"""How often pins that could not be opened are tried again: a process that ends may hold them."""
+SHUT_SECONDS = 30.0
+"""After so long the panel gives up, so that systemd lights the last-resort lamp."""
+SEEN_SECONDS = 1.0
+"""So long the lamps must have asked before a press can be an answer."""
 Errand = Callable[[], None]
 _DARK = dict.fromkeys(Lamp, OFF)
 _log = logging.getLogger("appliance")
@@ -56,11 +62,13 @@ class FrontPanel:
         self._worker: Appliance | None = None
         self._zone = ZoneInfo("UTC")
         self._try_again_at = 0.0
+        self._shut_since: float | None = None
         now = clock.monotonic()
         self._face, self._belief = Face(), Belief(now)
         self._gestures = Gestures(now, is_down=False)
         self._released: bool | None = None
         self._worst: Reason | None = None
+        self._asked, self._asked_since = "", now
 
     @property
     def worker(self) -> Appliance:
@@ -87,8 +95,8 @@ class FrontPanel:
     def pressed(self) -> None:
         """The button went down: say so at once, in this very call."""
         with self._lock:
-            now, asked = self._clock.monotonic(), self._question()
-            self._do(self._gestures.pressed(now, asked), now)
+            now = self._clock.monotonic()
+            self._do(self._gestures.pressed(now, self._question(now)), now)
             self._show(now)
         self._woken()
 
@@ -96,7 +104,7 @@ class FrontPanel:
         """The button came up."""
         with self._lock:
             now = self._clock.monotonic()
-            self._do(self._gestures.released(now, self._question()), now)
+            self._do(self._gestures.released(now, self._question(now)), now)
             self._show(now)
         self._woken()
 
@@ -107,20 +115,40 @@ class FrontPanel:
         self._woken()
 
     def draw(self) -> float:
-        """Draw what there is to see now; return in how many seconds to come back at the latest."""
-        with self._lock:
-            again = self._panel.why_not and self._clock.monotonic() >= self._try_again_at
-        if again and self._known is not None and self._known.pins is not None:
-            self._open()
+        """Draw what there is to see now; return in how many seconds to come back at the latest.
+
+        Raise ApplianceError where there are pins that cannot be opened for too long.
+        """
+        self._try_again()
+        self._give_up_if_shut()
         with self._lock:
             now = self._clock.monotonic()
-            is_down = self._panel.is_down()
-            self._do(self._gestures.matched(now, is_down=is_down, question=self._question()), now)
+            is_down, asked = self._panel.is_down(), self._question(now)
+            self._do(self._gestures.matched(now, is_down=is_down, question=asked), now)
             changes_at = self._show(now)
             due = min(changes_at, self._gestures.due_at(), now + LONGEST_REST_SECONDS)
             if (ends := self._belief.ends_at()) > now:
                 due = min(due, ends)
+            if self._panel.is_shut:
+                due = min(due, self._try_again_at)
         return max(due - now, 0.0)
+
+    def _try_again(self) -> None:
+        with self._lock:
+            again = self._panel.why_not and self._clock.monotonic() >= self._try_again_at
+        if again and self._known is not None and self._known.pins is not None:
+            self._open()
+
+    def _give_up_if_shut(self) -> None:
+        """Raise ApplianceError once it has tried for long enough: nobody sees these lamps."""
+        with self._lock:
+            now, panel = self._clock.monotonic(), self._panel
+            if not panel.is_shut:
+                self._shut_since = None
+            elif self._shut_since is None:
+                self._shut_since = now
+            elif now >= self._shut_since + SHUT_SECONDS:
+                raise ApplianceError(panel.why_not)
 
     def run_errands(self) -> None:
         """The errands' thread: one after the other, until `close`."""
@@ -153,13 +181,17 @@ class FrontPanel:
             now = self._clock.monotonic()
             before, self._panel = self._panel, panel
             self._gestures = Gestures(now, is_down=panel.is_down())
-            self._try_again_at = now + TRY_AGAIN_SECONDS
+            pause = SHUT_AGAIN_SECONDS if panel.is_shut else TRY_AGAIN_SECONDS
+            self._try_again_at = now + pause
             if not panel.why_not:
                 self._face.play(signals.LAMP_TEST, now)
         return before
 
-    def _question(self) -> str:
-        return drawing.question(self._belief.status(self._clock.monotonic()))
+    def _question(self, now: float) -> str:
+        """Return what is asked and can have been seen: a hold that began before is no answer."""
+        open_now = drawing.question(self._belief.status(now), self._clock.now().astimezone(UTC))
+        is_seen = open_now == self._asked and now >= self._asked_since + SEEN_SECONDS
+        return open_now if is_seen else ""
 
     def _do(self, acts: tuple[Act, ...], now: float) -> None:
         for act in acts:
@@ -222,7 +254,20 @@ class FrontPanel:
         also = (Reason.BUTTON,) if self._gestures.is_stuck(now) else ()
         found = drawing.drawn(status, moment, also)
         self._face.draw(found, now)
+        self._notice_question(drawing.question(status, moment), now)
         self._notice_reasons(drawing.why(status, moment, also), now)
+        if not self._asked:
+            self._notice_release(status, found, now)
+
+    def _notice_question(self, asked: str, now: float) -> None:
+        """Have nothing lie over the lamps when they begin to ask."""
+        if asked == self._asked:
+            return
+        if asked:
+            self._face.calm()
+        self._asked, self._asked_since = asked, now
+
+    def _notice_release(self, status: Status | None, found: Drawing, now: float) -> None:
         released = drawing.is_released(status) and found[Lamp.OFFICE] == OFF
         if released and self._released is False:
             self._face.play(signals.RELEASED, now)

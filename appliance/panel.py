@@ -21,7 +21,7 @@ from typing import Any
 from .core.errors import ApplianceError
 from .core.signals import SIGNS, Lamp, Reason
 from .front_panel import FrontPanel
-from .hw.panel import of_this_machine, opened
+from .hw.panel import Panel, of_this_machine, opened
 from .panel_map import MapFile, kept_folder
 from .system import bus
 from .system.clock import SystemClock
@@ -35,6 +35,7 @@ BREATH_SECONDS = 0.5
 """Between two pieces of news: a worker that has some all the time is drawn twice a second."""
 RETRY_SECONDS = 2.0
 _LAST_RESORT_EVERY_SECONDS = 5.0
+_LAST_RESORT_TRIES = 3
 _log = logging.getLogger("appliance")
 
 
@@ -114,7 +115,10 @@ def serve(configuration: Path) -> None:
 def live(
     file: MapFile, stop: Stop, pins: Callable[[], Any], supervisor: Supervisor | None = None
 ) -> None:
-    """Draw and listen until somebody asks to stop."""
+    """Draw and listen until somebody asks to stop.
+
+    Raise ApplianceError where a part ended by itself, or the pins cannot be opened.
+    """
     supervisor = supervisor or Supervisor()
     confirm = partial(bus.start_unit, PAIR_UNIT)
     front = FrontPanel(Client, SystemClock(), pins, confirm, stop.alarm.ring)
@@ -156,19 +160,31 @@ def last_resort(configuration: Path) -> None:
 
 
 def ask_to_look(file: MapFile, stop: Stop, pins: Callable[[], Any]) -> None:
-    """Show that the box does not answer, on the last pins that are known, until told to stop."""
-    known, clock = file.first(), SystemClock()
-    panel = opened(known.pins, _nothing, _nothing, pins)
+    """Show that the box does not answer, on the last pins that are known, until told to stop.
+
+    Raise ApplianceError where they cannot be opened: another is to light the lamp then.
+    """
+    panel, clock = _opened_at_last(file, stop, pins), SystemClock()
     begun, pattern = clock.monotonic(), SIGNS[Reason.SILENT].pattern
     while not stop.asked.is_set():
-        if panel.why_not:  # perhaps the panel that died has not let go of them yet
-            stop.alarm.wait(_LAST_RESORT_EVERY_SECONDS)
-            panel = opened(known.pins, _nothing, _nothing, pins)
-            continue
         is_lit, rest = pattern.at(clock.monotonic() - begun)
         panel.show({**dict.fromkeys(Lamp, False), Lamp.ATTENTION: is_lit}, dimmed=False)
         stop.alarm.wait(rest or _LAST_RESORT_EVERY_SECONDS)
     panel.close()
+
+
+def _opened_at_last(file: MapFile, stop: Stop, pins: Callable[[], Any]) -> Panel:
+    """Try a few times: perhaps the panel that died has not let go of its pins yet."""
+    known = file.first().pins
+    panel = opened(known, _nothing, _nothing, pins)
+    for _ in range(_LAST_RESORT_TRIES - 1):
+        if not panel.is_shut or stop.asked.is_set():
+            break
+        stop.alarm.wait(_LAST_RESORT_EVERY_SECONDS)
+        panel = opened(known, _nothing, _nothing, pins)
+    if panel.is_shut:
+        raise ApplianceError(panel.why_not)
+    return panel
 
 
 def _nothing() -> None:

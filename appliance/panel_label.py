@@ -12,7 +12,7 @@ from itertools import chain
 from textwrap import wrap
 
 from .core.gestures import GESTURES
-from .core.signals import COPY_MEANINGS, LAMPS, Lamp, Pattern, legend
+from .core.signals import COPY_MEANINGS, LAMPS, TOGETHER_MEANINGS, Lamp, Pattern, legend
 
 WIDTH_MM = 90.0
 _MARGIN_MM = 4.0
@@ -42,6 +42,9 @@ def label() -> str:
     paper.heading(LAMPS[Lamp.ATTENTION].label)
     for pattern, meanings in legend(Lamp.ATTENTION).items():
         paper.rhythm(pattern, meanings)
+    paper.heading("ALL LAMPS TOGETHER")
+    for pattern, meaning in TOGETHER_MEANINGS.items():
+        paper.rhythm(pattern, (meaning,))
     paper.heading("THE BUTTON")
     for each in GESTURES:
         paper.text(f"{each.gesture}:", each.meaning, _MARGIN_MM)

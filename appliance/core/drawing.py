@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from .model import StepName
-from .signals import OFF, SIGNS, SLOW, STEADY, Lamp, Pattern, Reason
+from .signals import ABOVE_A_QUESTION, ASKING, OFF, SIGNS, SLOW, STEADY, Lamp, Pattern, Reason
 
 Status = Mapping[str, Any]
 """See `core.ports.Appliance.status`; of what is in it nothing is taken for granted."""
@@ -34,6 +34,9 @@ def drawn(status: Status | None, now: datetime, also: tuple[Reason, ...] = ()) -
     attention = SIGNS[found[0]].pattern if found else OFF
     if status is None or not is_consistent(status, now):
         return {Lamp.OFFICE: OFF, Lamp.CLOUD: OFF, Lamp.ATTENTION: attention}
+    if question(status, now):
+        keeps = found[:1] and found[0] in ABOVE_A_QUESTION
+        return dict.fromkeys(Lamp, ASKING) | ({Lamp.ATTENTION: attention} if keeps else {})
     return {Lamp.OFFICE: _office(status), Lamp.CLOUD: _cloud(status), Lamp.ATTENTION: attention}
 
 
@@ -72,9 +75,11 @@ def sources(status: Status | None) -> tuple[str, ...]:
     return tuple(each["source"] for each in found if isinstance(each.get("source"), str))
 
 
-def question(status: Status | None) -> str:
-    """Return what a held button would confirm; empty where nothing is asked."""
-    asked = _mapping(status.get("pairing")).get("question") if status is not None else None
+def question(status: Status | None, now: datetime) -> str:
+    """Return what a held button would confirm; empty where nothing is asked, or not believed."""
+    if status is None or not is_consistent(status, now):
+        return ""
+    asked = _mapping(status.get("pairing")).get("question")
     return asked if isinstance(asked, str) else ""
 
 

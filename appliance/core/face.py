@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import inf
 
 from .drawing import Drawing
-from .signals import OFF, STEADY, WINK_SECONDS, Feedback, Lamp, Pattern, Segment
+from .signals import ASKING, OFF, STEADY, WINK_SECONDS, Feedback, Lamp, Pattern, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class _Track:
 
 
 _SILENCE = _Track((), 0.0)
+_TOGETHER = (STEADY, ASKING)
+"""Lamps that show the same of these beat together, whenever each began: the panel wakes up once for
+all hearts, and a question is known by it."""
 
 
 class Face:
@@ -56,8 +59,7 @@ class Face:
         """Have each lamp show its pattern from now on; one that it shows already goes on."""
         for lamp, pattern in drawing.items():
             if self._patterns[lamp][0] != pattern:
-                # Hearts beat together: the panel wakes up once for all of them.
-                self._patterns[lamp] = (pattern, 0.0 if pattern == STEADY else now)
+                self._patterns[lamp] = (pattern, 0.0 if pattern in _TOGETHER else now)
 
     def play(self, feedback: Feedback, now: float) -> None:
         """Lay feedback over the patterns, in place of what was laid there before."""

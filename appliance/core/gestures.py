@@ -13,7 +13,7 @@ from math import inf
 TAP_SECONDS = (0.05, 0.5)
 HOLD_SECONDS = (3.0, 10.0)
 CONFIRM_SECONDS = (5.0, 10.0)
-"""A hold while the page asks something: erasing a disk takes more than letting it go."""
+"""A hold while the box asks something: erasing a disk takes more than letting it go."""
 STUCK_SECONDS = 30.0
 GRAVE_EVERY_SECONDS = 60.0
 """Letting go and confirming happen at most once in so long."""
@@ -53,7 +53,7 @@ GESTURES = (
         "hold 3 to 10 seconds",
         "let the disk go; two long winks of OFFICE COPY, then dark: unplug it",
     ),
-    GestureWords("hold 5 to 10 seconds when asked", "confirm what the page asks"),
+    GestureWords("hold 5 to 10 seconds while all lamps ask", "say yes; to say no, wait"),
     GestureWords("anything else", "nothing"),
 )
 
@@ -61,7 +61,7 @@ GESTURES = (
 class Gestures:
     """The button as it was so far; each method takes what happened and returns what to do.
 
-    `question` is what the page asks at that moment; empty where it asks nothing.
+    `question` is what the lamps show to be asked at that moment; empty where they ask nothing.
     """
 
     def __init__(self, now: float, *, is_down: bool) -> None:

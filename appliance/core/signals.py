@@ -96,6 +96,8 @@ STEADY = Pattern("steady", (Segment(True, 9.95), Segment(False, 0.05)))
 """The heartbeat: it drops out for a moment every ten seconds, so that a frozen box is seen."""
 SLOW = Pattern("slow blinking", _flashing(1, 1.0, 1.0))
 FAST = Pattern("fast blinking", _flashing(1, 0.25, 0.25))
+ASKING = Pattern("long and short in turn", (*_flashing(1, 1.5, 0.5), *_flashing(1, 0.5, 0.5)))
+"""What no lamp shows for anything else, and all of them together: a question is open."""
 
 
 def counted(flashes: int) -> Pattern:
@@ -197,12 +199,18 @@ COPY_MEANINGS: Mapping[Lamp, Mapping[Pattern, str]] = MappingProxyType(
     }
 )
 """Steady is only ever drawn for a copy that was read back and compared, and is new enough."""
+TOGETHER_MEANINGS: Mapping[Pattern, str] = MappingProxyType(
+    {ASKING: "the box asks: hold the button for five seconds to say yes; wait to say no"}
+)
+"""What all three lamps together mean."""
+ABOVE_A_QUESTION = frozenset({Reason.DAMAGED, Reason.SILENT})
+"""What PLEASE LOOK goes on showing while the other two ask: it is worse than to be asked."""
 NOTHING_TO_DO = "nothing to do"
 """What PLEASE LOOK means while it is off."""
 
 
 def legend(lamp: Lamp) -> Mapping[Pattern, tuple[str, ...]]:
-    """Return every rhythm of a lamp with what it may mean, calm ones first."""
+    """Return every rhythm that a lamp has for itself with what it may mean, calm ones first."""
     if lamp is not Lamp.ATTENTION:
         return {pattern: (words,) for pattern, words in COPY_MEANINGS[lamp].items()}
     found: dict[Pattern, tuple[str, ...]] = {OFF: (NOTHING_TO_DO,)}

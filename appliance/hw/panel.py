@@ -1,7 +1,8 @@
 """Three lamps, a button and perhaps a buzzer on the pins of a Pi: the only home of gpiozero.
 
 On a Pi the pins are lgpio's; the demo and the tests hand in gpiozero's own mock. Where there are no
-pins there is a `NoPanel`, which says why and does nothing, so that nobody has to ask.
+pins there is a `NoPanel`, which says why and does nothing, so that nobody has to ask; where there
+are some and they cannot be opened, it says that too.
 """
 
 from __future__ import annotations
@@ -23,12 +24,20 @@ _PWM_HZ = 100
 _log = logging.getLogger(__name__)
 
 
+class NoPins(Exception):
+    """Raised where this machine has no pins at all."""
+
+
 class Panel(Protocol):
     """What lamps and button can do."""
 
     @property
     def why_not(self) -> str:
         """Why there is no panel; empty where there is one."""
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether there are pins for a panel that could not be opened."""
 
     def show(self, lit: Mapping[Lamp, bool], *, dimmed: bool) -> None:
         """Light these lamps and darken the others; PLEASE LOOK is never dimmed."""
@@ -44,10 +53,11 @@ class Panel(Protocol):
 
 
 class NoPanel:
-    """Where there are no pins."""
+    """Where there are no pins, or none that can be opened."""
 
-    def __init__(self, why_not: str) -> None:
+    def __init__(self, why_not: str, *, is_shut: bool = False) -> None:
         self.why_not = why_not
+        self.is_shut = is_shut
 
     def show(self, lit: Mapping[Lamp, bool], *, dimmed: bool) -> None:
         """Nobody sees it."""
@@ -71,6 +81,7 @@ class GpioPanel:
     """
 
     why_not = ""
+    is_shut = False
 
     def __init__(
         self,
@@ -143,18 +154,22 @@ def opened(
         return NoPanel("No pins are configured: there is no [panel] in the configuration.")
     try:
         return GpioPanel(pins, pressed, released, factory())
-    except Exception as error:  # noqa: BLE001 - whatever a pin library says, the box goes on
-        return NoPanel(f"The pins cannot be used: {error or type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 - whatever a pin library says, the caller decides
+        why_not = f"The pins cannot be used: {error or type(error).__name__}"
+        return NoPanel(why_not, is_shut=not isinstance(error, NoPins))
 
 
 def of_this_machine() -> Any:
-    """Return the pins of this Pi; raise whatever the library says where it is none.
+    """Return the pins of this Pi; raise NoPins where there are none, or what the library says.
 
     D15: lgpio makes a pipe in its working directory and looks for it in ours.
     """
     os.environ["LG_WD"] = str(Path.cwd())
     import lgpio  # noqa: PLC0415 - it makes its pipe when it is imported
     from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin  # noqa: PLC0415 - as above
+
+    if not any(Path("/dev").glob("gpiochip*")):
+        raise NoPins("This machine has no pins.")
 
     class QuietPin(LGPIOPin):  # type: ignore[misc] # gpiozero has no types
         """Told of edges by the kernel, where that can; see `edges`."""

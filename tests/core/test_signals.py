@@ -22,11 +22,14 @@ from appliance.core.drawing import (
 )
 from appliance.core.face import Face
 from appliance.core.signals import (
+    ABOVE_A_QUESTION,
+    ASKING,
     FAST,
     OFF,
     SIGNS,
     SLOW,
     STEADY,
+    TOGETHER_MEANINGS,
     Lamp,
     Reason,
     counted,
@@ -34,7 +37,7 @@ from appliance.core.signals import (
 )
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-PATTERNS = (OFF, STEADY, SLOW, FAST, *(counted(number) for number in range(1, 8)))
+PATTERNS = (OFF, STEADY, SLOW, FAST, ASKING, *(counted(number) for number in range(1, 8)))
 
 
 def status(**changes):
@@ -55,6 +58,9 @@ def status(**changes):
         "ejected": False,
         "pairing": None,
     } | changes
+
+
+ERASE, ANSWERED = {"question": "Erase the SanDisk?"}, {"question": "", "answer": "It is ready."}
 
 
 def working(job="crm", step="archive"):
@@ -226,7 +232,7 @@ def test_no_status_whatever_raises_and_none_of_nonsense_is_green(changes):
     told = status() | changes
     found = drawn(told, NOW)
     assert set(found) == set(Lamp)
-    for decide in (is_released, can_back_up, sources, question, why_now):
+    for decide in (is_released, can_back_up, sources, asked_now, why_now):
         decide(told)
     belief = Belief(0.0)
     belief.heard(told, 1.0)
@@ -239,6 +245,11 @@ def test_no_status_whatever_raises_and_none_of_nonsense_is_green(changes):
 
 def why_now(told):
     return why(told, NOW)
+
+
+def asked_now(told):
+    """The same for what is asked."""
+    return question(told, NOW)
 
 
 # --- the news and their age --------------------------------------------------------------------
@@ -349,8 +360,38 @@ def test_a_tap_finds_a_disk_or_a_place_that_is_none(changes, can):
 
 
 def test_what_the_page_asks_is_what_the_button_answers():
-    assert question(status(pairing={"question": "Erase the SanDisk?"})) == "Erase the SanDisk?"
-    assert question(status(pairing=None)) == question(status(pairing={})) == question(None) == ""
+    assert question(status(pairing=ERASE), NOW) == "Erase the SanDisk?"
+    for nothing in (None, status(pairing=None), status(pairing={}), status(pairing=ANSWERED)):
+        assert question(nothing, NOW) == ""
+    assert question(status(pairing=ERASE, alive_seconds=BELIEVED_SECONDS), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"reasons": ["disk"]}, {"ejected": True}, {"running": working()}, {"reasons": ["old"]}],
+)
+def test_an_open_question_is_shown_by_all_lamps_together_as_nothing_else_is(changes):
+    assert lamps(pairing=ERASE, **changes) == (ASKING, ASKING, ASKING)
+    assert ASKING not in lamps(pairing=ANSWERED, **changes)
+    assert all(ASKING not in legend(lamp) for lamp in Lamp)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_what_is_worse_than_a_question_stays_on_PLEASE_LOOK_while_the_others_ask(reason):
+    shown = SIGNS[reason].pattern if reason in ABOVE_A_QUESTION else ASKING
+    assert lamps(pairing=ERASE, reasons=[str(reason)]) == (ASKING, ASKING, shown)
+
+
+def test_a_worker_that_is_not_believed_asks_nothing():
+    assert lamps(pairing=ERASE, alive_seconds=90) == (OFF, OFF, counted(7))
+
+
+def test_lamps_that_ask_do_so_at_the_same_moments_whenever_each_began():
+    face = Face()
+    face.draw({Lamp.OFFICE: ASKING, Lamp.CLOUD: ASKING, Lamp.ATTENTION: FAST}, 100.0)
+    face.draw(dict.fromkeys(Lamp, ASKING), 101.3)
+    for number in range(60):
+        assert len(set(face.at(101.3 + number / 10).lit.values())) == 1
 
 
 # --- rhythms ------------------------------------------------------------------------------------
@@ -433,6 +474,7 @@ _STATUSES = st.fixed_dictionaries(
         "reasons": st.lists(st.sampled_from([str(reason) for reason in Reason]), max_size=3),
         "running": st.none()
         | st.builds(working, st.sampled_from(["crm", "mirror:cloud"]), st.sampled_from(["mirror"])),
+        "pairing": st.sampled_from([None, ERASE, ANSWERED]),
         "ejected": st.booleans(),
         "clock_trusted": st.booleans(),
         "alive_seconds": st.sampled_from([0, 30, 90]),
@@ -448,8 +490,14 @@ def test_every_state_is_read_back_from_place_and_rhythm_alone(changes):
     """The label maps what is seen to what is meant, and no two meanings look alike."""
     found = drawn(status(**changes), NOW)
     for lamp, pattern in found.items():
-        assert pattern in legend(lamp)
+        assert pattern in legend(lamp) or pattern in TOGETHER_MEANINGS
+    asks = bool(question(status(**changes), NOW))
+    assert (found[Lamp.OFFICE] == found[Lamp.CLOUD] == ASKING) is asks
     reasons = why(status(**changes), NOW)
+    if found[Lamp.ATTENTION] == ASKING:
+        assert asks
+        assert not set(reasons[:1]) & ABOVE_A_QUESTION
+        return
     read = legend(Lamp.ATTENTION)[found[Lamp.ATTENTION]]
     assert (SIGNS[reasons[0]].words if reasons else signals.NOTHING_TO_DO) in read
 

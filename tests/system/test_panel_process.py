@@ -24,8 +24,9 @@ from appliance import panel
 from appliance.core.gestures import GESTURES
 from appliance.core.model import Trigger
 from appliance.core.pins import read
-from appliance.core.signals import COPY_MEANINGS, LAMPS, SIGNS, Lamp, legend
-from appliance.front_panel import FrontPanel
+from appliance.core.signals import COPY_MEANINGS, LAMPS, SIGNS, TOGETHER_MEANINGS, Lamp, legend
+from appliance.front_panel import SHUT_SECONDS, FrontPanel
+from appliance.hw.panel import NoPins
 from appliance.panel import Alarm, Follower, Stop
 from appliance.panel_map import Known, MapFile
 from appliance.system.service import Supervisor
@@ -52,6 +53,7 @@ class Bench:
         self.worker = Worker(self.clock.now)
         self.factories = []
         self.has_pins = True
+        self.are_held = False
         self.confirmed = []
         self.sounds = []
         self.front = FrontPanel(
@@ -66,7 +68,9 @@ class Bench:
 
     def _pins(self):
         if not self.has_pins:
-            raise OSError("can not open gpiochip")
+            raise NoPins("This machine has no pins.")
+        if self.are_held:
+            raise OSError("GPIO busy")
         self.factories.append(mock())
         return self.factories[-1]
 
@@ -111,6 +115,12 @@ class Bench:
                 return seen
             step = max(min(rest, left, 1.0 if news else rest), 0.001)
             self.clock.forward(timedelta(seconds=step))
+
+    def wait_in_the_dark(self, seconds):
+        """Let time go by where there is no pin to look at."""
+        end = self.clock.seconds + seconds
+        while self.clock.seconds < end:
+            self.clock.forward(timedelta(seconds=self.front.draw()))
 
     def levels(self):
         return {lamp: bool(self.pin(number).state) for lamp, number in PINS.items()}
@@ -499,6 +509,7 @@ def test_D16_a_button_held_while_the_panel_starts_does_nothing():
 
 def test_the_page_asks_and_only_a_hold_of_five_seconds_confirms(bench):
     bench.news(pairing={"question": "Erase the SanDisk?"})
+    bench.wait(2)
     bench.hold(0.2)
     bench.hold(4)
     assert bench.confirmed == []
@@ -510,8 +521,42 @@ def test_the_page_asks_and_only_a_hold_of_five_seconds_confirms(bench):
 def test_a_question_that_is_no_longer_believed_cannot_be_confirmed(bench):
     bench.news(pairing={"question": "Erase the SanDisk?"})
     bench.wait(52, news=False)
+    assert bench.front._question(bench.clock.seconds)
     bench.hold(6, news=False)
     assert bench.confirmed == []
+
+
+def test_a_question_is_seen_on_all_lamps_together_until_it_is_over(bench):
+    bench.news(pairing={"question": "Erase the SanDisk?"})
+    seen = bench.wait(30)
+    assert all(len(set(levels.values())) == 1 for _, levels in seen)
+    rises = sum(b[Lamp.OFFICE] and not a[Lamp.OFFICE] for (_, a), (_, b) in pairwise(seen))
+    assert rises in (19, 20, 21)
+    bench.news(pairing=None)
+    assert bench.seen(20)[Lamp.OFFICE][1] > 0.98
+
+
+@pytest.mark.parametrize("seen_for", [0.0, 0.5])
+def test_a_hold_that_began_before_the_question_could_be_seen_is_no_answer(bench, seen_for):
+    """Somebody may be about to let a disk go when the question comes."""
+    bench.news(pairing={"question": "Erase the SanDisk?"})
+    if seen_for:
+        bench.wait(seen_for, news=False)
+    bench.hold(6)
+    assert bench.confirmed == []
+    assert bench.worker.asked == []
+    bench.wait(60)
+    bench.hold(6)
+    assert bench.confirmed == [True]
+
+
+def test_nothing_lies_over_a_question_that_begins(bench):
+    bench.news(ejected=True)
+    bench.wait(0.1)
+    bench.news(ejected=True, pairing={"question": "Erase the SanDisk?"})
+    assert all(len(set(levels.values())) == 1 for _, levels in bench.wait(10))
+    bench.news(ejected=True, pairing=None)
+    assert winks(bench.wait(10)) == []
 
 
 def test_the_buzzer_says_when_it_gets_worse_and_keeps_still_at_night():
@@ -549,13 +594,40 @@ def test_pins_that_are_not_there_are_tried_again_and_said_once(caplog):
     for _ in range(20):
         bench.clock.forward(timedelta(seconds=10))
         assert bench.front.draw() <= 10
-    assert caplog.text.count("can not open gpiochip") == 1
+    assert caplog.text.count("has no pins") == 1
     bench.has_pins = True
     bench.clock.forward(timedelta(seconds=61))
     bench.news()
     bench.front.draw()
     bench.wait(3)
     assert bench.levels()[Lamp.OFFICE]
+
+
+def test_pins_that_are_held_for_a_moment_are_taken_when_they_are_free():
+    bench = Bench()
+    bench.front.close()
+    bench.are_held = True
+    bench.front._open()
+    for _ in range(5):
+        assert bench.front.draw() <= 5
+        bench.clock.forward(timedelta(seconds=5))
+    bench.are_held = False
+    bench.news()
+    bench.front.draw()
+    bench.wait(3)
+    assert bench.levels()[Lamp.OFFICE]
+    bench.front.close()
+
+
+def test_pins_that_stay_shut_end_the_panel_so_that_the_last_resort_comes():
+    bench = Bench()
+    bench.front.close()
+    bench.are_held = True
+    bench.front._open()
+    begun = bench.clock.seconds
+    with pytest.raises(panel.ApplianceError, match="GPIO busy"):
+        bench.wait_in_the_dark(100)
+    assert bench.clock.seconds - begun == pytest.approx(SHUT_SECONDS, abs=1)
 
 
 def test_a_change_of_pins_while_the_button_is_pressed_locks_nobody_out(bench):
@@ -692,6 +764,49 @@ def test_the_last_resort_flashes_seven_times_on_the_last_pins_that_were_known(fi
     assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("ends_early", [True, False])
+def test_a_last_resort_that_cannot_open_the_pins_says_so(file, tmp_path, monkeypatch, ends_early):
+    monkeypatch.setattr(panel, "_LAST_RESORT_EVERY_SECONDS", 0.01)
+    stop, tries = Stop(), []
+
+    def pins():
+        tries.append(1)
+        raise OSError("busy")
+
+    if ends_early:
+        stop.ask()
+    with pytest.raises(panel.ApplianceError, match="busy"):
+        panel.ask_to_look(MapFile(file, tmp_path), stop, pins)
+    assert len(tries) == (1 if ends_early else panel._LAST_RESORT_TRIES)
+
+
+def test_a_last_resort_without_pins_is_quiet_until_it_is_told_to_end(file, tmp_path):
+    stop = Stop()
+    arguments = (MapFile(file, tmp_path), stop, _no_pins)
+    thread = threading.Thread(target=panel.ask_to_look, args=arguments, daemon=True)
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive()
+    stop.ask()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def _no_pins():
+    raise NoPins("This machine has no pins.")
+
+
+def test_a_panel_whose_pins_stay_shut_ends_with_an_error(file, tmp_path, monkeypatch):
+    monkeypatch.setattr("appliance.front_panel.SHUT_SECONDS", 0.2)
+    monkeypatch.setattr("appliance.front_panel.SHUT_AGAIN_SECONDS", 0.05)
+
+    def pins():
+        raise OSError("GPIO busy")
+
+    with pytest.raises(panel.ApplianceError, match="GPIO busy"):
+        panel.live(MapFile(file, tmp_path), Stop(), pins)
+
+
 def test_the_alarm_wakes_up_whoever_waits_and_is_not_lost_before():
     alarm = Alarm()
     alarm.ring()
@@ -743,6 +858,8 @@ def test_the_label_says_every_lamp_rhythm_reason_and_gesture(office, tmp_path):
         assert LAMPS[lamp].label in text
         for pattern in legend(lamp):
             assert f"{pattern.words}:" in text
+    for pattern, meaning in TOGETHER_MEANINGS.items():
+        assert f"{pattern.words}: {meaning}" in text
     for sign in SIGNS.values():
         assert sign.words in text
     for meanings in COPY_MEANINGS.values():

@@ -105,6 +105,44 @@ def test_D14_a_service_that_hangs_is_noticed(name):
     assert values(UNITS / name, "StartLimitIntervalSec") == ["0"]
 
 
+PANEL, DEAD = UNITS / "appliance-panel.service", UNITS / "appliance-panel-dead.service"
+
+
+def test_a_panel_that_ends_with_an_error_brings_the_last_resort_and_is_tried_again():
+    assert values(PANEL, "OnFailure") == [DEAD.name]
+    assert values(PANEL, "Restart") == ["no"]  # else it fails only after its last try
+    assert values(PANEL, "SuccessExitStatus") == []
+    assert values(DEAD, "StartLimitIntervalSec") == ["0"]
+    assert values(DEAD, "ExecStart")[-1].endswith(
+        "systemctl --no-block start appliance-panel.service"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "is_followed"),
+    [
+        ("trap 'exit 0' TERM; sleep 9 & wait $!", False),
+        ("trap 'exit 1' TERM; sleep 9 & wait $!", True),
+        ("exit 1", True),
+        ("sleep 9", True),
+        ("trap '' TERM; sleep 9", True),
+    ],
+)
+def test_the_last_lamp_is_lit_unless_ours_was_until_its_time_was_over(tmp_path, ours, is_followed):
+    """The unit's own line, with programs of ours and spans that fit into a test."""
+    programs = {name: tmp_path / name for name in ("ours", "lamp")}
+    programs["ours"].write_text(f"#!/bin/sh\n{ours}\n")
+    programs["lamp"].write_text(f"#!/bin/sh\necho lit >{tmp_path}/lit\n")
+    for program in programs.values():
+        program.chmod(0o755)
+    (line,) = re.findall(r"/bin/sh -c '(.*)'", values(DEAD, "ExecStart")[0])
+    line = line.replace(PROGRAM, str(programs["ours"])).replace("$$", "$")
+    line = line.replace("--kill-after=5 20", "--kill-after=0.3 0.3")
+    line = re.sub(r"/usr/bin/python3 -I \S+", str(programs["lamp"]), line)
+    subprocess.run(["/bin/sh", "-c", line], timeout=8, check=False)
+    assert (tmp_path / "lit").exists() is is_followed
+
+
 def test_F12_the_worker_has_two_minutes_to_stop_in_good_order():
     worker = UNITS / "appliance-worker.service"
     assert values(worker, "TimeoutStopSec") == ["120"]
