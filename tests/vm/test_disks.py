@@ -80,7 +80,7 @@ def test_A7_a_disk_pulled_out_while_it_is_written_is_noticed_and_catches_up_when
     guest = office.guest
     office.plug("stick", bytes_per_second=300_000)
     seen = office.last_id()
-    office.drop("large.csv", kibibytes=6000)
+    office.drop("large.csv", kibibytes=10_000)
     guest.wait_for("pgrep -f '[b]org.*create'", 120)
     guest.usb.yank("stick")
     pulled = time.monotonic()

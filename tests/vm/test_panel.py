@@ -60,7 +60,7 @@ def test_a_killed_worker_takes_borg_with_it_and_does_its_work_when_it_is_back(of
     guest = office.guest
     office.plug("stick", bytes_per_second=300_000)
     seen = office.last_id()
-    office.drop("large.csv", kibibytes=4000)
+    office.drop("large.csv", kibibytes=10_000)
     guest.wait_for("pgrep -f '[b]org.*create'", 120)
     pid = guest.sh("systemctl show -P MainPID appliance-worker").strip()
     guest.sh(f"kill -KILL {pid}")

@@ -54,7 +54,7 @@ def test_A15_D13_power_cut_while_a_backup_is_written_and_a_clock_in_the_past_at_
     guest = office.guest
     office.plug("stick", bytes_per_second=300_000)
     seen = office.last_id()
-    office.drop("large.csv", kibibytes=4000)
+    office.drop("large.csv", kibibytes=10_000)
     guest.wait_for("pgrep -f '[b]org.*create'", 120)
     guest.sh("systemctl stop systemd-timesyncd; rm /var/lib/systemd/timesync/clock; sync")
     guest.power_cut()
