@@ -41,6 +41,15 @@ class Attendance:
         """Whether there is anything to watch."""
         return bool(self._disks)
 
+    def go_on_from(self, before: Attendance) -> None:
+        """Know what was known with the configuration before: who is here already does not arrive
+        again, and what was let go is not mounted in the hand that pulls it out.
+        """
+        with before._lock, self._lock:
+            self._here = before._here & frozenset(self._disks)
+            self._let_go = {name: at for name, at in before._let_go.items() if name in self._disks}
+            self._tell_the_box()
+
     def look(self) -> None:
         """See who is here now, and act on who came and who went."""
         with self._lock:

@@ -63,6 +63,8 @@ class Engine:
         self.runner = Runner(box.kit, self.jobs)
         self.ticker = Ticker(box.kit, schedules_of(box), self.runner.submit, self.pulse.ticked)
         self.attendance = Attendance(box, self._arrived, self.news.changed)
+        if before:
+            self.attendance.go_on_from(before.attendance)
         self.caretaker = Caretaker(box, self.runner, self.news.changed)
         self.request: PairingRequest = (
             before.request

@@ -114,6 +114,22 @@ def test_D19_a_disk_in_use_is_not_called_safe_to_unplug(office: Office) -> None:
     assert office.facts("disk-a")["at_rest"] is False
 
 
+def test_D19_another_configuration_mounts_no_disk_in_the_hand_that_pulls_it_out(office) -> None:
+    office.plug("disk-a")
+    office.attendance.let_go("disk-a")
+    office.disks["disk-b"].present = True  # paired just now: that is the other configuration
+    next_one = Attendance(office.box, office.arrived.append, lambda: None)
+    office.box.let_go = frozenset()
+    next_one.go_on_from(office.attendance)
+    office.arrived.clear()
+    next_one.look()
+    assert office.arrived == ["disk-b"]
+    assert office.box.let_go == {"disk-a"}
+    office.disks["disk-a"].pull_out()
+    next_one.look()
+    assert office.box.let_go == frozenset()
+
+
 def test_D19_a_disk_that_did_not_come_to_rest_is_a_reason_to_look(office: Office) -> None:
     office.plug("disk-a")
     assert office.attendance.restless() is False

@@ -26,7 +26,7 @@ from ..core.errors import (
 )
 from ..core.events import RunQueued
 from ..core.model import Outcome, Progress, Run, Trigger
-from ..core.ports import Watch
+from ..core.ports import Repository, Watch
 from .kit import Ended, Kit
 from .mirroring import job_name
 
@@ -90,14 +90,15 @@ class Runner:
         """The job that ran when a disk arrived, and whether that disk lacked something of it."""
         self._changed = Condition()
 
-    def start_up(self, *, alone: bool = True) -> None:
+    def start_up(self, *, alone: bool = True, locks: bool = True) -> None:
         """Before the first job, with no other worker alive: tidy up after a sudden end.
 
         Unfinished Runs become *interrupted* and are begun anew; left-over locks and staged
         customer data go. Not `alone` (somebody restores), all of that waits for the next start:
-        a Run, a lock and a folder that look left over may be theirs.
+        a Run, a lock and a folder that look left over may be theirs. Without `locks` (this process
+        has cleared them before) no disk is attached for them.
         """
-        interrupted = self._cleared() if alone else ()
+        interrupted = self._cleared(locks=locks) if alone else ()
         again = ({run.source for run in interrupted} | set(self._noted())) & set(self._jobs)
         if again - self._unfinished:
             # We may be a command that does one job and ends: the daemon begins the others anew.
@@ -107,17 +108,23 @@ class Runner:
             if not self._keeps_dying(job):
                 self.submit(job, Trigger.CATCH_UP)
 
-    def _cleared(self) -> tuple[Run, ...]:
+    def _cleared(self, *, locks: bool) -> tuple[Run, ...]:
         """Clear what a sudden end left; return the Runs that it cut off."""
         self._kit.staging.wipe()
         interrupted = self._kit.ledger.interrupt_unfinished(self._kit.clock.now())
-        for repository in self._kit.repositories:
+        for repository in self._kit.repositories if locks else ():
             try:
-                repository.break_stale_lock()
-                repository.release()
+                self._unlock(repository)
             except ApplianceError as error:
                 _log.warning("%s: %s", repository.name, error.message)
         return interrupted
+
+    @staticmethod
+    def _unlock(repository: Repository) -> None:
+        try:
+            repository.break_stale_lock()
+        finally:
+            repository.release()
 
     def submit(self, job: str, trigger: Trigger, slot: str = "") -> Answer:
         """Ask for a Run; raise KeyError where there is no such job.

@@ -421,6 +421,14 @@ def test_a_disk_that_is_away_at_the_start_does_not_hinder_it(box: Box) -> None:
     box.disk_a.errors["break_stale_lock"] = DiskAbsent("away")
     runner_for(box, crm=nothing).start_up()
     assert box.disk_b.locks_broken == 1
+    assert box.disk_a.released == 1, "it may have been attached all the same"
+
+
+def test_D19_another_configuration_attaches_no_disk_for_locks_that_were_cleared_before(
+    box: Box,
+) -> None:
+    runner_for(box, crm=nothing).start_up(locks=False)
+    assert (box.disk_a.locks_broken, box.disk_b.locks_broken) == (0, 0)
 
 
 def test_attempts_that_were_still_to_come_survive_a_restart(box: Box) -> None:
