@@ -57,8 +57,7 @@ class Box:
         self.zone: ZoneInfo = settings.zone
         self.clock = SystemClock()
         self.bulletin = Bulletin()
-        self.secrets_folder = self.state / "secrets"
-        self.secrets = Secrets(self.secrets_folder, credentials_directory())
+        self.secrets = Secrets(self.state / "secrets", credentials_directory())
         self.known_hosts = self.state / "known_hosts"
         self.runtime = place.runtime(self.state)
         self.socket = self.runtime / place.SOCKET
@@ -96,9 +95,7 @@ class Box:
     @property
     def supplies(self) -> Supplies:
         """What every source needs of this box."""
-        return Supplies(
-            self.secrets, self.secrets_folder, self.known_hosts, self.settings.appliance.reserve
-        )
+        return Supplies(self.secrets, self.known_hosts, self.settings.appliance.reserve)
 
     @cached_property
     def inboxes(self) -> Mapping[str, InboxSettings]:

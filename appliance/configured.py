@@ -28,8 +28,6 @@ class Supplies:
     """What a source needs of the box besides its own section."""
 
     secrets: Secrets
-    secrets_folder: Path
-    """Where a child keeps a secret that the server renewed."""
     known_hosts: Path
     reserve_bytes: int
     """Room that is left free where exports are staged."""
@@ -157,7 +155,7 @@ def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
         "credential_hosts": source.credential_hosts,
         "ca_file": str(source.ca_file or ""),
         "file_name": source.file_name,
-        "secrets_dir": str(supplies.secrets_folder),
+        "secrets_dir": str(supplies.secrets.folder),
     }
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import editing
-from .box import Box
+from .box import BOX_ID, Box
 from .config import Settings, load
 from .core.errors import ApplianceError, ConfigError, Problem, WrongDisk
 from .core.model import AttachedDisk
@@ -102,9 +102,12 @@ def disk_at(where: str) -> AttachedDisk:
 
 def box_id_of(settings: Settings) -> str:
     """Return the id of the box that a configuration describes, empty where it has none yet."""
-    if not settings.ledger.exists():
-        return ""
-    return Box(settings).ledger.noted("box-id") or ""
+    return _noted(settings, BOX_ID)
+
+
+def _noted(settings: Settings, what: str) -> str:
+    """Ask the ledger, where there is one; none is made."""
+    return (Box(settings).ledger.noted(what) or "") if settings.ledger.exists() else ""
 
 
 def pair(  # noqa: PLR0917 - what a person said
@@ -182,7 +185,7 @@ def _require_never_used(settings: Settings, name: str) -> None:
 
     It may lie in a drawer, and the box keeps the only passphrase to it under that name.
     """
-    if settings.ledger.exists() and Box(settings).ledger.noted(key(REPOSITORY_ID, name)):
+    if _noted(settings, key(REPOSITORY_ID, name)):
         words = "another disk had this name before, and its backups are kept; take another name"
         raise ConfigError([Problem(f"repository.{name}", words)])
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from ..core.errors import ConfigError, Problem
 from .problems import cross_checks, in_words
 from .sections import (
+    MOUNTS,
     CommonSource,
     HttpSource,
     InboxSource,
@@ -28,6 +29,7 @@ from .sections import (
 )
 
 __all__ = [
+    "MOUNTS",
     "CommonSource",
     "HttpSource",
     "InboxSource",

@@ -253,6 +253,10 @@ class MirrorSection(Section):
     expire: Duration | None = None
 
 
+MOUNTS = Path("/mnt/appliance")
+"""Where an installed box may mount disks: polkit's rule knows the units of these places alone."""
+
+
 class DisksSection(Section):
     """Disks that take turns."""
 
@@ -260,7 +264,7 @@ class DisksSection(Section):
     """When the office is asked to bring the disk that is away."""
     grace: Duration = timedelta(days=14)
     """How many days the office would be ready to lose: a disk may be away so long."""
-    mounts: Path = Path("/mnt/appliance")
+    mounts: Path = MOUNTS
     """Where each disk is mounted, in a folder of its name, while it is used."""
 
 

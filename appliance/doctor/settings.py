@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import InboxSource, load
+from ..config import MOUNTS, InboxSource, load
 from ..core.errors import ConfigError
 from ..place import STATE
 from .installation import PROGRAM, UNITS, WORKER, Finding, Findings, Installation
-
-MOUNTS = Path("/mnt/appliance")
-"""Whose units polkit's rule knows."""
 
 
 def configuration(box: Installation) -> Findings:

@@ -44,14 +44,10 @@ def drill(
     """Restore from a repository of the kit and compare; return the finished Run."""
 
     def story(journal: Journal, folder: Path) -> None:
+        gone = RepositoryDamaged(f"The backups that were on {repository} are gone.")
         known = proved(kit, repository)
         (place,) = rotation.reachable(kit, journal, only=repository)
-        if place.archives:
-            _restore_some(kit, journal, place, folder, choose)
-        elif known:
-            raise RepositoryDamaged(f"The backups that were on {repository} are gone.")
-        else:
-            _pass_over(journal, repository)
+        _try(kit, journal, place, folder, choose, gone if known else None)
 
     return record(kit, job_name(repository), trigger, watch, story, slot)
 
@@ -75,12 +71,8 @@ def drill_mirror(
             return
         repository = fetched(kit, journal, copy, folder / "fetched")
         place = Place(repository, list(repository.archives()), known_as=name)
-        if place.archives:
-            _restore_some(kit, journal, place, folder, choose)
-        elif known:
-            raise MirrorRefused(f"The backups that were in {name} are gone.")
-        else:
-            _pass_over(journal, name)
+        gone = MirrorRefused(f"The backups that were in {name} are gone.")
+        _try(kit, journal, place, folder, choose, gone if known else None)
 
     return record(kit, job_name(name), trigger, watch, story, slot)
 
@@ -94,6 +86,23 @@ def _is_empty(kit: Kit, copy: CloudCopy, watch: Watch) -> bool:
     """Whether the cloud answers, and has nothing of ours."""
     identity = kit.ledger.noted(memory.key(memory.REPOSITORY_ID, copy.mirror.repository)) or None
     return copy.mirror.size_bytes(identity, watch) == 0
+
+
+def _try(  # noqa: PLR0917 - what a test restore needs
+    kit: Kit,
+    journal: Journal,
+    place: Place,
+    folder: Path,
+    choose: Choose,
+    gone: ApplianceError | None,
+) -> None:
+    """Restore from a place; where it is empty raise `gone`, or pass it over if it always was."""
+    if place.archives:
+        _restore_some(kit, journal, place, folder, choose)
+    elif gone is not None:
+        raise gone
+    else:
+        _pass_over(journal, place.name)
 
 
 def _pass_over(journal: Journal, place: str) -> None:

@@ -23,6 +23,11 @@ class Secrets:
         self._directory = directory
         self._credentials = credentials
 
+    @property
+    def folder(self) -> Path:
+        """Our own folder, in which a new secret is put."""
+        return self._directory
+
     def __repr__(self) -> str:
         return f"Secrets({str(self._directory)!r})"
 

@@ -324,10 +324,7 @@ def test_D6_a_mount_that_outlived_its_disk_is_taken_away_before_the_next(machine
     assert there.number == machine.find(A)[0].number
 
 
-def test_D19_a_flush_that_fails_is_no_rest(machine: Machine, monkeypatch) -> None:
-    machine.plug(machine.paired("disk-a", A), A)
-    disk = machine.disk("disk-a", A)
-    disk.attach(Watch())
+def fail_to_flush(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     start = machine.start
 
     def failing(unit: str, watch: Watch | None = None) -> None:
@@ -336,6 +333,13 @@ def test_D19_a_flush_that_fails_is_no_rest(machine: Machine, monkeypatch) -> Non
         start(unit, watch)
 
     monkeypatch.setattr(machine, "start", failing)
+
+
+def test_D19_a_flush_that_fails_is_no_rest(machine: Machine, monkeypatch) -> None:
+    machine.plug(machine.paired("disk-a", A), A)
+    disk = machine.disk("disk-a", A)
+    disk.attach(Watch())
+    fail_to_flush(machine, monkeypatch)
     with pytest.raises(DiskReadOnly, match="did not come to rest"):
         disk.release()
     assert not disk.is_at_rest()
@@ -345,14 +349,7 @@ def test_what_is_wrong_first_is_said_though_it_does_not_come_to_rest_either(
     machine: Machine, monkeypatch
 ) -> None:
     unmarked(machine)
-    start = machine.start
-
-    def failing(unit: str, watch: Watch | None = None) -> None:
-        if unit.startswith("appliance-flush@"):
-            raise ApplianceError("The disk does not answer.")
-        start(unit, watch)
-
-    monkeypatch.setattr(machine, "start", failing)
+    fail_to_flush(machine, monkeypatch)
     disk = machine.disk("disk-a", A, "SN1")
     with pytest.raises(WrongDisk, match="does not carry the box's own mark"):
         disk.attach(Watch())

@@ -30,7 +30,6 @@ AT_WORK = "at-work"
 _UP = "VM-READY"
 _PANIC = "Kernel panic - not syncing"
 _BOOT_SECONDS = 300
-_BOOTS_AT_MOST = 3
 _COMMAND_SECONDS = 120
 _LOOK_EVERY_SECONDS = 0.1
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
@@ -101,28 +100,18 @@ class Guest:
         self.power_on(clock=clock, watchdog=watchdog)
 
     def power_on(self, *, clock: str = machine.NOW, watchdog: str = "none") -> None:
-        """Switch on with the disk as it was left; what was plugged is plugged.
+        """Switch on with the disk as it was left; what was plugged is plugged."""
+        self._start(ram=None, clock=clock, watchdog=watchdog)
+        self.usb.plug_again()
+        self._wait_until_up()
 
-        A kernel that patches itself in its first second is at times emulated wrongly, and panics.
-        """
-        for _ in range(_BOOTS_AT_MOST):
-            self._start(ram=None, clock=clock, watchdog=watchdog)
-            self.usb.plug_again()
-            if self._came_up():
-                return
-            self.power_cut()
-        raise TimeoutError(f"the guest panics:\n{self.serial()}")
-
-    def _came_up(self) -> bool:
+    def _wait_until_up(self) -> None:
         give_up = time.monotonic() + _BOOT_SECONDS
         while _UP not in (said := self.serial()):
-            if _PANIC in said:
-                return False
-            if time.monotonic() > give_up or not self.is_alive():
+            if _PANIC in said or time.monotonic() > give_up or not self.is_alive():
                 raise TimeoutError(f"the guest did not come up:\n{said}\n{self._said()}")
             time.sleep(_LOOK_EVERY_SECONDS)
         self.run("true")
-        return True
 
     def time(self) -> str:
         """Return its clock, as its hardware clock is told at power-on."""
