@@ -26,6 +26,7 @@ SHOW = """
 import fcntl, signal, sys, termios
 from pathlib import Path
 from appliance.demo.panel import in_the_terminal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as the demo does, whoever started us
 if len(sys.argv) > 2:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 with in_the_terminal(Path(sys.argv[1])):
