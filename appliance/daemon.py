@@ -190,7 +190,7 @@ def start_up(
         _have_a_waiting_room(box)
         engine = Engine(box, load, before)
         engine.attendance.look()
-        engine.runner.start_up(alone=alone)
+        engine.runner.start_up(alone=alone, first=before is None)
     return engine
 
 

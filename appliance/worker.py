@@ -69,9 +69,23 @@ class Engine:
             else PairingRequest(box.runtime, box.clock.monotonic, self.news.changed)
         )
         box.bulletin.subscribe(self.caretaker.hear)
+        if before:
+            self.attendance.go_on_from(before.attendance, self._disks_also_in(before))
+            self.runner.park(before.runner.parked())
+
+    def _disks_also_in(self, before: Engine) -> frozenset[str]:
+        """Return the names that mean the same disk in both configurations."""
+        then, now = (
+            {(each.name, each.disk) for each in box.settings.repository if each.disk}
+            for box in (before._box, self._box)
+        )
+        return frozenset(name for name, _ in then & now)
 
     def take_over(self, before: Engine) -> None:
-        """Do what waits in another engine, as far as there are such jobs."""
+        """Do what waits in another engine, as far as there are such jobs; who was let go there
+        until a moment ago is let go.
+        """
+        self.attendance.let_go_as(before.attendance, self._disks_also_in(before))
         for each in before.runner.waiting():
             if each.job in self.jobs:
                 self.runner.submit(each.job, each.trigger, each.slot)

@@ -90,14 +90,17 @@ class Runner:
         """The job that ran when a disk arrived, and whether that disk lacked something of it."""
         self._changed = Condition()
 
-    def start_up(self, *, alone: bool = True) -> None:
+    def start_up(self, *, alone: bool = True, first: bool = True) -> None:
         """Before the first job, with no other worker alive: tidy up after a sudden end.
 
         Unfinished Runs become *interrupted* and are begun anew; left-over locks and staged
         customer data go. Not `alone` (somebody restores), all of that waits for the next start:
-        a Run, a lock and a folder that look left over may be theirs.
+        a Run, a lock and a folder that look left over may be theirs. Not `first` (only the
+        configuration is another), there is no lock left, and no disk is touched.
         """
         interrupted = self._cleared() if alone else ()
+        if alone and first:
+            self._break_locks()
         again = ({run.source for run in interrupted} | set(self._noted())) & set(self._jobs)
         if again - self._unfinished:
             # We may be a command that does one job and ends: the daemon begins the others anew.
@@ -110,14 +113,15 @@ class Runner:
     def _cleared(self) -> tuple[Run, ...]:
         """Clear what a sudden end left; return the Runs that it cut off."""
         self._kit.staging.wipe()
-        interrupted = self._kit.ledger.interrupt_unfinished(self._kit.clock.now())
+        return self._kit.ledger.interrupt_unfinished(self._kit.clock.now())
+
+    def _break_locks(self) -> None:
         for repository in self._kit.repositories:
             try:
                 repository.break_stale_lock()
                 repository.release()
             except ApplianceError as error:
                 _log.warning("%s: %s", repository.name, error.message)
-        return interrupted
 
     def submit(self, job: str, trigger: Trigger, slot: str = "") -> Answer:
         """Ask for a Run; raise KeyError where there is no such job.
@@ -171,6 +175,11 @@ class Runner:
         _log.info("%s arrived; it is wanted by %s", name, wanted or "nobody")
         for job in wanted:
             self.submit(job, Trigger.DISK)
+
+    def park(self, jobs: Collection[str]) -> None:
+        """Given jobs that lack a disk, as far as there are such: have them run when one arrives."""
+        with self._changed:
+            self._parked |= set(jobs) & set(self._jobs)
 
     def hold(self) -> None:
         """Work no more until `resume`: what runs is stopped in good order and begun anew then.
