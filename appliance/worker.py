@@ -109,8 +109,11 @@ class Engine:
 
     def beat(self) -> bool:
         """Return whether ticker and worker move; what systemd and the lamps are told."""
-        current = self.runner.current()
-        return self.pulse.beat(current.moved if current else None)
+        return self.pulse.beat(self.runner.moved())
+
+    def is_at_work(self) -> bool:
+        """Return whether a Run, or what comes before one, is at work."""
+        return self.runner.moved() is not None
 
     def status(self) -> Mapping[str, object]:
         """Return how things stand, and what runs and waits."""
@@ -162,7 +165,7 @@ class Engine:
     def eject(self, disk: str | None = None) -> str:
         """Let a disk, or all of them, go; what runs is finished first."""
         self.attendance.let_go(disk)
-        return "finishing" if self.runner.current() else "released"
+        return "finishing" if self.is_at_work() else "released"
 
     def pair(self, node: str, name: str) -> str:
         """Ask root to prepare a disk, once the button was held."""
@@ -177,7 +180,7 @@ class Engine:
         if settings.state != self._box.settings.state:
             raise ConfigError([Problem("appliance.state", _MOVED)])
         self.next_settings = settings
-        return "after what runs" if self.runner.current() else "now"
+        return "after what runs" if self.is_at_work() else "now"
 
     def _arrived(self, disk: str) -> None:
         sources = [each.name for each in self._box.settings.source]

@@ -13,6 +13,7 @@ from appliance.config import load
 from appliance.core.errors import DiskAbsent
 from appliance.core.model import Outcome, Trigger
 from appliance.engine.kit import Ended
+from appliance.engine.pulse import SILENCE
 from appliance.repositories.on_disk import RepositoryOnDisk
 from appliance.worker import Engine
 from tests.fakes import FakeDisk, FakeRepository
@@ -138,3 +139,36 @@ def test_what_waits_for_a_disk_waits_for_it_with_another_configuration_too(desk)
     assert box.ledger.runs() == runs, "nothing was tried for nothing"
     engine.runner.disk_arrived("disk-b")
     assert waiting(engine) == ["crm"]
+
+
+def test_a_start_attaches_no_disk_and_the_first_job_does(desk):
+    """systemd gives a start five minutes; a disk is checked before it is mounted."""
+    engine = daemon.start_up(box := desk.box(**{"disk-a": A}))
+    assert attached(box) == {"disk-a": 0}
+    engine.runner.work_one()
+    assert locks_broken(box) == 1
+
+
+def test_D14_what_looks_for_locks_is_watched_like_a_run(desk, monkeypatch):
+    """A configuration waits for its end, and whoever wants the disk hears that it is used."""
+    engine = daemon.start_up(desk.box(**{"disk-a": A}))
+    monkeypatch.setattr(RepositoryOnDisk, "break_stale_lock", lambda *_: look())
+    seen = []
+
+    def look():
+        seen.append((engine.beat(), engine.is_at_work(), engine.eject("disk-a")))
+        monkeypatch.setattr(engine.runner._errand, "moved", -SILENCE.total_seconds() * 9)
+        seen.append(engine.beat())
+
+    engine.runner.break_locks()
+    assert seen == [(True, True, "finishing"), False], "one that hangs is no beat"
+    assert (engine.beat(), engine.is_at_work(), engine.eject()) == (True, False, "released")
+
+
+def test_F8_no_lock_is_broken_while_somebody_reads(desk):
+    engine = daemon.start_up(box := desk.box(**{"disk-a": A}))
+    with daemon.reading(box):
+        engine.runner.break_locks()
+        assert locks_broken(box) == 0
+    engine.runner.break_locks()
+    assert locks_broken(box) == 1
