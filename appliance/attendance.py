@@ -36,19 +36,36 @@ class Attendance:
         self._let_go: dict[str, float] = {}
         self._lock = RLock()
 
+    def go_on_from(self, before: Attendance, same: frozenset[str]) -> None:
+        """Given how it was with another configuration, and which disks are in both of them, know
+        who was here already (they do not arrive anew) and who was let go.
+        """
+        with self._lock:
+            self._here = before.here() & same
+        self.let_go_as(before, same)
+
+    def let_go_as(self, before: Attendance, same: frozenset[str]) -> None:
+        """Have those disks let go that were let go there and are still here, for as long."""
+        with self._lock:
+            kept = self._here & same
+            self._let_go = {
+                name: end for name, end in before.let_go_until().items() if name in kept
+            }
+            self._tell_the_box()
+
+    def here(self) -> frozenset[str]:
+        """Return the names of the disks that were here at the last look."""
+        return self._here
+
+    def let_go_until(self) -> Mapping[str, float]:
+        """Return who was let go, and until when, on the monotonic clock in seconds."""
+        with self._lock:
+            return dict(self._let_go)
+
     @property
     def has_disks(self) -> bool:
         """Whether there is anything to watch."""
         return bool(self._disks)
-
-    def go_on_from(self, before: Attendance) -> None:
-        """Know what was known with the configuration before: who is here already does not arrive
-        again, and what was let go is not mounted in the hand that pulls it out.
-        """
-        with before._lock, self._lock:
-            self._here = before._here & frozenset(self._disks)
-            self._let_go = {name: at for name, at in before._let_go.items() if name in self._disks}
-            self._tell_the_box()
 
     def look(self) -> None:
         """See who is here now, and act on who came and who went."""

@@ -77,7 +77,6 @@ def _while_nobody_reads(box: Box) -> Iterator[bool]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.warning("restoring=under-way what a sudden end left waits for the next start")
             yield False
         else:
             yield True
@@ -164,7 +163,7 @@ def _watch_over(
         if again.is_set():
             again.clear()
             _read_anew(engine)
-        if engine.next_settings is not None and engine.runner.current() is None:
+        if engine.next_settings is not None and not engine.is_at_work():
             return True
     return True
 
@@ -183,14 +182,18 @@ def start_up(
     on for the one `before`.
 
     Where somebody restores, what looks left over may be theirs: it stays until the next start.
+    No disk is attached here: systemd waits minutes for us, and checking one may take an hour.
     """
     with _while_nobody_reads(box) as alone:
         if alone:
             box.staging.wipe()  # first of all: a disk that is full cannot open a ledger
+        else:
+            log.warning("restoring=under-way what a sudden end left waits for the next start")
         _have_a_waiting_room(box)
         engine = Engine(box, load, before)
         engine.attendance.look()
-        engine.runner.start_up(alone=alone, locks=before is None)
+        undisturbed = None if before else partial(_while_nobody_reads, box)
+        engine.runner.start_up(alone=alone, undisturbed=undisturbed)
     return engine
 
 

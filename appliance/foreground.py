@@ -41,6 +41,7 @@ def run_now(box: Box, jobs: Sequence[str], trigger: Trigger, *, quiet: bool) -> 
         return [_followed(box, client, job, trigger, quiet=quiet) for job in jobs]
     with only_worker(box), watched(box, quiet=quiet) as watch:
         engine = start_up(box)
+        engine.runner.break_locks()
         return [engine.jobs[job](trigger, watch, "").run for job in jobs]
 
 

@@ -63,8 +63,6 @@ class Engine:
         self.runner = Runner(box.kit, self.jobs)
         self.ticker = Ticker(box.kit, schedules_of(box), self.runner.submit, self.pulse.ticked)
         self.attendance = Attendance(box, self._arrived, self.news.changed)
-        if before:
-            self.attendance.go_on_from(before.attendance)
         self.caretaker = Caretaker(box, self.runner, self.news.changed)
         self.request: PairingRequest = (
             before.request
@@ -72,9 +70,23 @@ class Engine:
             else PairingRequest(box.runtime, box.clock.monotonic, self.news.changed)
         )
         box.bulletin.subscribe(self.caretaker.hear)
+        if before:
+            self.attendance.go_on_from(before.attendance, self._disks_also_in(before))
+            self.runner.park(before.runner.parked())
+
+    def _disks_also_in(self, before: Engine) -> frozenset[str]:
+        """Return the names that mean the same disk in both configurations."""
+        then, now = (
+            {(each.name, each.disk) for each in box.settings.repository if each.disk}
+            for box in (before._box, self._box)
+        )
+        return frozenset(name for name, _ in then & now)
 
     def take_over(self, before: Engine) -> None:
-        """Do what waits in another engine, as far as there are such jobs."""
+        """Do what waits in another engine, as far as there are such jobs; who was let go there
+        until a moment ago is let go.
+        """
+        self.attendance.let_go_as(before.attendance, self._disks_also_in(before))
         for each in before.runner.waiting():
             if each.job in self.jobs:
                 self.runner.submit(each.job, each.trigger, each.slot)
@@ -98,8 +110,11 @@ class Engine:
 
     def beat(self) -> bool:
         """Return whether ticker and worker move; what systemd and the lamps are told."""
-        current = self.runner.current()
-        return self.pulse.beat(current.moved if current else None)
+        return self.pulse.beat(self.runner.moved())
+
+    def is_at_work(self) -> bool:
+        """Return whether a Run, or what comes before one, is at work."""
+        return self.runner.moved() is not None
 
     def status(self) -> Mapping[str, object]:
         """Return how things stand, and what runs and waits."""
@@ -118,7 +133,7 @@ class Engine:
             away=self.attendance.away(),
         )
         vitals = self.caretaker.vitals.read()
-        restless = current is None and self.attendance.restless()
+        restless = not self.is_at_work() and self.attendance.restless()
         return {
             **facts,
             "reasons": with_vitals(facts["reasons"], vitals, [Reason.DISK] if restless else []),
@@ -152,7 +167,7 @@ class Engine:
     def eject(self, disk: str | None = None) -> str:
         """Let a disk, or all of them, go; what runs is finished first."""
         self.attendance.let_go(disk)
-        return "finishing" if self.runner.current() else "released"
+        return "finishing" if self.is_at_work() else "released"
 
     def pair(self, node: str, name: str) -> str:
         """Ask root to prepare a disk, once the button was held."""
@@ -167,7 +182,7 @@ class Engine:
         if settings.state != self._box.settings.state:
             raise ConfigError([Problem("appliance.state", _MOVED)])
         self.next_settings = settings
-        return "after what runs" if self.runner.current() else "now"
+        return "after what runs" if self.is_at_work() else "now"
 
     def _arrived(self, disk: str) -> None:
         sources = [each.name for each in self._box.settings.source]

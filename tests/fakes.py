@@ -313,8 +313,9 @@ class FakeRepository:
         result = process.run(argv, on_line=hear, on_error_line=hear, watch=watch)
         return result.code, "\n".join(heard)
 
-    def break_stale_lock(self) -> None:
+    def break_stale_lock(self, watch: Watch) -> None:
         self._called("break_stale_lock")
+        watch.check()
         self.locks_broken += 1
 
     def room(self) -> tuple[int, int] | None:

@@ -120,7 +120,7 @@ def test_D19_another_configuration_mounts_no_disk_in_the_hand_that_pulls_it_out(
     office.disks["disk-b"].present = True  # paired just now: that is the other configuration
     next_one = Attendance(office.box, office.arrived.append, lambda: None)
     office.box.let_go = frozenset()
-    next_one.go_on_from(office.attendance)
+    next_one.go_on_from(office.attendance, frozenset({"disk-a", "disk-b"}))
     office.arrived.clear()
     next_one.look()
     assert office.arrived == ["disk-b"]

@@ -249,8 +249,8 @@ class Repository(Protocol):
     ) -> tuple[int, str]:
         """Run a program while nobody else can write; return its exit code and last output."""
 
-    def break_stale_lock(self) -> None:
-        """At start-up only, with no other worker alive: remove a lock that we left behind."""
+    def break_stale_lock(self, watch: Watch) -> None:
+        """Once after the start, with no other worker alive: remove a lock that we left behind."""
 
     def room(self) -> tuple[int, int] | None:
         """Return the bytes used and the bytes in all of what it lies on; None where that cannot

@@ -11,6 +11,7 @@ import json
 import logging
 import random
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Condition, Event
@@ -32,6 +33,8 @@ from .mirroring import job_name
 
 Work = Callable[[Trigger, Watch, str], Ended]
 """A job's doing: why, who looks, which slot (empty: none)."""
+Undisturbed = Callable[[], AbstractContextManager[bool]]
+"""Whether nobody else uses the repositories; nobody begins to before the end of the block."""
 Answer = Literal["queued", "already waiting", "already running"]
 
 PAUSES = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
@@ -42,6 +45,10 @@ STOP_WITHIN = timedelta(seconds=60)
 _JITTER = 0.2
 _RESUME = "resume"
 _log = logging.getLogger(__name__)
+
+
+def _by_ourselves() -> AbstractContextManager[bool]:
+    return nullcontext(enter_result=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,14 @@ class Current:
     cancel: Event = field(default_factory=Event)
 
 
+@dataclass(slots=True)
+class _Errand:
+    """What the worker does between two Runs: since when, and how it is ended."""
+
+    moved: float
+    cancel: Event = field(default_factory=Event)
+
+
 class Runner:
     """Runs one job at a time; the same job asked for twice is one Run."""
 
@@ -82,6 +97,10 @@ class Runner:
         self._spread = spread
         self._queue: list[Waiting] = []
         self._running: tuple[Waiting, Current] | None = None
+        self._errand: _Errand | None = None
+        self._maybe_locked: list[Repository] = []
+        """Where a sudden end may have left a lock; the worker looks before its next Run."""
+        self._undisturbed: Undisturbed = _by_ourselves
         self._parked: set[str] = set()
         self._unfinished: set[str] = set()
         self._stopping = self._on_hold = False
@@ -90,15 +109,20 @@ class Runner:
         """The job that ran when a disk arrived, and whether that disk lacked something of it."""
         self._changed = Condition()
 
-    def start_up(self, *, alone: bool = True, locks: bool = True) -> None:
+    def start_up(
+        self, *, alone: bool = True, undisturbed: Undisturbed | None = _by_ourselves
+    ) -> None:
         """Before the first job, with no other worker alive: tidy up after a sudden end.
 
-        Unfinished Runs become *interrupted* and are begun anew; left-over locks and staged
-        customer data go. Not `alone` (somebody restores), all of that waits for the next start:
-        a Run, a lock and a folder that look left over may be theirs. Without `locks` (this process
-        has cleared them before) no disk is attached for them.
+        Unfinished Runs become *interrupted* and are begun anew; staged customer data goes, and
+        left-over locks do before the first job, while we are `undisturbed`: see `break_locks`.
+        Not `alone` (somebody restores), all of that waits for the next start: a Run, a lock and a
+        folder that look left over may be theirs. Without `undisturbed` (only the configuration
+        is another) there is no lock left, and no disk is touched.
         """
-        interrupted = self._cleared(locks=locks) if alone else ()
+        interrupted = self._cleared() if alone else ()
+        if alone and undisturbed is not None:
+            self._maybe_locked, self._undisturbed = list(self._kit.repositories), undisturbed
         again = ({run.source for run in interrupted} | set(self._noted())) & set(self._jobs)
         if again - self._unfinished:
             # We may be a command that does one job and ends: the daemon begins the others anew.
@@ -108,23 +132,45 @@ class Runner:
             if not self._keeps_dying(job):
                 self.submit(job, Trigger.CATCH_UP)
 
-    def _cleared(self, *, locks: bool) -> tuple[Run, ...]:
+    def _cleared(self) -> tuple[Run, ...]:
         """Clear what a sudden end left; return the Runs that it cut off."""
         self._kit.staging.wipe()
-        interrupted = self._kit.ledger.interrupt_unfinished(self._kit.clock.now())
-        for repository in self._kit.repositories if locks else ():
-            try:
-                self._unlock(repository)
-            except ApplianceError as error:
-                _log.warning("%s: %s", repository.name, error.message)
-        return interrupted
+        return self._kit.ledger.interrupt_unfinished(self._kit.clock.now())
 
-    @staticmethod
-    def _unlock(repository: Repository) -> None:
+    def break_locks(self) -> None:
+        """Remove the locks that a sudden end left, once; the work of whoever runs the jobs.
+
+        A disk is checked before it is mounted, which may take an hour: nobody's start waits for it.
+        Where somebody restores, or the work is cut short, the rest is for another time.
+        """
+        errand = self._begin_errand() if self._maybe_locked else None
+        if errand is None:
+            return
         try:
-            repository.break_stale_lock()
+            while self._maybe_locked and not errand.cancel.is_set():
+                if not self._break_next_lock(errand):
+                    break
         finally:
-            repository.release()
+            with self._changed:
+                self._errand = None
+                self._changed.notify_all()
+
+    def _begin_errand(self) -> _Errand | None:
+        with self._changed:
+            if self._rests() or self._is_at_work():
+                return None
+            self._errand = _Errand(self._kit.clock.monotonic())
+            return self._errand
+
+    def _break_next_lock(self, errand: _Errand) -> bool:
+        """Return whether we might: not while somebody restores."""
+        with self._undisturbed() as alone:
+            if alone:
+                errand.moved = self._kit.clock.monotonic()
+                _break_lock(self._maybe_locked[0], Watch(cancel=errand.cancel))
+                if not errand.cancel.is_set():
+                    del self._maybe_locked[0]
+        return alone
 
     def submit(self, job: str, trigger: Trigger, slot: str = "") -> Answer:
         """Ask for a Run; raise KeyError where there is no such job.
@@ -179,6 +225,11 @@ class Runner:
         for job in wanted:
             self.submit(job, Trigger.DISK)
 
+    def park(self, jobs: Collection[str]) -> None:
+        """Given jobs that lack a disk, as far as there are such: have them run when one arrives."""
+        with self._changed:
+            self._parked |= set(jobs) & set(self._jobs)
+
     def hold(self) -> None:
         """Work no more until `resume`: what runs is stopped in good order and begun anew then.
 
@@ -188,8 +239,7 @@ class Runner:
             if self._on_hold:
                 return
             self._on_hold = True
-            if self._running is not None:
-                self._cut_short(self._running)
+            self._cut_short()
 
     def resume(self) -> None:
         """Work again, and begin what was cut short anew."""
@@ -205,6 +255,14 @@ class Runner:
         with self._changed:
             return replace(self._running[1]) if self._running else None
 
+    def moved(self) -> float | None:
+        """Return when what is at work, a Run or what comes before one, last gave a sign of life,
+        on the monotonic clock in seconds; None where nothing is.
+        """
+        with self._changed:
+            at_work = self._running[1] if self._running else self._errand
+            return at_work.moved if at_work else None
+
     def waiting(self) -> tuple[Waiting, ...]:
         """Return the queue, next first."""
         with self._changed:
@@ -217,8 +275,9 @@ class Runner:
 
     def work_one(self) -> bool:
         """Run the next job that may run now; return whether there was one."""
+        self.break_locks()
         with self._changed:
-            taken = None if self._rests() or self._running else self._next()
+            taken = None if self._rests() or self._is_at_work() else self._next()
             if taken is None:
                 return False
             clock = self._kit.clock
@@ -256,16 +315,19 @@ class Runner:
         """
         with self._changed:
             self._stopping = True
-            if self._running is not None:
-                self._cut_short(self._running)
+            self._cut_short()
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._running is None, within.total_seconds())
+            return self._changed.wait_for(lambda: not self._is_at_work(), within.total_seconds())
 
-    def _cut_short(self, running: tuple[Waiting, Current]) -> None:
-        self._unfinished.add(running[0].job)
-        self._cut.add(running[0].job)
-        self._note()
-        running[1].cancel.set()
+    def _cut_short(self) -> None:
+        if self._errand is not None:
+            self._errand.cancel.set()
+        if self._running is not None:
+            taken, current = self._running
+            self._unfinished.add(taken.job)
+            self._cut.add(taken.job)
+            self._note()
+            current.cancel.set()
 
     def _was_cut_short(self, taken: Waiting, ended: Ended) -> bool:
         """Whether we, not a person, ended it; what is not begun anew later waits its turn now."""
@@ -276,6 +338,9 @@ class Runner:
             if not self._rests():
                 self._queue.append(replace(taken, trigger=Trigger.CATCH_UP, not_before=0.0))
             return True
+
+    def _is_at_work(self) -> bool:
+        return self._running is not None or self._errand is not None
 
     def _rests(self) -> bool:
         return self._stopping or self._on_hold
@@ -375,6 +440,19 @@ class Runner:
         jobs: list[str] = json.loads(self._kit.ledger.noted(_RESUME) or "[]")
         self._unfinished = set(jobs) & set(self._jobs)
         return jobs
+
+
+def _break_lock(repository: Repository, watch: Watch) -> None:
+    """Remove our own left-over lock; whatever becomes of that, a disk is let go again."""
+    try:
+        try:
+            repository.break_stale_lock(watch)
+        finally:
+            repository.release()
+    except ApplianceError as error:
+        _log.warning("%s: %s", repository.name, error.message)
+    except Exception:  # noqa: BLE001 - as for a Run: the worker must outlive it
+        _log.exception("whether %s is locked could not be seen", repository.name)
 
 
 def _wants_a_disk(error: ApplianceError | None) -> bool:

@@ -362,8 +362,8 @@ class BorgRepository:
             self._borg.judge(Verb.WITH_LOCK, code, messages)
         return code, "\n".join(heard)
 
-    def break_stale_lock(self) -> None:
-        """At start-up only, with no other worker alive: remove a lock that we left behind.
+    def break_stale_lock(self, watch: Watch) -> None:
+        """Once after the start, with no other worker alive: remove a lock that we left behind.
 
         Borg removes a lock of this host whose process is dead; after a reboot that number may
         belong to another process. Locks of other hosts are left alone, and so is `ssh://`, where
@@ -375,7 +375,7 @@ class BorgRepository:
             return
         hosts = self._folder.lock_hosts() | self._cache_lock_hosts(self._folder.id())
         if hosts == {self._borg.host_id}:
-            self._borg.run(Verb.BREAK_LOCK, [self._borg.target()])
+            self._borg.run(Verb.BREAK_LOCK, [self._borg.target()], watch)
 
     def room(self) -> tuple[int, int] | None:
         """Return the bytes used and in all of the filesystem; None behind `ssh://` or if away."""

@@ -115,11 +115,11 @@ class RepositoryOnDisk:
         with self._attached(watch) as bound:
             return self._repository.with_lock(argv, bound, on_line)
 
-    def break_stale_lock(self) -> None:
+    def break_stale_lock(self, watch: Watch) -> None:
         """Remove a lock that we left behind, where the disk is here; it is let go again."""
         if self._disk.is_present():
-            with self._attached():
-                self._repository.break_stale_lock()
+            with self._attached(watch) as bound:
+                self._repository.break_stale_lock(bound)
 
     def room(self) -> tuple[int, int] | None:
         """Return the bytes used and in all, or None while the disk is away or not attached."""

@@ -196,7 +196,7 @@ class RepositoryContract:
         layout = lay(tmp_path / "stage", FILES)
         repository.create(day(0, layout), layout, Watch())
         repository.check(Watch())
-        repository.break_stale_lock()
+        repository.break_stale_lock(Watch())
         assert len(repository.archives()) == 1
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from itertools import pairwise
 
@@ -384,8 +385,9 @@ def test_F3_what_a_power_cut_interrupted_is_begun_anew_with_locks_and_staging_cl
     runner.start_up()
     assert box.ledger.runs()[0].outcome is Outcome.INTERRUPTED
     assert [one.job for one in runner.waiting()] == ["crm"]
-    assert (box.disk_a.locks_broken, box.disk_b.locks_broken) == (1, 1)
     assert list(box.staging.root.iterdir()) == []
+    assert runner.work_one()
+    assert (box.disk_a.locks_broken, box.disk_b.locks_broken) == (1, 1)
 
 
 def test_F3_a_command_that_starts_first_does_not_swallow_what_the_daemon_left(box: Box) -> None:
@@ -409,6 +411,7 @@ def test_F3_at_a_start_while_somebody_restores_nothing_of_theirs_is_touched(box:
     runner.work_one()
     again = runner_for(box, crm=nothing)
     again.start_up(alone=False)
+    again.break_locks()
     run = box.ledger.run(restoring.id)
     assert run is not None
     assert run.outcome is None
@@ -419,7 +422,9 @@ def test_F3_at_a_start_while_somebody_restores_nothing_of_theirs_is_touched(box:
 
 def test_a_disk_that_is_away_at_the_start_does_not_hinder_it(box: Box) -> None:
     box.disk_a.errors["break_stale_lock"] = DiskAbsent("away")
-    runner_for(box, crm=nothing).start_up()
+    runner = runner_for(box, crm=nothing)
+    runner.start_up()
+    runner.break_locks()
     assert box.disk_b.locks_broken == 1
     assert box.disk_a.released == 1, "it may have been attached all the same"
 
@@ -427,8 +432,98 @@ def test_a_disk_that_is_away_at_the_start_does_not_hinder_it(box: Box) -> None:
 def test_D19_another_configuration_attaches_no_disk_for_locks_that_were_cleared_before(
     box: Box,
 ) -> None:
-    runner_for(box, crm=nothing).start_up(locks=False)
+    runner = runner_for(box, crm=nothing)
+    runner.start_up(undisturbed=None)
+    runner.break_locks()
     assert (box.disk_a.locks_broken, box.disk_b.locks_broken) == (0, 0)
+
+
+@pytest.mark.parametrize("error", [RepositoryBusy("in use"), OSError("bug")])
+def test_D19_a_disk_whose_lock_cannot_be_broken_is_let_go_and_the_worker_lives(
+    box: Box, error: Exception
+) -> None:
+    box.disk_a.errors["break_stale_lock"] = error
+    runner = runner_for(box, crm=nothing)
+    runner.start_up()
+    assert not runner.work_one()
+    assert (box.disk_a.released, box.disk_b.locks_broken) == (1, 1)
+
+
+def test_A3_locks_are_looked_for_once_before_the_first_job_and_not_by_the_start(box: Box) -> None:
+    """A disk is checked first: the start has minutes, the check may take an hour."""
+    seen: list[int] = []
+    runner = runner_for(box, crm=lambda watch: seen.append(box.disk_a.locks_broken))
+    runner.start_up()
+    assert box.disk_a.calls == []
+    for _ in range(2):
+        runner.submit("crm", Trigger.BUTTON)
+        work_all(runner)
+    assert seen == [1, 1]
+
+
+def test_F8_no_lock_is_broken_while_somebody_restores_who_began_after_the_start(box: Box) -> None:
+    restoring = [True]
+    runner = runner_for(box, crm=nothing)
+    runner.start_up(undisturbed=lambda: nullcontext(not restoring[0]))
+    runner.submit("crm", Trigger.BUTTON)
+    assert runner.work_one(), "the backup does not wait for it"
+    assert box.disk_a.locks_broken == 0
+    restoring.clear()
+    restoring.append(False)
+    runner.work_one()
+    assert (box.disk_a.locks_broken, box.disk_b.locks_broken) == (1, 1)
+
+
+class LongCheck:
+    """A disk whose check takes long, until somebody asks to stop."""
+
+    def __init__(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun = threading.Event()
+        self.patience = 10.0
+        self.asked = 0
+        monkeypatch.setattr(box.disk_a, "break_stale_lock", self._check)
+
+    def _check(self, watch: Watch) -> None:
+        self.asked += 1
+        self.begun.set()
+        watch.cancel.wait(self.patience)
+        watch.check()
+
+
+def test_D14_a_long_check_is_seen_at_work_and_ends_when_the_worker_is_stopped(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = LongCheck(box, monkeypatch)
+    runner = runner_for(box, crm=nothing)
+    runner.start_up()
+    worker = threading.Thread(target=runner.work, daemon=True)
+    worker.start()
+    assert check.begun.wait(10)
+    assert runner.moved() == box.clock.monotonic()
+    assert runner.current() is None, "no Run is at work"
+    assert runner.stop()
+    assert runner.moved() is None
+    worker.join(10)
+    assert (worker.is_alive(), box.disk_a.released, box.disk_b.calls) == (False, 1, [])
+
+
+def test_D1_a_check_that_weak_power_ended_is_made_anew(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = LongCheck(box, monkeypatch)
+    runner = runner_for(box, crm=nothing)
+    runner.start_up()
+    first = threading.Thread(target=runner.work_one, daemon=True)
+    first.start()
+    assert check.begun.wait(10)
+    runner.hold()
+    first.join(10)
+    assert not runner.work_one()
+    assert check.asked == 1
+    check.patience = 0.0
+    runner.resume()
+    runner.work_one()
+    assert (check.asked, box.disk_b.locks_broken) == (2, 1)
 
 
 def test_attempts_that_were_still_to_come_survive_a_restart(box: Box) -> None:

@@ -719,7 +719,7 @@ def test_A4_a_lock_of_ours_whose_number_lives_again_is_broken_at_start_up_only(
     lock = _plant_lock(repository, "test-host", 1)
     with pytest.raises(RepositoryBusy):
         _store(repository, tmp_path, 0)
-    repository.break_stale_lock()
+    repository.break_stale_lock(Watch())
     assert not lock.exists()
     _store(repository, tmp_path, 0)
 
@@ -728,7 +728,7 @@ def test_A4_a_lock_of_another_host_is_left_alone(
     repository: BorgRepository, tmp_path: Path
 ) -> None:
     lock = _plant_lock(repository, "other-host", 1)
-    repository.break_stale_lock()
+    repository.break_stale_lock(Watch())
     assert lock.exists()
     with pytest.raises(RepositoryBusy) as caught:
         _store(repository, tmp_path, 0)
@@ -792,7 +792,7 @@ def test_A6_ten_kills_at_random_moments_lose_nothing_and_need_nobody(
             time.sleep(chance.uniform(0.3, 1.6))
             _kill_family(child.pid)
         done = number
-    repository.break_stale_lock()
+    repository.break_stale_lock(Watch())
     repository.create(day(done + 1, layout), layout, Watch())
     repository.check(Watch())
     names = [archive.name for archive in repository.archives()]

@@ -118,8 +118,8 @@ def test_what_is_at_work_already_is_finished_though_the_disk_was_asked_for(inner
 
 def test_a_lock_of_ours_is_looked_for_only_on_a_disk_that_is_here(repository, inner, disk) -> None:
     disk.pull_out()
-    repository.break_stale_lock()
+    repository.break_stale_lock(Watch())
     assert inner.locks_broken == 0
     disk.present = True
-    repository.break_stale_lock()
+    repository.break_stale_lock(Watch())
     assert inner.locks_broken == 1

@@ -114,7 +114,7 @@ class Real:
         try:
             staging.wipe()
             ledger.interrupt_unfinished(self.clock.now())
-            self.disk.break_stale_lock()
+            self.disk.break_stale_lock(Watch())
             return pipeline.run(self.source, Trigger.COMMAND, kit, Watch())
         finally:
             ledger.close()
