@@ -58,11 +58,16 @@ def only_worker(box: Box) -> Iterator[None]:
 def reading(box: Box) -> Iterator[None]:
     """Use staging and Borg beside a worker for the length of the block.
 
-    Whoever becomes the worker meanwhile clears nothing away: see `start_up`.
+    Whoever becomes the worker meanwhile clears nothing away: see `start_up`. While a worker looks
+    what a sudden end left, which may take the check of a disk, we wait and say so.
     """
     make_private(box.state)
     with (box.state / _READERS).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("Waiting: the box checks its disks after a start. This goes on by itself.")
+            fcntl.flock(file, fcntl.LOCK_SH)
         try:
             yield
         finally:

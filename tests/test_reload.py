@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -172,3 +173,20 @@ def test_F8_no_lock_is_broken_while_somebody_reads(desk):
         assert locks_broken(box) == 0
     engine.runner.break_locks()
     assert locks_broken(box) == 1
+
+
+def test_F8_whoever_reads_while_a_lock_is_looked_for_is_told_that_it_waits(desk, caplog):
+    box, reads = desk.box(**{"disk-a": A}), threading.Event()
+
+    def read() -> None:
+        with daemon.reading(box):
+            reads.set()
+
+    with daemon._while_nobody_reads(box):
+        reader = threading.Thread(target=read)
+        reader.start()
+        while "goes on by itself" not in caplog.text:
+            assert reader.is_alive()
+        assert not reads.is_set()
+    reader.join()
+    assert reads.is_set()
