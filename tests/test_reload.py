@@ -186,6 +186,7 @@ def test_F8_whoever_reads_while_a_lock_is_looked_for_is_told_that_it_waits(desk,
         reader = threading.Thread(target=read)
         reader.start()
         while "goes on by itself" not in caplog.text:
+            reader.join(0.01)
             assert reader.is_alive()
         assert not reads.is_set()
     reader.join()
