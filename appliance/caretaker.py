@@ -6,14 +6,16 @@ Part of the rim. Nothing here may fail a Run or hold it up for long.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 
 from .box import Box
+from .core import vitals
 from .core.errors import ApplianceError
 from .core.events import Event, StepFinished
+from .core.vitals import Vital
 from .engine.runner import Runner
 from .engine.trust import trusts
 from .sources import inbox
@@ -39,12 +41,29 @@ class Caretaker:
         self._asked: set[tuple[int, str]] = set()
         self._complaint = ""
         self._shown: tuple[tuple[str, str], ...] = ()
+        self._panel: Mapping[str, object] | None = None
+        self._panel_at = box.clock.monotonic()
 
     def look(self) -> None:
         """See to the power (D-1), and once a day to what lies in the inboxes' `done/`."""
         self._look_at_the_power()  # first, and whatever becomes of the rest
         errands = (self.vitals.note_start, self._tidy, self._tell_what_is_new)
         self._complain(" ".join(dict.fromkeys(_trouble_with(each) for each in errands)).strip())
+
+    def hear_panel(self, said: Mapping[str, object]) -> None:
+        """The panel asks for news, and says of itself how it is."""
+        is_new, self._panel = said != self._panel, said
+        self._panel_at = self._box.clock.monotonic()
+        if is_new:
+            self._changed()
+
+    def read(self) -> tuple[Vital, ...]:
+        """Return how the machine stands, its panel too where one is configured."""
+        found = self.vitals.read()
+        if self._box.settings.panel is None:
+            return found
+        silent = self._box.clock.monotonic() - self._panel_at
+        return (*found, vitals.panel(self._panel, silent))
 
     def _complain(self, what: str) -> None:
         """Log a trouble when it begins, not every few seconds."""
@@ -109,7 +128,7 @@ class Caretaker:
                 _log.info("inbox=%s removed=%d from done/", name, len(gone))
 
     def _tell_what_is_new(self) -> None:
-        shown = tuple((each.name, str(each.state)) for each in self.vitals.read())
+        shown = tuple((each.name, str(each.state)) for each in self.read())
         if shown != self._shown:
             self._shown = shown
             self._changed()

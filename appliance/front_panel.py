@@ -108,6 +108,12 @@ class FrontPanel:
             self._show(now)
         self._woken()
 
+    def says(self) -> dict[str, object]:
+        """Return what the worker should know of us: see `core.vitals.panel`."""
+        with self._lock:
+            stuck = self._gestures.is_stuck(self._clock.monotonic())
+            return {"why_not": self._panel.why_not, "stuck": stuck}
+
     def heard(self, status: Status) -> None:
         """The worker said how things stand."""
         with self._lock:

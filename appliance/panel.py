@@ -71,7 +71,8 @@ class Follower:
     def follow_once(self) -> float:
         """Wait for news and hand them on; return how long to pause before the next question."""
         try:
-            status = self._front.worker.follow(self._version, FOLLOW_SECONDS)
+            said = self._front.says()
+            status = self._front.worker.follow(self._version, FOLLOW_SECONDS, said)
         except ApplianceError:
             return RETRY_SECONDS
         version = status.get("version")

@@ -132,7 +132,7 @@ class Engine:
             retrying=retrying,
             away=self.attendance.away(),
         )
-        vitals = self.caretaker.vitals.read()
+        vitals = self.caretaker.read()
         restless = not self.is_at_work() and self.attendance.restless()
         return {
             **facts,
@@ -147,8 +147,14 @@ class Engine:
             "ejected": self.attendance.ejected(),
         }
 
-    def follow(self, version: int, seconds: float) -> Mapping[str, object]:
-        """Return the status once it is another than that version, or after `seconds`."""
+    def follow(
+        self, version: int, seconds: float, panel: Mapping[str, object] | None = None
+    ) -> Mapping[str, object]:
+        """Return the status once it is another than that version, or after `seconds`; whoever is
+        the panel says how it is.
+        """
+        if panel is not None:
+            self.caretaker.hear_panel(panel)
         self.news.wait(version, seconds)
         return self.status()
 

@@ -15,6 +15,7 @@ from appliance.caretaker import ENOUGH_AGAIN_FOR, Caretaker
 from appliance.core.errors import ApplianceError
 from appliance.core.events import StepFinished
 from appliance.core.model import Outcome, Step, StepName
+from appliance.core.vitals import PANEL_SILENT_SECONDS, Condition
 from appliance.engine import observations
 from appliance.hw import disks
 from appliance.hw.disks import Found
@@ -64,7 +65,9 @@ class Room:
             disks={"disk-a": FakeDisk("disk-a")},
             inboxes={"by-hand": settings},
             repositories={"disk-a": SimpleNamespace(room=lambda: self.room)},
-            settings=SimpleNamespace(repository_named=lambda _: SimpleNamespace(disk=UUID)),
+            settings=SimpleNamespace(
+                repository_named=lambda _: SimpleNamespace(disk=UUID), panel=None
+            ),
         )
 
     def _runner(self) -> SimpleNamespace:
@@ -221,3 +224,25 @@ def test_a_ledger_that_fails_does_not_end_the_loop(
     room.caretaker.look()
     assert room.said == ["hold"], "what matters most needs no ledger"
     assert caplog.messages.count("machine=There is no room left.") == 1
+
+
+def test_D15_what_the_panel_says_of_itself_is_told_where_one_is_configured(room: Room) -> None:
+    names = lambda: [each.name for each in room.caretaker.read()]  # noqa: E731
+    assert "panel" not in names()
+    room.caretaker._box.settings.panel = object()
+    room.caretaker.hear_panel({"why_not": "", "stuck": False})
+    room.caretaker.hear_panel({"why_not": "", "stuck": False})
+    assert room.changes == 1, "the same again is no news"
+    assert room.caretaker.read()[-1].state is Condition.OK
+    room.caretaker.hear_panel({"why_not": "", "stuck": True})
+    assert "stuck" in room.caretaker.read()[-1].sentence
+
+
+def test_D17_a_panel_that_asks_no_more_is_said_to_be_silent(room: Room) -> None:
+    room.caretaker._box.settings.panel = object()
+    room.caretaker.hear_panel({"why_not": "", "stuck": False})
+    room.clock.forward(timedelta(seconds=PANEL_SILENT_SECONDS + 1))
+    room.caretaker.look()
+    found = room.caretaker.read()[-1]
+    assert (found.name, found.state) == ("panel", Condition.LOOK)
+    assert room.changes == 2, "whoever shows it is told"

@@ -417,8 +417,13 @@ class Appliance(Protocol):
     def status(self) -> Mapping[str, object]:
         """Return how things stand, as plain JSON values (see `status.as_json`)."""
 
-    def follow(self, version: int, seconds: float) -> Mapping[str, object]:
-        """Return the status as soon as its `version` is another one, or after `seconds`."""
+    def follow(
+        self, version: int, seconds: float, panel: Mapping[str, object] | None = None
+    ) -> Mapping[str, object]:
+        """Return the status as soon as its `version` is another one, or after `seconds`.
+
+        Where the panel asks, `panel` is what it says of itself: see `core.vitals.panel`.
+        """
 
     def eject(self, disk: str | None = None) -> str:
         """Let a disk go (all of them where none is named) so that it may be unplugged.

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from .signals import Reason
+from .signals import SIGNS, Reason
 from .words import plural, size
 
 HOT_CELSIUS = 80.0
@@ -24,6 +24,8 @@ _LEAST_ROOM_BYTES = 10**9
 _LEAST_ROOM_SHARE = 0.1
 _LEAST_FILES_SHARE = 0.02
 _MANY_STARTS = 4
+PANEL_SILENT_SECONDS = 90.0
+"""The panel asks every 15 seconds; its own restart, with the lamp test, takes a few."""
 _DAY = timedelta(days=1)
 _POWER_TODO = (
     "Use the power supply that belongs to the box, straight in the wall socket, and give large "
@@ -193,6 +195,25 @@ def card(found: Card) -> Vital:
         return Vital("card", Condition.UNKNOWN, sentence)
     how = f"{used - 10} to {used} % of its life used" if used else "spare room is left"
     return Vital("card", Condition.OK, f"The memory card is well ({how}).")
+
+
+def panel(said: Mapping[str, Any] | None, silent_seconds: float) -> Vital:
+    """Given what the panel last said of itself (`why_not` it does not work, whether its button is
+    `stuck`; None: nothing yet) and how long ago, judge it. The lamps show their own troubles.
+    """
+    if silent_seconds > PANEL_SILENT_SECONDS:
+        sentence = "The lamps and the button of the box do not answer: do not believe them."
+        return Vital("panel", Condition.LOOK, sentence, "Switch the box off and on.")
+    if said is None:
+        return Vital("panel", Condition.UNKNOWN, "The lamps have not answered yet.")
+    if said.get("why_not"):
+        sentence = f"The lamps and the button of the box do not work: {said['why_not']}"
+        todo = "`sudo appliance doctor` on the box says more."
+        return Vital("panel", Condition.LOOK, sentence, todo)
+    if said.get("stuck") is True:
+        sign = SIGNS[Reason.BUTTON]
+        return Vital("panel", Condition.LOOK, "The button of the box is stuck.", sign.todo)
+    return Vital("panel", Condition.OK, "The lamps and the button of the box work.")
 
 
 def restarts(starts: Sequence[datetime], now: datetime) -> Vital:

@@ -74,9 +74,13 @@ class Client:
         """Return how things stand; raise WorkerAbsent if nobody listens."""
         return self._facts({"do": "status"})
 
-    def follow(self, version: int, seconds: float) -> Mapping[str, object]:
-        """Return how things stand as soon as that is another version, or after `seconds`."""
-        question = {"do": "follow", "version": version, "seconds": seconds}
+    def follow(
+        self, version: int, seconds: float, panel: Mapping[str, object] | None = None
+    ) -> Mapping[str, object]:
+        """Return how things stand as soon as that is another version, or after `seconds`; say how
+        we are ourselves, where we are the panel.
+        """
+        question = {"do": "follow", "version": version, "seconds": seconds, "panel": panel}
         return self._facts(question, seconds)
 
     def eject(self, disk: str | None = None) -> str:
@@ -190,7 +194,8 @@ def _do(  # noqa: PLR0911 - one for each verb
             return appliance.cancel(str(question["source"]))
         case "follow":
             seconds = min(max(float(question["seconds"]), 0.0), _LONGEST_FOLLOW_SECONDS)
-            return appliance.follow(int(question["version"]), seconds)
+            panel = question.get("panel")
+            return appliance.follow(int(question["version"]), seconds, panel and dict(panel))
         case "eject":
             disk = question.get("disk")
             return appliance.eject(None if disk is None else str(disk))

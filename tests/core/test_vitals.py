@@ -177,3 +177,24 @@ def test_what_is_shown_is_what_matters_unless_all_is_wanted():
 def test_a_vital_survives_the_socket(vital):
     assert vitals.from_json(vitals.as_json(vital)) == vital
     assert {"name", "state", "sentence", "todo"} <= set(vitals.as_json(vital))
+
+
+@pytest.mark.parametrize(
+    ("said", "silent_seconds", "state", "words"),
+    [
+        (None, 0.0, UNKNOWN, "not answered yet"),
+        ({}, 0.0, OK, "work"),
+        ({"why_not": "", "stuck": False}, 89.0, OK, "work"),
+        ({"why_not": "", "stuck": False}, 91.0, LOOK, "do not answer"),
+        (None, 91.0, LOOK, "do not answer"),
+        ({"why_not": "Pin 17 is busy.", "stuck": False}, 0.0, LOOK, "Pin 17 is busy."),
+        ({"why_not": "", "stuck": True}, 0.0, LOOK, "stuck"),
+        ({"stuck": "nonsense"}, 0.0, OK, "work"),
+    ],
+)
+def test_how_lamps_and_button_are(said, silent_seconds, state, words):
+    vital = vitals.panel(said, silent_seconds)
+    assert vital.state is state
+    assert words in vital.sentence
+    assert bool(vital.todo) is (state is LOOK)
+    assert vital.reason is None, "its own lamps show its own troubles"

@@ -96,7 +96,7 @@ class Awaited(Box):
     def status(self):
         return {"state": self.name}
 
-    def follow(self, version, seconds):
+    def follow(self, version, seconds, panel=None):
         self.asked_for.set()
         assert self.news.wait(seconds)
         return self.status()

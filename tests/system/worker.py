@@ -48,7 +48,8 @@ class Worker:
         told = {"as_of": now.isoformat(), "good_until": (now + _HOURS).isoformat()}
         return told | self.facts | {"version": self.version}
 
-    def follow(self, version, seconds):
+    def follow(self, version, seconds, panel=None):
+        self.panel = panel
         with self._changed:
             self._changed.wait_for(lambda: self.version != version, seconds)
         return self.status()
