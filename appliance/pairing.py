@@ -43,7 +43,7 @@ class Paired:
     warning: str = ""
 
 
-class Machine:
+class Host:
     """What pairing changes outside the box: this machine's units and mounts."""
 
     units = Path("/etc/systemd/system")
@@ -116,7 +116,7 @@ def pair(  # noqa: PLR0917 - what a person said
     name: str,
     typed: str,
     on_progress: Progress,
-    machine: Machine | None = None,
+    host: Host | None = None,
     *,
     quick: bool = False,
 ) -> Paired:
@@ -124,21 +124,21 @@ def pair(  # noqa: PLR0917 - what a person said
 
     Raise WrongDisk where it must not be erased, ConfigError where the name cannot be had.
     """
-    machine = machine or Machine()
+    host = host or Host()
     settings = load(file, complete=False)
     editing.require_addable(file, name, disk.serial)
-    with pairing.the_same(disk, machine.attached):
-        begun = _begun(settings, disk, name, machine.units)
+    with pairing.the_same(disk, host.attached):
+        begun = _begun(settings, disk, name, host.units)
         if begun:
             require_free(settings, name, begun)
-            _lay(settings, name, begun, machine)
+            _lay(settings, name, begun, host)
         else:
             require_free(settings, name)
             _require_never_used(settings, name)
             _require_erasable(settings, disk, typed)
-            begun = _prepare(settings, disk, name, on_progress, machine, quick=quick)
+            begun = _prepare(settings, disk, name, on_progress, host, quick=quick)
     warnings = (pairing.lay_mount_point(settings.disks.mounts / name), pairing.cache_warning(disk))
-    paired = _enrol(file, name, begun, disk.serial, ["init", name, "--json"], machine)
+    paired = _enrol(file, name, begun, disk.serial, ["init", name, "--json"], host)
     return replace(paired, warning=" ".join(filter(None, warnings)))
 
 
@@ -202,7 +202,7 @@ def _prepare(
     disk: AttachedDisk,
     name: str,
     on_progress: Progress,
-    machine: Machine,
+    host: Host,
     *,
     quick: bool,
 ) -> str:
@@ -211,36 +211,36 @@ def _prepare(
     owner = settings.state.stat()
     pairing.require_empty(settings.disks.mounts / name)
     pairing.burn_in(disk.node, disk.size_bytes, on_progress, quick=quick)
-    _lay(settings, name, identity, machine)
+    _lay(settings, name, identity, host)
     pairing.make_filesystem(disk.node, identity, (owner.st_uid, owner.st_gid))
     return identity
 
 
-def _lay(settings: Settings, name: str, identity: str, machine: Machine) -> None:
+def _lay(settings: Settings, name: str, identity: str, host: Host) -> None:
     place = settings.disks.mounts / name
-    pairing.lay_mount_unit(identity, place, name, machine.units)
+    pairing.lay_mount_unit(identity, place, name, host.units)
     pairing.lay_mount_point(place)
-    machine.reload()
+    host.reload()
 
 
 def recover(
-    file: Path, disk: AttachedDisk, name: str, passphrase: str, machine: Machine | None = None
+    file: Path, disk: AttachedDisk, name: str, passphrase: str, host: Host | None = None
 ) -> Paired:
     """Adopt the disk of a box that is gone, with all that is on it; nothing is formatted.
 
     Raise ApplianceError, leaving disk and box as they were, where the passphrase does not open it.
     """
-    machine = machine or Machine()
+    host = host or Host()
     settings = load(file, complete=False)
     editing.require_addable(file, name, disk.serial)
     uuid = _adoptable(settings, disk)
     require_free(settings, name, uuid)
     before = load(file, complete=False).repository
     try:
-        return _adopt(file, settings, name, uuid, disk.serial, passphrase, machine)
+        return _adopt(file, settings, name, uuid, disk.serial, passphrase, host)
     except ApplianceError:
         if name not in {each.name for each in before}:
-            _take_back(file, settings, name, machine)
+            _take_back(file, settings, name, host)
         raise
 
 
@@ -268,30 +268,30 @@ def _adopt(  # noqa: PLR0917 - what a disk of this box is
     uuid: str,
     serial: str,
     passphrase: str,
-    machine: Machine,
+    host: Host,
 ) -> Paired:
     place = settings.disks.mounts / name
     pairing.require_empty(place)
-    _lay(settings, name, uuid, machine)
+    _lay(settings, name, uuid, host)
     owner = settings.state.stat()
     unit = mount_unit(place)
-    with machine.mounted(unit):
+    with host.mounted(unit):
         before = pairing.hand_over(place, (owner.st_uid, owner.st_gid))
     argv = ["init", name, "--json", "--adopt"]
     try:
-        return _enrol(file, name, uuid, serial, argv, machine, passphrase.encode())
+        return _enrol(file, name, uuid, serial, argv, host, passphrase.encode())
     except ApplianceError:
-        with machine.mounted(unit):
+        with host.mounted(unit):
             pairing.hand_over(place, before)
         raise
 
 
-def _take_back(file: Path, settings: Settings, name: str, machine: Machine) -> None:
+def _take_back(file: Path, settings: Settings, name: str, host: Host) -> None:
     """Leave no trace of a disk that did not open."""
     if name in {each.name for each in load(file, complete=False).repository}:
         editing.remove_disk(file, name)
-    pairing.take_mount_away(settings.disks.mounts / name, machine.units)
-    machine.reload()
+    pairing.take_mount_away(settings.disks.mounts / name, host.units)
+    host.reload()
 
 
 def _enrol(  # noqa: PLR0917 - what a disk of this box is
@@ -300,13 +300,13 @@ def _enrol(  # noqa: PLR0917 - what a disk of this box is
     identity: str,
     serial: str,
     argv: Sequence[str],
-    machine: Machine,
+    host: Host,
     stdin: bytes = b"",
 ) -> Paired:
     """Write the disk down, then have the box itself make it its own."""
-    machine.attached()  # udev has to know the new filesystem before anybody mounts it
+    host.attached()  # udev has to know the new filesystem before anybody mounts it
     editing.add_disk(file, name, identity, serial)
-    made = machine.as_the_box(file, argv, stdin)
+    made = host.as_the_box(file, argv, stdin)
     _tell_the_worker(file)
     return Paired(name, identity, str(made["sheet"]))
 

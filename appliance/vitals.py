@@ -19,8 +19,8 @@ from .core.signals import Reason
 from .core.vitals import Power, Vital, reasons
 from .engine import observations
 from .engine.trust import trusts
+from .hw.board import Board
 from .hw.card import cards
-from .hw.machine import Machine
 from .hw.power import PowerSupply
 from .hw.smart import SmartReader
 
@@ -42,14 +42,14 @@ class Vitals:
         *,
         supply: PowerSupply | None = None,
         reader: SmartReader | None = None,
-        machine: Machine | None = None,
+        board: Board | None = None,
     ) -> None:
         """Given where the box keeps its notes and the names of its repositories on disks."""
         self._ledger, self._clock, self._state = ledger, clock, state
         self._disks = tuple(disks)
         self._supply = supply or PowerSupply()
         self._reader = reader or SmartReader()
-        self._machine = machine or Machine()
+        self._board = board or Board()
         self._lock = Lock()
         self._read: tuple[float, tuple[Vital, ...]] | None = None
         self._asked: dict[str, float] = {}
@@ -71,11 +71,11 @@ class Vitals:
         """Remember when the box was switched on, as soon as the time is known; meant for every
         round of the worker's loop. It is reckoned back by how long that is ago.
         """
-        uptime = self._machine.uptime_seconds()
+        uptime = self._board.uptime_seconds()
         if self._noted_start or uptime is None or not trusts(self._ledger, self._clock):
             return
         started = self._clock.now() - timedelta(seconds=uptime)
-        observations.note_start(self._ledger, self._machine.boot_id(), started)
+        observations.note_start(self._ledger, self._board.boot_id(), started)
         self._noted_start = True
 
     def disk_is_here(self, name: str, device: str, used_bytes: int, size_bytes: int) -> None:
@@ -117,15 +117,15 @@ class Vitals:
         trusted = trusts(self._ledger, self._clock)
         here = (*self._of_the_machine(power), vitals.clock(trusted=trusted))
         starts = self._starts(trusted=trusted)
-        found = tuple(map(vitals.card, cards(self._machine.block)))
+        found = tuple(map(vitals.card, cards(self._board.block)))
         return (*here, *starts, *found, *self._of_the_disks(trusted=trusted))
 
     def _of_the_machine(self, power: Power) -> tuple[Vital, ...]:
         return (
             vitals.power(power),
-            vitals.temperature(self._machine.temperature_celsius(), power),
-            vitals.memory(self._machine.memory()),
-            vitals.system_disk(self._machine.system_disk(self._state)),
+            vitals.temperature(self._board.temperature_celsius(), power),
+            vitals.memory(self._board.memory()),
+            vitals.system_disk(self._board.system_disk(self._state)),
         )
 
     def _starts(self, *, trusted: bool) -> tuple[Vital, ...]:

@@ -73,7 +73,7 @@ class Ports(loops.Machine):
         return self.fsck_code
 
 
-class Bench(pairing.Machine):
+class Bench(pairing.Host):
     """Pairing's machine on top of that, and a box of its own whose commands run right here."""
 
     def __init__(self, folder: Path, ports: Ports, name: str) -> None:

@@ -14,7 +14,7 @@ from appliance.core.signals import Reason
 from appliance.core.smart import Answer, Smart
 from appliance.core.vitals import Condition, Vital
 from appliance.engine import observations
-from appliance.hw.machine import Machine
+from appliance.hw.board import Board
 from appliance.hw.power import PowerSupply
 from appliance.hw.smart import SmartReader
 from appliance.system.ledger import SqliteLedger
@@ -58,7 +58,7 @@ class Box:
             ["disk-a"],
             supply=PowerSupply(hwmon, self.root / "none", self.ask_firmware),
             reader=SmartReader(self.answers, self.start_unit),
-            machine=Machine(self.root),
+            board=Board(self.root),
         )
 
     def put(self, place: str, text: str) -> None:
@@ -215,7 +215,7 @@ def test_a_bare_machine_says_that_it_does_not_know(box, tmp_path):
         box.clock,
         nothing,
         supply=PowerSupply(nothing, nothing, box.ask_firmware),
-        machine=Machine(nothing),
+        board=Board(nothing),
     )
     states = {each.name: each.state for each in box.vitals.read()}
     unknown = Condition.UNKNOWN
@@ -228,7 +228,7 @@ def test_a_bare_machine_says_that_it_does_not_know(box, tmp_path):
 def test_many_may_ask_at_once_on_the_real_ledger(tmp_path, box):
     ledger = SqliteLedger(tmp_path / "ledger.sqlite")
     observations.note_smart(ledger, "disk-a", Smart(datetime.now(UTC), Answer.TOLD, passed=True))
-    vitals = Vitals(ledger, box.clock, tmp_path, ["disk-a"], machine=Machine(box.root))
+    vitals = Vitals(ledger, box.clock, tmp_path, ["disk-a"], board=Board(box.root))
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(vitals.read())) for _ in range(8)]
     for thread in threads:

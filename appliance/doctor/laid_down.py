@@ -6,6 +6,7 @@ import filecmp
 from pathlib import Path
 
 from ..config import RepositorySection
+from ..hw.usb_disk import mount_unit
 from ..system import machine as facts
 from ..system.machine import Owned
 from .installation import AGAIN, PROGRAM, UNITS, Finding, Findings, Installation
@@ -106,8 +107,7 @@ def disks(box: Installation) -> Findings:
     settings = box.settings
     for each in box.disks if settings else ():
         point = settings.disks.mounts / each.name if settings else Path()
-        unit = "-".join(part.replace("-", "\\x2d") for part in point.parts[1:]) + ".mount"
-        yield from _mount_unit(each, box.machine.at(UNITS) / unit)
+        yield from _mount_unit(each, box.machine.at(UNITS) / mount_unit(point))
         yield from _mount_point(box, each, box.machine.at(point))
 
 

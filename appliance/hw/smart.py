@@ -18,13 +18,13 @@ from typing import Any
 
 from ..core.errors import ApplianceError
 from ..core.smart import Answer, Smart
-from ..system import process
+from ..system import service
 
 FOLDER = Path("/run/appliance-smart")
 _LONGEST_BYTES = 4 << 20
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DEVICE = re.compile(r"sd[a-z]{1,3}|nvme\d{1,3}n\d{1,3}")
-_LIMITS = process.Limits(total=timedelta(seconds=90))  # a bridge may hang for a minute
+_ANSWERS_WITHIN = timedelta(seconds=90)  # a bridge may hang for a minute
 _FAILING, _BELOW_THRESHOLD, _TEST_FAILED = 1 << 3, 1 << 4, 1 << 7
 _ASLEEP = re.compile(r"\b(STANDBY|SLEEP)\b")
 _WEAR = {
@@ -37,10 +37,8 @@ _NVME_SPARE, _NVME_READ_ONLY = 1 << 0, 1 << 3
 
 
 def start_unit(device: str) -> None:
-    """Have root's unit ask the disk, and return when it has; raise ApplianceError or OSError."""
-    unit = f"appliance-smart@{device}.service"
-    argv = [process.find("systemctl"), "--no-ask-password", "start", unit]
-    process.run(argv, limits=_LIMITS)
+    """Have root's unit ask the disk, and return when it has; raise ApplianceError."""
+    service.start_unit(f"appliance-smart@{device}.service", within=_ANSWERS_WITHIN)
 
 
 class SmartReader:

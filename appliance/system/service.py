@@ -95,17 +95,17 @@ def _watchdog(environment: Mapping[str, str], process_id: int) -> timedelta | No
     return length if length > timedelta() else None
 
 
-def start_unit(unit: str, watch: Watch | None = None) -> None:
+def start_unit(unit: str, watch: Watch | None = None, within: timedelta = UNIT_WITHIN) -> None:
     """Start a unit and return once it is active, or a oneshot has ended well.
 
     Raise UnitRefused, UnitFailed (`detail` says what systemd said), TimedOut or Cancelled.
     """
-    _do("start", unit, watch)
+    _do("start", unit, watch, within)
 
 
 def stop_unit(unit: str, watch: Watch | None = None) -> None:
     """Stop a unit and return once it is inactive; raise as `start_unit` does."""
-    _do("stop", unit, watch)
+    _do("stop", unit, watch, UNIT_WITHIN)
 
 
 def unit_properties(unit: str, *names: str) -> dict[str, str]:
@@ -127,8 +127,8 @@ def is_active(unit: str) -> bool:
     return unit_properties(unit, "ActiveState").get("ActiveState") == "active"
 
 
-def _do(verb: str, unit: str, watch: Watch | None) -> None:
-    result = _systemctl(verb, unit, watch=watch, within=UNIT_WITHIN)
+def _do(verb: str, unit: str, watch: Watch | None, within: timedelta) -> None:
+    result = _systemctl(verb, unit, watch=watch, within=within)
     if result.code == 0:
         return
     if result.code == _NO_SUCH_UNIT:

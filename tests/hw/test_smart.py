@@ -285,4 +285,4 @@ def test_the_unit_is_started_by_its_name_without_asking_anybody(tmp_path, monkey
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     start_unit("sdb")
-    assert called.read_text() == "--no-ask-password start appliance-smart@sdb.service\n"
+    assert called.read_text() == "--no-ask-password --no-pager start appliance-smart@sdb.service\n"

@@ -13,8 +13,8 @@ _ZONES = re.compile(r"cpu|soc|pkg_temp|acpitz|k10temp", re.IGNORECASE)
 """Thermal zones of the processor or of the board, not of a battery or a radio."""
 
 
-class Machine:
-    """The machine we run on, below a root that a test may set elsewhere."""
+class Board:
+    """The board we run on, below a root that a test may set elsewhere."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._sys, self._proc = root / "sys", root / "proc"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from appliance.core.vitals import Card, Memory
+from appliance.hw.board import Board
 from appliance.hw.card import cards
-from appliance.hw.machine import Machine
 
 
 def put(root: Path, **files: str) -> None:
@@ -25,25 +25,25 @@ def zone(root: Path, number: int, kind: str, temp: str) -> None:
 
 
 def test_the_warmest_part_near_the_processor_counts(tmp_path):
-    assert Machine(tmp_path).temperature_celsius() is None
+    assert Board(tmp_path).temperature_celsius() is None
     zone(tmp_path, 0, "cpu-thermal\n", "48312\n")
     zone(tmp_path, 1, "iwlwifi_1\n", "99000\n")
     zone(tmp_path, 2, "x86_pkg_temp\n", "51000\n")
     zone(tmp_path, 3, "cpu-thermal\n", "nonsense\n")
     (tmp_path / "sys/class/thermal/thermal_zone4").mkdir()
-    assert Machine(tmp_path).temperature_celsius() == 51.0
+    assert Board(tmp_path).temperature_celsius() == 51.0
 
 
 def test_memory_as_proc_says_it(tmp_path):
-    assert Machine(tmp_path).memory() is None
+    assert Board(tmp_path).memory() is None
     put(tmp_path, proc__meminfo="MemTotal:  476108 kB\nMemFree: 1 kB\nMemAvailable:   301284 kB\n")
-    assert Machine(tmp_path).memory() == Memory(476108 * 1024, 301284 * 1024)
+    assert Board(tmp_path).memory() == Memory(476108 * 1024, 301284 * 1024)
     put(tmp_path, proc__meminfo="MemTotal:  476108 kB\n")
-    assert Machine(tmp_path).memory() is None
+    assert Board(tmp_path).memory() is None
 
 
 def test_this_machine_answers():
-    machine = Machine()
+    machine = Board()
     memory, disk = machine.memory(), machine.system_disk(Path("/"))
     assert memory is not None
     assert 0 < memory.available_bytes <= memory.total_bytes
@@ -55,7 +55,7 @@ def test_this_machine_answers():
 
 
 def test_a_folder_that_is_away_cannot_be_looked_at(tmp_path):
-    assert Machine().system_disk(tmp_path / "none") is None
+    assert Board().system_disk(tmp_path / "none") is None
 
 
 @pytest.mark.parametrize(("text", "errors"), [("3\n", 3), ("0\n", 0), ("x", 0), (None, 0)])
@@ -69,7 +69,7 @@ def test_the_errors_that_the_filesystem_noted_in_itself(tmp_path, text, errors):
     link.symlink_to(block)
     if text is not None:
         put(tmp_path, sys__fs__ext4__mmcblk0p2__errors_count=text)
-    disk = Machine(tmp_path).system_disk(tmp_path)
+    disk = Board(tmp_path).system_disk(tmp_path)
     assert disk is not None
     assert disk.errors == errors
 
@@ -78,9 +78,9 @@ def test_the_errors_that_the_filesystem_noted_in_itself(tmp_path, text, errors):
     ("text", "seconds"), [("12.34 5.0\n", 12.34), ("x 5.0\n", None), ("", None)]
 )
 def test_for_how_long_it_has_been_on(tmp_path, text, seconds):
-    assert Machine(tmp_path).uptime_seconds() is None
+    assert Board(tmp_path).uptime_seconds() is None
     put(tmp_path, proc__uptime=text)
-    assert Machine(tmp_path).uptime_seconds() == seconds
+    assert Board(tmp_path).uptime_seconds() == seconds
 
 
 @pytest.mark.parametrize(
