@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,11 @@ class Office:
         make = f"head -c {kibibytes}K /dev/urandom | base64 >{new} && chown appliance: {new}"
         self.guest.sh(f"{make} && mv {new} {path}")
 
+    def later(self, days: float) -> None:
+        """Let so many days go by at once; the hardware clock goes with them."""
+        now = float(self.guest.run("date", "+%s"))
+        self.guest.set_clock(now + timedelta(days=days).total_seconds())
+
     def status(self) -> dict[str, Any]:
         """Return how things stand, as the worker says."""
         done = self.guest.call("appliance", "status", "--json", seconds=120)
@@ -162,6 +168,11 @@ class Office:
         """Wait until so many backups were proved at a place."""
         if self._seen(seconds, "proved", place, count) is None:
             raise TimeoutError(f"{place} has not {count} backups: {self.history()[:5]}")
+
+    def wait_until_kept(self, place: str, count: int, seconds: float = 300) -> None:
+        """Wait until exactly so many backups are kept at a place."""
+        if self._seen(seconds, "kept", place, count) is None:
+            raise TimeoutError(f"{place} keeps not {count} backups: {self.history()[:5]}")
 
     def last_id(self, seconds: float = 120) -> int:
         """Return the id of the newest Run once nothing runs and nothing waits; 0 without one."""

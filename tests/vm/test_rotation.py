@@ -8,13 +8,6 @@ from tests.vm.office import Office
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
-_DAY_SECONDS = 86400
-
-
-def later(office: Office, days: int) -> None:
-    """Let so many days go by at once; the hardware clock goes with them."""
-    office.guest.set_clock(float(office.guest.run("date", "+%s")) + days * _DAY_SECONDS)
-
 
 def back_up(office: Office, name: str) -> None:
     seen = office.last_id()
@@ -28,7 +21,7 @@ def test_a_month_of_swapped_disks_and_one_that_is_forgotten_at_home(office):
     here, away = "two", "stick"
     for week in range(4):
         back_up(office, f"week-{week}.csv")
-        later(office, 7)
+        office.later(7)
         office.last_id()
         office.guest.usb.yank(here)
         here, away = away, here
@@ -41,7 +34,7 @@ def test_a_month_of_swapped_disks_and_one_that_is_forgotten_at_home(office):
     assert not office.is_mounted()
 
     office.guest.usb.yank(away)
-    later(office, 15)
+    office.later(15)
     back_up(office, "late.csv")
     office.last_id()
     status = office.status()
