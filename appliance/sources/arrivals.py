@@ -35,7 +35,7 @@ from .inbox import InboxSettings
 from .landing import clean_name
 from .picking import is_candidate
 from .settling import Mark, Settling
-from .writers import is_being_written
+from .writers import READING, is_being_written
 
 if TYPE_CHECKING:
     from watchdog.observers.api import ObservedWatch
@@ -205,11 +205,26 @@ class _Folder(FileSystemEventHandler):
         except OSError as error:
             return self._unseen(error, now)
         try:
-            return self.settling.look(dict(self._files()), now)
+            arrived = self.settling.look(dict(self._files()), now)
         except OSError as error:  # a share that went away
             return self._unseen(error, now)
+        else:
+            self._make_durable()
+            return arrived
         finally:
             os.close(self._handle)
+
+    def _make_durable(self) -> None:
+        """A15: whoever saved a file may have it in memory alone for half a minute. Before a Run
+        begins on it, it lies on the disk: after a power cut that Run finds it again. What may not
+        be read, is gone or lies where nothing can be flushed is for the Run to complain of.
+        """
+        for raw in self.settling.whole():
+            with suppress(OSError):
+                _flush(self._handle, raw)
+        if self.settling.whole():
+            with suppress(OSError):
+                os.fsync(self._handle)
 
     def _unseen(self, error: OSError, now: float) -> bool:
         self.complain(f"it is not there or cannot be read: {error}")
@@ -267,6 +282,14 @@ def _started() -> InotifyObserver:
     observer = InotifyObserver(generate_full_events=True)
     observer.start()
     return observer
+
+
+def _flush(folder: int, raw: bytes) -> None:
+    descriptor = os.open(raw, READING, dir_fd=folder)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _name(path: str | bytes) -> bytes:

@@ -17,13 +17,12 @@ from ..core.ports import Watch
 from . import done
 from .landing import Landing, clean_name, distinct_name
 from .picking import Entry, instant, is_candidate, newest_of, wait_until_still
-from .writers import is_being_written
+from .writers import READING, is_being_written
 
 DONE = done.DONE
 _BLOCK_BYTES = 1 << 20
 _PUT_AGAIN = "Check that the box may read the file, or put it into the inbox again."
 _STILL_WRITTEN = "It is fetched by itself as soon as the program that writes it has closed it."
-_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,7 @@ def _has_rested(folder: int, entry: Entry, seconds: float) -> bool:
 
 def _copy(folder: int, entry: Entry, landing: Landing) -> None:
     try:
-        descriptor = os.open(entry.raw, _READING, dir_fd=folder)
+        descriptor = os.open(entry.raw, READING, dir_fd=folder)
     except OSError as error:
         raise ExportNotReady(
             f"{entry.name} cannot be opened.",
@@ -205,7 +204,7 @@ def _archived(folder: int, entries: Sequence[Entry], file: ExportFile) -> Entry 
 
 def _sha256(folder: int, raw: bytes) -> str:
     try:
-        with os.fdopen(os.open(raw, _READING, dir_fd=folder), "rb") as file:
+        with os.fdopen(os.open(raw, READING, dir_fd=folder), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return ""  # already moved: two names that look alike

@@ -5,7 +5,7 @@ No files, no threads, no clock: it is told what a look found and when that was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -63,6 +63,10 @@ class Settling:
             if due[raw] <= now and not self._is_being_written(raw, now - since)
         }
         return bool(self._whole)
+
+    def whole(self) -> Collection[bytes]:
+        """Return the names of what the last look found whole."""
+        return self._whole.keys()
 
     def told(self) -> None:
         """What the last look found whole was passed on: it is news only if it changes."""

@@ -13,7 +13,7 @@ import fcntl
 import os
 import signal
 
-_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def is_being_written(folder: int, raw: bytes) -> bool | None:
@@ -21,7 +21,7 @@ def is_being_written(folder: int, raw: bytes) -> bool | None:
     open for writing; None where this cannot be told.
     """
     try:
-        descriptor = os.open(raw, _READING, dir_fd=folder)
+        descriptor = os.open(raw, READING, dir_fd=folder)
     except OSError:
         return None
     try:

@@ -465,3 +465,22 @@ def test_C6_hostile_names_end_nothing(looked, folder):
         (folder / os.fsdecode(raw)).write_bytes(b"x")
     assert looked.after(3) == 1
     assert looked.after(600) == 0
+
+
+def test_A15_what_is_told_lies_on_the_disk_and_not_in_memory_alone(looked, folder, monkeypatch):
+    order: list[str] = []
+    name = lambda descriptor: Path(f"/proc/self/fd/{descriptor}").readlink().name  # noqa: E731
+    monkeypatch.setattr(module.os, "fsync", lambda descriptor: order.append(name(descriptor)))
+    looked.arrivals._on_arrival = order.append
+    (folder / "a.csv").write_text("whole")
+    looked.after(10)
+    assert order == ["a.csv", "inbox", "hand"]
+
+
+def test_a_file_that_cannot_be_flushed_is_told_all_the_same(looked, folder, monkeypatch):
+    def refuse(_descriptor):
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(module.os, "fsync", refuse)
+    (folder / "a.csv").write_text("whole")
+    assert looked.after(10) == 1

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from tests.vm.office import ANY, Office
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
-DONE_BEFORE = ("", "pull", "inspect", "archive", "archive,verify", "mirror")
+DONE_BEFORE = ("", "pull", "inspect", "archive")
 """What was done when it happens, the last of it at the end: from a Run that has just begun to one
-whose cloud copy is being looked at. Nothing is old enough here to be pruned: see below.
+whose archive is being read back.
 """
+DONE_BEFORE_THE_CLOUD = ("archive,verify", "mirror")
+"""Then it sends, or looks at what it sent."""
 LARGE_KIBIBYTES = 3000
-
 KEEP_ONE = "[retention]\nlast = 1\ndaily = 1\nweekly = 0\nmonthly = 0\nyearly = 0"
-ENOUGH_TO_LET_GO = 3
+TO_LET_GO = 3
+
+
+@pytest.fixture
+def working(office):
+    """The office with its disk plugged in."""
+    office.plug("stick")
+    office.last_id()
+    return office
 
 
 @pytest.fixture
 def mirrored(office):
-    """The office, with its disk plugged in and mirrored to a cloud."""
+    """The same, with a cloud that holds all of it."""
     office.serve_a_cloud()
     office.mirror("disk-a")
     office.restart()
@@ -31,48 +42,27 @@ def mirrored(office):
     return office
 
 
-def test_A7_a_disk_pulled_out_at_each_step_catches_up_when_it_is_back(mirrored):
-    office, guest = mirrored, mirrored.guest
-    for number, step in enumerate(DONE_BEFORE, 1):
-        seen = office.last_id()
-        office.drop(f"{number}.csv", LARGE_KIBIBYTES)
-        office.wait_until_within(step, after=seen)
-        guest.usb.yank("stick")
-        office.wait_for_run(ANY, after=seen)
-        assert not guest.holds("pgrep -f '[b]org.* (create|check|extract|prune)'")
-        office.plug("stick")
-        wait_until_nothing_is_lost(office, number + 2)
+def test_A7_a_disk_pulled_out_at_each_step_catches_up_when_it_is_back(working):
+    cut_at_each(DONE_BEFORE, working, pull_the_disk_out)
 
 
-def test_A15_the_mains_fail_at_each_step_and_the_next_boot_makes_it_good(mirrored):
-    office, guest = mirrored, mirrored.guest
-    for number, step in enumerate(DONE_BEFORE, 1):
-        seen = office.last_id()
-        office.drop(f"{number}.csv", LARGE_KIBIBYTES)
-        now = guest.time()
-        office.wait_until_within(step, after=seen)
-        guest.power_cut()
-        guest.power_on(clock=now)
-        wait_until_nothing_is_lost(office, number + 2)
-        assert any(run["outcome"] == "interrupted" and run["id"] > seen for run in office.history())
+def test_A7_a_disk_pulled_out_while_the_cloud_copy_is_made_catches_up_when_it_is_back(mirrored):
+    cut_at_each(DONE_BEFORE_THE_CLOUD, mirrored, pull_the_disk_out)
 
 
-def wait_until_nothing_is_lost(office: Office, count: int) -> None:
-    for place in ("disk-a", "cloud"):
-        office.wait_until_proved(place, count)
-    office.last_id()
-    assert list(office.archives().values()) == [["disk-a"]] * count
-    assert office.status()["copies"] == {"office": "fresh", "cloud": "fresh"}
-    assert not office.is_mounted()
+def test_A15_the_mains_fail_at_each_step_and_the_next_boot_makes_it_good(working):
+    cut_at_each(DONE_BEFORE, working, cut_the_mains)
+    assert sum(run["outcome"] == "interrupted" for run in working.history()) == len(DONE_BEFORE)
 
 
-@pytest.mark.parametrize("by", ["hand", "mains"])
-def test_A7_A15_cut_off_while_old_backups_are_let_go_the_newest_stays_and_the_next_round_ends_it(
-    office, by
-):
-    guest = office.guest
-    office.plug("stick")
-    for number in range(1, ENOUGH_TO_LET_GO + 1):
+def test_A15_the_mains_fail_while_the_cloud_copy_is_made_and_the_next_boot_makes_it_good(mirrored):
+    cut_at_each(DONE_BEFORE_THE_CLOUD, mirrored, cut_the_mains)
+
+
+@pytest.mark.parametrize("cause", ["hand", "mains"])
+def test_A7_A15_cut_off_while_old_backups_are_let_go_the_next_round_goes_on_with_it(working, cause):
+    office = working
+    for number in range(1, TO_LET_GO + 1):
         office.drop(f"{number}.csv")
         office.wait_until_proved("disk-a", number + 1)
     office.last_id()
@@ -81,14 +71,7 @@ def test_A7_A15_cut_off_while_old_backups_are_let_go_the_newest_stays_and_the_ne
     seen = office.last_id()
     office.drop("newest.csv")
     office.wait_until_within("archive,verify", after=seen)
-    now = guest.time()
-    if by == "hand":
-        guest.usb.yank("stick")
-        office.wait_for_run(ANY, after=seen)
-        office.plug("stick")
-    else:
-        guest.power_cut()
-        guest.power_on(clock=now)
+    {"hand": pull_the_disk_out, "mains": cut_the_mains}[cause](office, seen)
     office.last_id()
     newest = max(office.archives())
     assert office.status()["copies"]["office"] == "fresh"
@@ -98,4 +81,39 @@ def test_A7_A15_cut_off_while_old_backups_are_let_go_the_newest_stays_and_the_ne
     office.wait_until_kept("disk-a", 1)
     office.last_id()
     assert min(office.archives()) > newest
+    assert not office.is_mounted()
+
+
+def cut_at_each(done: Sequence[str], office: Office, cut: Callable[[Office, int], None]) -> None:
+    """Cut a Run off at each step, and see each time that nothing is lost by it."""
+    kept = len(office.archives())
+    for number, step in enumerate(done, 1):
+        seen = office.last_id()
+        office.drop(f"cut-{number}.csv", LARGE_KIBIBYTES)
+        office.wait_until_within(step, after=seen)
+        cut(office, seen)
+        nothing_is_lost(office, kept + number)
+
+
+def pull_the_disk_out(office: Office, seen: int) -> None:
+    office.guest.usb.yank("stick")
+    office.wait_for_run(ANY, after=seen)
+    assert not office.guest.holds("pgrep -f '[b]org.* (create|check|extract|prune)'")
+    office.plug("stick")
+
+
+def cut_the_mains(office: Office, _seen: int) -> None:
+    now = office.guest.time()
+    office.guest.power_cut()
+    office.guest.power_on(clock=now)
+
+
+def nothing_is_lost(office: Office, count: int) -> None:
+    has_cloud = office.status()["copies"]["cloud"] != "unset"
+    for place in ("disk-a", "cloud") if has_cloud else ("disk-a",):
+        office.wait_until_proved(place, count)
+    office.last_id()
+    assert list(office.archives().values()) == [["disk-a"]] * count
+    cloud = "fresh" if has_cloud else "unset"
+    assert office.status()["copies"] == {"office": "fresh", "cloud": cloud}
     assert not office.is_mounted()
