@@ -15,7 +15,7 @@ from .box import Box
 from .caretaker import Caretaker
 from .config import Settings
 from .core.errors import ApplianceError, ConfigError, Problem
-from .core.model import Trigger
+from .core.model import Outcome, Trigger
 from .core.ports import Mirror, Repository, Source
 from .core.schedule import Schedule, parse
 from .core.signals import Reason
@@ -38,6 +38,8 @@ _MOVED = (
     "`sudo systemctl restart appliance-worker`"
 )
 _BY_A_PERSON = (Trigger.BUTTON, Trigger.PAGE, Trigger.COMMAND)
+_ON_THE_PAGE = "page:"
+"""Before what somebody did there, where a Run has its source."""
 
 
 class Engine:
@@ -157,6 +159,13 @@ class Engine:
             self.caretaker.hear_panel(panel)
         self.news.wait(version, seconds)
         return self.status()
+
+    def note(self, what: str, words: str, went_well: bool = True) -> None:
+        """Write down what somebody did on the page; Activity shows it beside the Runs."""
+        ledger, clock = self._box.ledger, self._box.clock
+        run = ledger.begin(f"{_ON_THE_PAGE}{what}", Trigger.PAGE, clock.now())
+        outcome = Outcome.OK if went_well else Outcome.WARNING
+        ledger.finish(run.id, outcome, clock.now(), message=words)
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; raise ApplianceError where there is no such source."""

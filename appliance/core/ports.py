@@ -444,6 +444,11 @@ class Appliance(Protocol):
         and go on with the old one.
         """
 
+    def note(self, what: str, words: str, went_well: bool = True) -> None:
+        """Have written down what somebody did on the page: `what` is one word such as "sign-in",
+        `words` the sentence that Activity shows.
+        """
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""
 

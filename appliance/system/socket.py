@@ -95,6 +95,10 @@ class Client:
         """Ask that a disk be prepared; return the question that the button answers."""
         return str(self._ask({"do": "pair", "node": node, "name": name}))
 
+    def note(self, what: str, words: str, went_well: bool = True) -> None:
+        """Have written down what somebody did on the page."""
+        self._ask({"do": "note", "what": what, "words": words, "went_well": went_well})
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run of a source."""
         return str(self._ask({"do": "start", "source": source, "trigger": trigger.value}))
@@ -196,6 +200,10 @@ def _do(  # noqa: PLR0911 - one for each verb
             seconds = min(max(float(question["seconds"]), 0.0), _LONGEST_FOLLOW_SECONDS)
             panel = question.get("panel")
             return appliance.follow(int(question["version"]), seconds, panel and dict(panel))
+        case "note":
+            words = str(question["words"])
+            appliance.note(str(question["what"]), words, question["went_well"] is True)
+            return None
         case "eject":
             disk = question.get("disk")
             return appliance.eject(None if disk is None else str(disk))

@@ -64,6 +64,9 @@ class Worker:
         self.asked.append(("eject", disk))
         return "finishing"
 
+    def note(self, what, words, went_well=True):
+        self.asked.append(("note", what, words, went_well))
+
     def cancel(self, source):
         return False
 

@@ -1,0 +1,1 @@
+/* What moves without a reload: the page works without this too. */
