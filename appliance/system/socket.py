@@ -12,7 +12,7 @@ import os
 import socket
 import socketserver
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,13 @@ class Client:
         """
         question = {"do": "follow", "version": version, "seconds": seconds, "panel": panel}
         return self._facts(question, seconds)
+
+    def days(self, count: int) -> Sequence[Mapping[str, object]]:
+        """Return how the newest local days went, today first; raise WorkerAbsent."""
+        answer = self._ask({"do": "days", "count": count})
+        if not isinstance(answer, list):
+            raise WorkerAbsent(_NONSENSE)
+        return answer
 
     def eject(self, disk: str | None = None) -> str:
         """Ask that a disk, or all of them, be let go."""
@@ -200,6 +207,8 @@ def _do(  # noqa: PLR0911 - one for each verb
             seconds = min(max(float(question["seconds"]), 0.0), _LONGEST_FOLLOW_SECONDS)
             panel = question.get("panel")
             return appliance.follow(int(question["version"]), seconds, panel and dict(panel))
+        case "days":
+            return appliance.days(int(question["count"]))
         case "note":
             words = str(question["words"])
             appliance.note(str(question["what"]), words, question["went_well"] is True)
