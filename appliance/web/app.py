@@ -6,11 +6,11 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 
 from ..core.ports import Appliance
-from . import activity, door, home, policy
+from . import activity, door, home, policy, programs
 from .box import BOX
 from .people import People
 
-ROOMS = (door.room, home.room, activity.room)
+ROOMS = (door.room, home.room, activity.room, programs.room)
 LONGEST_BODY_BYTES = 64 * 1024
 
 
@@ -23,10 +23,12 @@ def create_app(appliance: Appliance, people: People) -> Flask:
         SESSION_COOKIE_SAMESITE="Strict",
         SESSION_COOKIE_SECURE=True,
         SESSION_COOKIE_NAME="__Host-appliance",
+        WTF_CSRF_TIME_LIMIT=None,  # a page may lie open for days; the token ends with its session
     )
     app.extensions[BOX] = appliance
     CSRFProtect(app)
     door.keep(app, people)
+    programs.keep(app, people.folder)
     for room in ROOMS:
         app.register_blueprint(room)
     app.view_functions["static"].__dict__["open_to"] = policy.Role.ANYBODY

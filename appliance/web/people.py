@@ -24,6 +24,8 @@ class People:
     """Who may come in, kept in a folder of the page's own."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """The page's own."""
         self._file = folder / FILE
         self.session_key = secrets.token_bytes(32)
         """New with each start: every session ends with the process."""
