@@ -11,6 +11,7 @@ import pytest
 from appliance.core.days import MEANINGS
 from appliance.core.errors import ApplianceError
 from appliance.core.health import State
+from appliance.core.model import Trigger
 from appliance.core.signals import SIGNS, Reason
 from appliance.system.socket import WorkerAbsent
 from appliance.web.badges import DAYS, STATES
@@ -562,6 +563,11 @@ def test_an_office_of_the_real_engine_is_told_whole(keeper, box, tmp_path):
     assert UNREAD not in words(html)
     assert "There is no good copy yet." in words(block(html, "verdict"))
     assert "Europe/Berlin" in words(block(html, "box"))
+    engine.start("by-hand", Trigger.PAGE)
+    assert engine.runner.work_one()
+    html = press(keeper, "/back-up", live=True).text
+    assert UNREAD not in words(html)
+    assert "There was nothing to fetch." in words(block(html, "work"))
 
 
 def test_an_overdue_copy_is_not_safe_whatever_ended_last(keeper, box):

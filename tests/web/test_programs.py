@@ -214,3 +214,9 @@ def test_whoever_may_only_look_makes_no_token(app, visitor):
     visitor.post("/sign-in", data={"password": "only looking here"}, base_url=ORIGIN)
     assert visitor.post("/programs", base_url=ORIGIN).status_code == 403
     assert visitor.get("/programs", base_url=ORIGIN).status_code == 403
+    assert "/programs" not in visitor.get("/", base_url=ORIGIN).text
+
+
+def test_whoever_may_change_things_finds_the_way_there(keeper, box):
+    show(box, "safe")
+    assert 'href="/programs"' in keeper.get("/", base_url=ORIGIN).text
