@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -261,14 +262,16 @@ def _one_less(channels: list[_Channel]) -> bool:
 def _listening(listen: Address) -> socket.socket:
     """Raise ApplianceError where nobody can listen there."""
     try:
-        family, kind, number, _, place = socket.getaddrinfo(
-            listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        family, kind, _, _, place = socket.getaddrinfo(
+            listen.host, listen.port, type=socket.SOCK_STREAM
         )[0]
-        made = socket.socket(family, kind, number)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        made.bind(place)
+        with ExitStack() as undone:
+            made = undone.enter_context(socket.socket(family, kind))
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            made.bind(place)
+            undone.pop_all()
     except OSError as error:
         raise ApplianceError(
             f"The page cannot be served at {listen}: {error.strerror}.",
