@@ -41,7 +41,9 @@ FOREIGN = (
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_E5_a_foreign_host_is_turned_away(visitor, box, host):
-    answer = visitor.get("/sign-in", base_url=ORIGIN, headers={"Host": host.encode("utf-8").decode("latin-1")}, environ_overrides={hosts.HERE: HERE})  # fmt: skip
+    as_sent = {"Host": host.encode("utf-8").decode("latin-1")}
+    came_to = {hosts.HERE: HERE}
+    answer = visitor.get("/sign-in", base_url=ORIGIN, headers=as_sent, environ_overrides=came_to)
     assert answer.status_code == 400
     assert "evil" not in answer.text
     assert "Set-Cookie" not in answer.headers

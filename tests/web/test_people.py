@@ -95,8 +95,9 @@ def test_a_file_that_is_broken_lets_nobody_in_and_the_box_is_not_free(tmp_path):
     "password",
     [
         "", "short", "x" * 201, "aaaaaaaaaaaa", "1234567890", "0987654321", "abababababab",
-        "abcdefghijkl", "Password12", "PASSWORD!!!", "passwordpassword", "qwertyuiop", "Sommer2026!",
-        "letmein1234", "appliance1", "12345admin6789", "frontoffice", "Front Office 1",
+        "abcdefghijkl", "Password12", "PASSWORD!!!", "passwordpassword", "qwertyuiop",
+        "Sommer2026!", "letmein1234", "appliance1", "12345admin6789", "frontoffice",
+        "Front Office 1",
     ],
 )  # fmt: skip
 def test_a_password_that_others_try_first_is_refused(password):

@@ -251,7 +251,8 @@ RUDE = {
 def test_E11_noise_ends_its_own_connection_and_nothing_else(server, what):
     with plain(server) as connection:
         connection.sendall(RUDE[what])
-        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
         assert is_closed(connection)
     assert quickly(server) < 5
 
@@ -326,7 +327,7 @@ def test_E11_downloads_that_nobody_takes_are_given_up_and_free_their_threads(tmp
 
 
 def test_an_address_that_is_taken_is_said_in_words(server, app, tmp_path):
-    with pytest.raises(ApplianceError, match="cannot be served at 127.0.0.1"):
+    with pytest.raises(ApplianceError, match="cannot be served"):
         serving.Server(app, None, Address("127.0.0.1", server.port))
 
 
