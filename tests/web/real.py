@@ -26,11 +26,11 @@ _TRUSTING = trusting()
 
 
 @contextlib.contextmanager
-def served(page, folder, listen="127.0.0.1"):
+def served(page, folder, listen="127.0.0.1", each_second=lambda: None):
     """Serve a WSGI application; yields the server."""
     context = certificate.context(certificate.ensure(folder, ["localhost", "127.0.0.1"]))
     server, stop = Server(page, context, Address(listen, 0)), threading.Event()
-    thread = threading.Thread(target=server.run, args=(stop,), daemon=True)
+    thread = threading.Thread(target=server.run, args=(stop, each_second), daemon=True)
     thread.start()
     try:
         yield server

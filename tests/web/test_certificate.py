@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from appliance.core.errors import ApplianceError
 from appliance.web import certificate
 
 
@@ -75,6 +76,12 @@ def test_E10_what_a_browser_is_shown_is_that_certificate(file):
     server.close()
     hexed = hashlib.sha256(der).hexdigest().upper()
     assert hexed == certificate.fingerprint(file.parent).replace(":", "")
+
+
+def test_a_key_that_is_broken_is_said_in_words(file):
+    file.write_text(file.read_text()[:300])
+    with pytest.raises(ApplianceError, match="cannot be used"):
+        certificate.context(file)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])

@@ -95,6 +95,11 @@ def test_plain_http_is_sent_to_https_and_told_nothing(visitor, box):
     assert box.asked == []
 
 
+def test_a_question_for_the_headers_alone_gets_no_body(visitor):
+    answer = visitor.head("/alive", base_url=ORIGIN)
+    assert (answer.status_code, answer.data) == (200, b"")
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_whether_it_is_alive_is_all_that_is_told(visitor, scheme):
     answer = visitor.get("/alive", base_url=f"{scheme}://localhost")

@@ -326,6 +326,27 @@ def test_E11_downloads_that_nobody_takes_are_given_up_and_free_their_threads(tmp
         assert until(ended.is_set)
 
 
+def test_D14_threads_that_all_hang_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(serving, "STUCK_SECONDS", 1.0)
+    monkeypatch.setattr(serving, "_TURN_SECONDS", 0.1)
+    go_on, beats = threading.Event(), []
+
+    def hanging(environ, start):
+        go_on.wait(20)
+        start("200 OK", [("Content-Length", "0")])
+        return []
+
+    with served(hanging, tmp_path, each_second=lambda: beats.append(monotonic())) as server:
+        assert until(lambda: len(beats) > 3)
+        with contextlib.ExitStack() as held:
+            for _ in range(serving.THREADS + 1):
+                held.enter_context(tls(server)).sendall(request())
+            assert until(lambda: server.task_dispatcher.queue)
+            assert until(lambda: monotonic() - beats[-1] > 1.0)
+            go_on.set()
+            assert until(lambda: monotonic() - beats[-1] < 0.5)
+
+
 def test_an_address_that_is_taken_is_said_in_words(server, app, tmp_path):
     with pytest.raises(ApplianceError, match="cannot be served"):
         serving.Server(app, None, Address("127.0.0.1", server.port))
