@@ -115,10 +115,12 @@ PAGE_USER = (
 
 def test_E12_from_a_shell_as_the_page_s_user_no_key_and_no_disk_is_seen(installed):
     data_on(installed)
-    credentials = installed.file("/etc/appliance/credentials")
-    (credentials / "crm").write_text("secret")
-    for path in ("/var/lib/appliance", "/var/lib/appliance/secrets/disk-a", credentials.name):
-        seen = installed.run(*PAGE_USER, "cat", str(Path("/etc/appliance") / path))
+    (installed.file("/etc/appliance/credentials") / "crm").write_text("secret")
+    for path in (
+        *("/var/lib/appliance/ledger.sqlite", "/var/lib/appliance/secrets/disk-a"),
+        "/etc/appliance/credentials/crm",
+    ):
+        seen = installed.run(*PAGE_USER, "cat", path)
         assert "Permission denied" in seen.stderr, path
     assert installed.run(*PAGE_USER, "cat", "/etc/appliance/appliance.toml").returncode == 0
     changed = installed.run(*PAGE_USER, "sh", "-c", "echo >> /etc/appliance/appliance.toml")

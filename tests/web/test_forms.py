@@ -7,6 +7,7 @@ import pytest
 from tests.web.people import ORIGIN
 from tests.web.routes import routes
 
+ACTS = ("cancel", "eject", "note", "pair", "reload", "start")
 ELSEWHERE = ("https://evil.example", "null", "http://localhost", "https://localhost:81", "", "x")
 
 
@@ -71,7 +72,7 @@ def test_E6_looking_changes_nothing(app, box, browse):
     for path, method, _, _ in routes(app):
         if method == "GET":
             browser.get(path)
-    assert box.asked == []
+    assert [each for each in box.asked if each[0] in ACTS] == []
     assert browser.is_in()
 
 
