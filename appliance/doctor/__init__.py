@@ -34,6 +34,7 @@ CHECKS: tuple[Callable[[Installation], Findings], ...] = (
     surroundings.room,
     running.services,
     running.worker,
+    running.trail,
 )
 
 

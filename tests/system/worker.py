@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from threading import Condition, Event
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
+from appliance.activity import page, whole
 from appliance.core.errors import ApplianceError
 from appliance.system.socket import Server
 
@@ -23,6 +27,10 @@ SAFE = {
     "ejected": False,
     "pairing": None,
 }
+SETTINGS = SimpleNamespace(
+    zone=ZoneInfo("Europe/Berlin"),
+    source=[SimpleNamespace(name="crm"), SimpleNamespace(name="site")],
+)
 _HOURS = timedelta(hours=20)
 
 
@@ -35,6 +43,7 @@ class Worker:
         self.version = 1
         self.asked = []
         self.refuses = False
+        self.trail, self.progress = "", {}
         self._changed = Condition()
 
     def say(self, **facts):
@@ -66,6 +75,22 @@ class Worker:
 
     def note(self, what, words, went_well=True):
         self.asked.append(("note", what, words, went_well))
+
+    @cached_property
+    def ledger(self):
+        """Only whoever asks for Activity has one."""
+        from tests.fakes import FakeLedger
+
+        return FakeLedger()
+
+    def activity(self, about="", outcome="", before=None, limit=50):
+        return page(self.ledger, SETTINGS, about, outcome, before, limit) | {"trail": self.trail}
+
+    def run(self, run_id):
+        return whole(self.ledger, SETTINGS, run_id, self.progress)
+
+    def audit(self):
+        return {"trail": self.trail}
 
     def cancel(self, source):
         return False
