@@ -118,7 +118,7 @@ def _status(office: Office) -> Mapping[str, Any]:
 @json_option
 @office
 def history(
-    office: Office, about: str | None, run_id: int | None, as_json: bool, **how: Any
+    office: Office, /, about: str | None, run_id: int | None, as_json: bool, **how: Any
 ) -> None:
     """List what was done, newest first.
 

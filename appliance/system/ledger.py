@@ -139,11 +139,10 @@ class SqliteLedger:
         before: int | None = None,
     ) -> tuple[Run, ...]:
         """Return Runs without steps and tail, newest first; see `core.ports.Ledger`."""
-        kind = about if about and about.endswith(":") else None
-        chosen = {"source": None if kind else about, "kind": kind and kind[:-1]}
-        where = {f"{name} = ?": it for name, it in chosen.items() if it}
-        where |= {"outcome = ?": outcome} if outcome else {}
-        where |= {"id < ?": before} if before is not None else {}
+        column = "kind" if about and about.endswith(":") else "source"
+        chosen = {f"{column} =": about and about.removesuffix(":"), "outcome =": outcome}
+        where = {f"{name} ?": it for name, it in (chosen | {"id <": before}).items()}
+        where = {name: it for name, it in where.items() if it is not None}
         with self._reading_db() as db:
             rows = db.execute(
                 f"SELECT {GLANCE} FROM run WHERE {' AND '.join(where) or '1'}"  # noqa: S608 - constants

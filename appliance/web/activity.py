@@ -158,7 +158,7 @@ def _part(step: Step, zone: ZoneInfo, now: datetime) -> Part:
 
 
 def _progress(said: Any) -> dict[str, Any] | None:
-    """Given how far the step under way is, return it in words, with its share where one is known."""
+    """Given how far the step under way is, return it in words; `percent` where that is known."""
     if not said:
         return None
     done, total = said["done"], said["total"]

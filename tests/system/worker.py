@@ -27,10 +27,8 @@ SAFE = {
     "ejected": False,
     "pairing": None,
 }
-SETTINGS = SimpleNamespace(
-    zone=ZoneInfo("Europe/Berlin"),
-    source=[SimpleNamespace(name="crm"), SimpleNamespace(name="site")],
-)
+_SOURCES = [SimpleNamespace(name="crm"), SimpleNamespace(name="site")]
+SETTINGS = SimpleNamespace(zone=ZoneInfo("Europe/Berlin"), source=_SOURCES)
 _HOURS = timedelta(hours=20)
 
 
