@@ -14,7 +14,7 @@ from .. import place
 from ..core import activity_words, vitals, words
 from ..core.errors import ApplianceError, DiskAbsent, RepositoryBusy
 from ..core.model import Archive, Outcome, Run
-from ..screen import complain, run_lines, say, say_json, step_line, table
+from ..screen import complain, say, say_json, step_line, table
 from ..system.socket import Client, WorkerAbsent
 from .office import Office, json_option, main, names, office
 
@@ -111,7 +111,11 @@ def _status(office: Office) -> Mapping[str, Any]:
 
 @main.command(short_help="List what was done, newest first.")
 @click.argument("about", metavar="[SOURCE]", required=False, shell_complete=names("source"))
-@click.option("--outcome", type=click.Choice([*Outcome]), help="Only what ended like this.")
+@click.option(
+    "--outcome",
+    type=click.Choice([str(each) for each in Outcome]),
+    help="Only what ended like this.",
+)
 @click.option("--before", metavar="RUN", type=click.IntRange(1, 2**63 - 1), help="Only older ones.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--run", "run_id", type=int, help="Show one run with all its steps.")
@@ -143,8 +147,7 @@ def history(
 
 
 def _run_row(box: Box, run: Run) -> tuple[str, str, str, str]:
-    ended = activity_words.ended(run)
-    text = f"{ended}: {run.message}" if run.message else ended
+    text = ": ".join(filter(None, (activity_words.ended(run), run.message)))
     when = words.when(run.started, box.zone, box.clock.now())
     return str(run.id), when, activity_words.what(run.source), text
 
@@ -156,9 +159,10 @@ def _show_run(box: Box, run: Run | None, as_json: bool) -> None:
         say_json(run)
         return
     started = words.when(run.started, box.zone, box.clock.now())
-    say(f"{activity_words.what(run.source)}, run {run.id}, {started}, {activity_words.why(run)}")
-    for line in run_lines(run):
-        say(line)
+    say(f"Run {run.id}, {started}, {activity_words.why(run)}")
+    say(f"{activity_words.mark(run.outcome)} {activity_words.line(run)}")
+    if run.hint:
+        say(f"  {run.hint}")
     for step in run.steps:
         say(step_line(step))
         if step.hint:

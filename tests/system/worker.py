@@ -82,7 +82,8 @@ class Worker:
         return FakeLedger()
 
     def activity(self, about="", outcome="", before=None, limit=50):
-        return page(self.ledger, SETTINGS, about, outcome, before, limit) | {"trail": self.trail}
+        found = page(self.ledger, SETTINGS, about, outcome, before=before, limit=limit)
+        return found | {"trail": self.trail}
 
     def run(self, run_id):
         return whole(self.ledger, SETTINGS, run_id, self.progress)
