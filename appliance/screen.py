@@ -10,31 +10,20 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from .core import words
+from .core.activity_words import MARKS
 from .core.errors import ApplianceError, ConfigError
 from .core.model import Outcome, Progress, Run, Step, StepName
+from .core.plain import form
 from .core.words import STEPS
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
-
-MARKS = {
-    Outcome.OK: "✓",
-    Outcome.WARNING: "!",
-    Outcome.HELD: "?",
-    Outcome.FAILED: "✗",
-    Outcome.SKIPPED: "=",
-    Outcome.CANCELLED: "-",
-    Outcome.INTERRUPTED: "-",
-}
 
 
 def say(text: str = "") -> None:
@@ -47,19 +36,7 @@ def say(text: str = "") -> None:
 
 def say_json(value: object) -> None:
     """Write a value as JSON for a program: times as ISO, durations in seconds."""
-    say(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(type(value).__name__)
+    say(json.dumps(value, default=form, indent=2, ensure_ascii=False))
 
 
 def complain(error: ApplianceError) -> None:

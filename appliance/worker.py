@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from . import __version__
+from . import __version__, activity
 from .attendance import Attendance
+from .audit import Audit
 from .box import Box
 from .caretaker import Caretaker
 from .config import Settings
 from .core.errors import ApplianceError, ConfigError, Problem
-from .core.model import Outcome, Run, Trigger
+from .core.model import Run, Trigger
 from .core.ports import Mirror, Repository, Source
 from .core.schedule import Schedule, parse
 from .core.signals import Reason
@@ -40,8 +41,6 @@ _MOVED = (
     "`sudo systemctl restart appliance-worker`"
 )
 _BY_A_PERSON = (Trigger.BUTTON, Trigger.PAGE, Trigger.COMMAND)
-_ON_THE_PAGE = "page:"
-"""Before what somebody did there, where a Run has its source."""
 
 
 class Engine:
@@ -67,6 +66,7 @@ class Engine:
         self.runner = Runner(box.kit, self.jobs)
         self.ticker = Ticker(box.kit, schedules_of(box), self.runner.submit, self.pulse.ticked)
         self.attendance = Attendance(box, self._arrived, self.news.changed)
+        self.audit_trail = Audit(box.ledger, box.clock)
         self.caretaker = Caretaker(box, self.runner, self.news.changed)
         self.request: PairingRequest = (
             before.request
@@ -99,8 +99,17 @@ class Engine:
     def look_after_the_machine(self) -> None:
         """Look at power and inboxes now and then, and at what became of a pairing."""
         self.caretaker.look()
+        self.audit_trail.look()
         if self.request.look():
+            self._note_pairing()
             self.reload_if_changed()
+
+    def _note_pairing(self) -> None:
+        words = str((self.request.facts() or {}).get("answer", ""))
+        try:
+            self.audit_trail.note("pairing", words, trigger=Trigger.BUTTON)
+        except ApplianceError as error:
+            log.warning("pairing=not-noted %s", error.message)
 
     def reload_if_changed(self) -> None:
         """Have a configuration that differs taken over; one that is wrong is refused."""
@@ -136,7 +145,7 @@ class Engine:
             retrying=retrying,
             away=self.attendance.away(),
         )
-        vitals = self.caretaker.read()
+        vitals = (*self.caretaker.read(), self.audit_trail.vital())
         restless = not self.is_at_work() and self.attendance.restless()
         return {
             **facts,
@@ -174,10 +183,25 @@ class Engine:
 
     def note(self, what: str, words: str, went_well: bool = True) -> None:
         """Write down what somebody did on the page; Activity shows it beside the Runs."""
-        ledger, clock = self._box.ledger, self._box.clock
-        run = ledger.begin(f"{_ON_THE_PAGE}{what}", Trigger.PAGE, clock.now())
-        outcome = Outcome.OK if went_well else Outcome.WARNING
-        ledger.finish(run.id, outcome, clock.now(), message=words)
+        self.audit_trail.note(what, words, went_well)
+
+    def activity(
+        self, about: str = "", outcome: str = "", before: int | None = None, limit: int = 50
+    ) -> Mapping[str, object]:
+        """Return a page of what was done, newest first."""
+        box, trail = self._box, {"trail": self.audit_trail.fault or ""}
+        found = activity.page(box.ledger, box.settings, about, outcome, before=before, limit=limit)
+        return found | trail
+
+    def run(self, run_id: int) -> Mapping[str, object]:
+        """Return one Run whole, and how far it is."""
+        current = self.runner.current()
+        under_way = {current.job: current.progress} if current else {}
+        return activity.whole(self._box.ledger, self._box.settings, run_id, under_way)
+
+    def audit(self) -> Mapping[str, object]:
+        """Prove the trail of what people did now."""
+        return {"trail": self.audit_trail.prove()}
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; raise ApplianceError where there is no such source."""

@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Event
 from zoneinfo import ZoneInfo
 
+from appliance.core.activity_words import Kind, kind_of
+from appliance.core.audit import BEGINNING, HEAD, Act, link
 from appliance.core.errors import (
     ApplianceError,
     DiskAbsent,
@@ -549,6 +551,7 @@ class FakeLedger:
         self.power = power or Power()
         self.error: Exception | None = None
         self._runs: dict[int, Run] = {}
+        self._hashes: dict[int, str] = {}
         self._slots: dict[str, set[str]] = {}
         self.missed: list[tuple[str, str]] = []
         self._sequences: dict[str, int] = {}
@@ -608,6 +611,37 @@ class FakeLedger:
         newest_first = sorted(self._runs.values(), key=lambda run: -run.id)
         wanted = [run for run in newest_first if source in (None, run.source)]
         return tuple(run for run in wanted if before is None or run.id < before)[: max(limit, 0)]
+
+    def activity(
+        self,
+        about: str | None = None,
+        outcome: Outcome | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> tuple[Run, ...]:
+        def is_wanted(run: Run) -> bool:
+            names = (run.source, f"{kind_of(run.source)}:")
+            return about in (None, *names) and outcome in (None, run.outcome)
+
+        found = filter(is_wanted, self.runs(limit=len(self._runs), before=before))
+        return tuple(replace(run, detail="", faults=(), steps=()) for run in found)[: max(limit, 0)]
+
+    def add_act(
+        self, source: str, trigger: Trigger, now: datetime, outcome: Outcome, message: str
+    ) -> Act:
+        self._about_to_write()
+        run = Run(len(self._runs) + 1, source, trigger, now, now, outcome, message=message)
+        act = Act(run, link(self._notes.get(HEAD, BEGINNING), run))
+        self._runs[run.id], self._hashes[run.id] = run, act.sha256
+        self._notes[HEAD] = act.sha256
+        self.power.written()
+        return act
+
+    def acts(self, after: int = 0, limit: int = 500) -> tuple[Act, ...]:
+        self.power.flows()
+        found = [run for run in self._runs.values() if kind_of(run.source) == Kind.PERSON]
+        later = sorted((run for run in found if run.id > after), key=lambda run: run.id)
+        return tuple(Act(run, self._hashes.get(run.id, "")) for run in later)[: max(limit, 0)]
 
     def interrupt_unfinished(self, finished: datetime) -> tuple[Run, ...]:
         self._about_to_write()

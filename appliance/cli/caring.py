@@ -8,9 +8,10 @@ import sys
 import click
 
 from ..core import words
+from ..core.activity_words import MARKS
 from ..core.errors import ApplianceError
 from ..core.model import Outcome
-from ..screen import MARKS, say, say_json
+from ..screen import say, say_json
 from .office import Office, json_option, main, office
 
 _SHOWN = {"ok": MARKS[Outcome.OK], "warn": MARKS[Outcome.WARNING], "bad": MARKS[Outcome.FAILED]}

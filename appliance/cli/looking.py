@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import place
-from ..core import vitals, words
+from ..core import activity_words, vitals, words
 from ..core.errors import ApplianceError, DiskAbsent, RepositoryBusy
-from ..core.model import Archive, Run
-from ..screen import complain, run_lines, say, say_json, step_line, table
+from ..core.model import Archive, Outcome, Run
+from ..screen import complain, say, say_json, step_line, table
 from ..system.socket import Client, WorkerAbsent
 from .office import Office, json_option, main, names, office
 
@@ -110,34 +110,46 @@ def _status(office: Office) -> Mapping[str, Any]:
 
 
 @main.command(short_help="List what was done, newest first.")
-@click.argument("source", required=False, shell_complete=names("source"))
+@click.argument("about", metavar="[SOURCE]", required=False, shell_complete=names("source"))
+@click.option(
+    "--outcome",
+    type=click.Choice([str(each) for each in Outcome]),
+    help="Only what ended like this.",
+)
+@click.option("--before", metavar="RUN", type=click.IntRange(1, 2**63 - 1), help="Only older ones.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--run", "run_id", type=int, help="Show one run with all its steps.")
 @json_option
 @office
 def history(
-    office: Office, source: str | None, limit: int, run_id: int | None, as_json: bool
+    office: Office, /, about: str | None, run_id: int | None, as_json: bool, **how: Any
 ) -> None:
-    """List what was done, newest first."""
+    """List what was done, newest first.
+
+    SOURCE may also be a kind with a colon: backup: drill: mirror: check: restore: person:
+    """
     box = office.box
     if run_id is not None:
         _show_run(box, box.ledger.run(run_id), as_json)
         return
-    runs = box.ledger.runs(source, limit)
-    if source is not None and not runs and ":" not in source:
-        office.settings.source_named(source)
+    outcome = Outcome(how["outcome"]) if how["outcome"] else None
+    runs = box.ledger.activity(about, outcome, how["limit"], how["before"])
+    if about is not None and not runs and ":" not in about:
+        office.settings.source_named(about)
     if as_json:
-        say_json(runs)
-    elif not runs:
-        say("Nothing was done yet. Start with `appliance run`.")
+        say_json([box.ledger.run(one.id) for one in runs])
+    elif runs:
+        table(("RUN", "STARTED", "WHAT", "HOW IT ENDED"), [_run_row(box, one) for one in runs])
+    elif about or outcome:
+        say("Nothing of that kind yet.")
     else:
-        table(("RUN", "STARTED", "SOURCE", "HOW IT ENDED"), [_run_row(box, one) for one in runs])
+        say("Nothing was done yet. Start with `appliance run`.")
 
 
 def _run_row(box: Box, run: Run) -> tuple[str, str, str, str]:
-    ended = words.OUTCOMES[run.outcome] if run.outcome else "under way"
-    text = f"{ended}: {run.message}" if run.message else ended
-    return str(run.id), words.when(run.started, box.zone, box.clock.now()), run.source, text
+    text = ": ".join(filter(None, (activity_words.ended(run), run.message)))
+    when = words.when(run.started, box.zone, box.clock.now())
+    return str(run.id), when, activity_words.what(run.source), text
 
 
 def _show_run(box: Box, run: Run | None, as_json: bool) -> None:
@@ -147,9 +159,10 @@ def _show_run(box: Box, run: Run | None, as_json: bool) -> None:
         say_json(run)
         return
     started = words.when(run.started, box.zone, box.clock.now())
-    say(f"Run {run.id}, {started}, {words.TRIGGERS[run.trigger]}")
-    for line in run_lines(run):
-        say(line)
+    say(f"Run {run.id}, {started}, {activity_words.why(run)}")
+    say(f"{activity_words.mark(run.outcome)} {activity_words.line(run)}")
+    if run.hint:
+        say(f"  {run.hint}")
     for step in run.steps:
         say(step_line(step))
         if step.hint:

@@ -13,6 +13,7 @@ import click
 from .. import __version__, identity, place
 from ..core import words
 from ..core.errors import ApplianceError, Cancelled, ConfigError
+from ..core.model import Trigger
 from ..screen import complain
 
 if TYPE_CHECKING:
@@ -130,6 +131,17 @@ def main(ctx: click.Context, config_path: str | None) -> None:
 
 
 office = click.make_pass_decorator(Office)
+
+
+def write_down(office: Office, what: str, words: str) -> None:
+    """Have the record of what people did hold this act; where it cannot be written, say so."""
+    from .. import audit
+
+    try:
+        box = office.box
+        audit.write(box.ledger, box.clock, what, words, True, Trigger.COMMAND)
+    except ApplianceError as error:
+        complain(error)
 
 
 def names(*kinds: str) -> Callable[..., list[str]]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..core import words
 from ..core.errors import ConfigError, SourceRefused
 from ..screen import facts, say, say_json
-from .office import Office, json_option, main, names, office
+from .office import Office, json_option, main, names, office, write_down
 from .working import run_jobs
+
+if TYPE_CHECKING:
+    from ..enrolment import Offer
 
 
 @main.command(short_help="Name every problem of the configuration.")
@@ -65,7 +69,7 @@ def trust(office: Office, name: str, yes: bool, as_json: bool) -> None:
     shown = {"server": key.place, "key": key.kind, "fingerprint": key.fingerprint}
     if as_json:
         if yes and not offered.is_pinned and not offered.in_configuration:
-            enrolment.pin_key(office.box, offered)
+            _pin(office, offered)
         say_json({**shown, "pinned": yes or offered.is_pinned, "pinned_before": offered.pinned})
         return
     facts(shown)
@@ -82,9 +86,17 @@ def trust(office: Office, name: str, yes: bool, as_json: bool) -> None:
         say("  If nobody told you that the server changed, do not go on.")
     if not yes:
         click.confirm("Is this the key you were told?", abort=True)
-    enrolment.pin_key(office.box, offered)
+    _pin(office, offered)
     is_source = name in {each.name for each in office.settings.source}
     say(f"Pinned. Go on with `appliance {'run' if is_source else 'init'} {name}`.")
+
+
+def _pin(office: Office, offered: Offer) -> None:
+    from .. import enrolment
+
+    enrolment.pin_key(office.box, offered)
+    key = offered.key
+    write_down(office, "trust", f"{key.place} is trusted by its key {key.fingerprint}.")
 
 
 @main.command(short_help="Make a repository (once) and its emergency sheet.")
@@ -100,6 +112,7 @@ def init(office: Office, repository: str, adopt: bool, as_json: bool) -> None:
         made = enrolment.adopt_disk(office.box, repository, sys.stdin.readline().strip())
     else:
         made = enrolment.init_repository(office.box, repository)
+    write_down(office, "pairing", f"{repository} was taken into use for backups.")
     if as_json:
         say_json(made)
         return
@@ -119,6 +132,7 @@ def sheet(office: Office, repository: str, into: Path | None) -> None:
     from ..system.files import write_durably
 
     html = enrolment.sheet(office.box, office.settings.repository_named(repository).name)
+    write_down(office, "sheet", f"The emergency sheet of {repository} was written.")
     if into is None:
         say(html)
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
+from .audit import Act
 from .errors import Cancelled
 from .model import (
     Archive,
@@ -356,6 +357,32 @@ class Ledger(Protocol):
     ) -> tuple[Run, ...]:
         """Return Runs, newest first, those with an id below `before`."""
 
+    def activity(
+        self,
+        about: str | None = None,
+        outcome: Outcome | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> tuple[Run, ...]:
+        """Return Runs as a list shows them, newest first, without steps, detail and faults.
+
+        `about` is one source or job (`crm`, `drill:disk-a`), or with a colon at its end a whole
+        kind of them (`drill:`, see `core.activity_words.Kind`).
+        """
+
+    def add_act(
+        self, source: str, trigger: Trigger, now: datetime, outcome: Outcome, message: str
+    ) -> Act:
+        """Record what a person did as a finished Run that is chained to the act before it.
+
+        `source` begins with what `core.activity_words.ACT` says, or no chain would hold it.
+        """
+
+    def acts(self, after: int = 0, limit: int = 500) -> tuple[Act, ...]:
+        """Return what people did, oldest first, from the Run after that one on, each with the hash
+        that was written with it. The newest hash is noted as `core.audit.HEAD`.
+        """
+
     def interrupt_unfinished(self, finished: datetime) -> tuple[Run, ...]:
         """At start-up: Runs that were cut off become *interrupted*; return them."""
 
@@ -461,6 +488,25 @@ class Appliance(Protocol):
         """Have written down what somebody did on the page: `what` is one word such as "sign-in",
         `words` the sentence that Activity shows.
         """
+
+    def activity(
+        self, about: str = "", outcome: str = "", before: int | None = None, limit: int = 50
+    ) -> Mapping[str, object]:
+        """Return a page of what was done, newest first, as plain JSON values.
+
+        Of one source, job or kind (`crm`, `drill:disk-a`, `drill:`) or of all, with one Outcome or
+        any, with ids below `before`. `runs` are as `appliance history --json` has them, but
+        without steps and detail; `more` says whether there are older ones; `sources` names what
+        is backed up; `trail` is a sentence where the record of what people did was changed.
+        """
+
+    def run(self, run_id: int) -> Mapping[str, object]:
+        """Return one Run as `run`, with all its steps, and where it is under way how far it is as
+        `progress`; raise ApplianceError where there is none.
+        """
+
+    def audit(self) -> Mapping[str, object]:
+        """Prove the record of what people did now; `trail` is a sentence where it was changed."""
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""

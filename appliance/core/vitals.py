@@ -216,6 +216,16 @@ def panel(said: Mapping[str, Any] | None, silent_seconds: float) -> Vital:
     return Vital("panel", Condition.OK, "The lamps and the button of the box work.")
 
 
+def trail(fault: str | None) -> Vital:
+    """Given what does not fit in the record of what people did (None: not looked at yet), judge."""
+    if fault is None:
+        return Vital("trail", Condition.UNKNOWN, "The record of what people did is not proved yet.")
+    if fault:
+        todo = "Somebody got at the box's own files. Change its password, and ask who that was."
+        return Vital("trail", Condition.LOOK, fault, todo)
+    return Vital("trail", Condition.OK, "The record of what people did is whole.")
+
+
 def restarts(starts: Sequence[datetime], now: datetime) -> Vital:
     """Given when the box was switched on, judge whether it does so too often."""
     lately = sum(timedelta() <= now - start < _DAY for start in starts)

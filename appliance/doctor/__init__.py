@@ -36,6 +36,7 @@ CHECKS: tuple[Callable[[Installation], Findings], ...] = (
     surroundings.room,
     running.services,
     running.worker,
+    running.trail,
 )
 
 

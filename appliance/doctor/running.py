@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import place
+from ..core import vitals
 from ..system.service import unit_properties
 from ..system.socket import Client
 from .installation import PANEL, PROGRAM, WEB, WORKER, Finding, Findings, Installation
@@ -24,6 +25,17 @@ def services(box: Installation) -> Findings:
         else:
             sentence = f"{unit} does not run ({found.get('Result') or found.get('ActiveState')})."
             yield Finding("services", "bad", sentence, f"journalctl -u {unit} -n 30 says why.")
+
+
+def trail(box: Installation) -> Findings:
+    """Whether the record of what people did is as it was written; the worker proves it now."""
+    socket = place.socket(box.configuration)
+    if socket is None or not box.machine.runs_systemd() or not Client(socket).is_there():
+        return
+    if fault := str(Client(socket).audit()["trail"]):
+        yield Finding("trail", "bad", fault, vitals.trail(fault).todo)
+    else:
+        yield Finding("trail", "ok", "The record of what people did is whole.")
 
 
 def worker(box: Installation) -> Findings:

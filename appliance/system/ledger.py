@@ -13,12 +13,15 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from ..core import audit
+from ..core.audit import Act
 from ..core.errors import ApplianceError, DiskFull, DiskReadOnly
 from ..core.model import Archive, Copy, Outcome, Run, SeenFile, Step, Tally, Trigger
 from .files import sync_folder
 from .ledger_rows import (
     COPY,
     FILE,
+    GLANCE,
     RUN,
     STEP,
     copy_of,
@@ -128,6 +131,53 @@ class SqliteLedger:
             values.append(before)
         with self._reading_db() as db:
             return _runs(db, " AND ".join(where), values, limit)
+
+    def activity(
+        self,
+        about: str | None = None,
+        outcome: Outcome | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> tuple[Run, ...]:
+        """Return Runs without steps and tail, newest first; see `core.ports.Ledger`."""
+        column = "kind" if about and about.endswith(":") else "source"
+        chosen = {f"{column} =": about and about.removesuffix(":"), "outcome =": outcome}
+        where = {f"{name} ?": it for name, it in (chosen | {"id <": before}).items()}
+        where = {name: it for name, it in where.items() if it is not None}
+        with self._reading_db() as db:
+            rows = db.execute(
+                f"SELECT {GLANCE} FROM run WHERE {' AND '.join(where) or '1'}"  # noqa: S608 - constants
+                " ORDER BY id DESC LIMIT ?",
+                [*where.values(), max(limit, 0)],
+            )
+            return tuple(run_of(row, ()) for row in rows)
+
+    def add_act(
+        self, source: str, trigger: Trigger, now: datetime, outcome: Outcome, message: str
+    ) -> Act:
+        """Record what a person did as a finished Run, and chain it to the act before."""
+        with self._transaction() as db:
+            added = db.execute(
+                "INSERT INTO run (source, trigger, slot, started, finished, outcome, message)"
+                " VALUES (?, ?, '', ?, ?, ?, ?)",
+                (storable(source), trigger, stamp(now), stamp(now), outcome, storable(message)),
+            )
+            run = _one_run(db, added.lastrowid or 0)
+            head = db.execute("SELECT value FROM note WHERE key = ?", (audit.HEAD,)).fetchone()
+            sha256 = audit.link(head[0] if head else audit.BEGINNING, run)
+            db.execute("INSERT INTO audit (run, sha256) VALUES (?, ?)", (run.id, sha256))
+            _note(db, audit.HEAD, sha256)
+            return Act(run, sha256)
+
+    def acts(self, after: int = 0, limit: int = 500) -> tuple[Act, ...]:
+        """Return what people did, oldest first, from the Run after that one on."""
+        with self._reading_db() as db:
+            rows = db.execute(
+                f"SELECT {GLANCE}, coalesce(sha256, '') FROM run LEFT JOIN audit ON run = id"  # noqa: S608 - constants
+                " WHERE kind = 'person' AND id > ? ORDER BY id LIMIT ?",
+                (after, max(limit, 0)),
+            )
+            return tuple(Act(run_of(row[:-1], ()), row[-1]) for row in rows)
 
     def interrupt_unfinished(self, finished: datetime) -> tuple[Run, ...]:
         """At start-up: Runs that were cut off become *interrupted*; return them, oldest first."""
@@ -244,11 +294,7 @@ class SqliteLedger:
     def note(self, key: str, value: str) -> None:
         """Remember one fact (a repository's id, the time of its last prune) durably."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO note (key, value) VALUES (?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                (key, storable(value)),
-            )
+            _note(db, key, value)
 
     def noted(self, key: str) -> str | None:
         """Return a remembered fact."""
@@ -371,6 +417,14 @@ def _require_under_way(db: sqlite3.Connection, run_id: int) -> None:
     row = db.execute("SELECT outcome FROM run WHERE id = ?", (run_id,)).fetchone()
     if row is None or row[0] is not None:
         raise ValueError(f"Run {run_id} is not under way.")
+
+
+def _note(db: sqlite3.Connection, key: str, value: str) -> None:
+    db.execute(
+        "INSERT INTO note (key, value) VALUES (?, ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, storable(value)),
+    )
 
 
 def _remember(

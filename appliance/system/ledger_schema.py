@@ -72,5 +72,23 @@ ALTER TABLE run ADD COLUMN faults TEXT NOT NULL DEFAULT '';
 _BY_START = """
 CREATE INDEX run_by_start ON run (started, source, outcome, archive);
 """
-MIGRATIONS = (_FIRST_SCHEMA, _FAULTS, _BY_START)
+_ACTIVITY = """
+ALTER TABLE run ADD COLUMN kind TEXT GENERATED ALWAYS AS (
+    CASE substr(source, 1, instr(source, ':'))
+        WHEN '' THEN 'backup'
+        WHEN 'page:' THEN 'person'
+        WHEN 'command:' THEN 'person'
+        WHEN 'button:' THEN 'person'
+        ELSE substr(source, 1, instr(source, ':') - 1)
+    END
+) VIRTUAL;
+CREATE INDEX run_by_kind ON run (kind, id);
+CREATE INDEX run_by_outcome ON run (outcome, id);
+CREATE INDEX run_by_kind_and_outcome ON run (kind, outcome, id);
+CREATE INDEX run_by_source_and_outcome ON run (source, outcome, id);
+CREATE TABLE audit (run INTEGER PRIMARY KEY REFERENCES run (id), sha256 TEXT NOT NULL) STRICT;
+"""
+"""What a Run is about (as `core.activity_words.kind_of`), so that any choice of what to list is
+read from an index; and the chain of what people did."""
+MIGRATIONS = (_FIRST_SCHEMA, _FAULTS, _BY_START, _ACTIVITY)
 """One script for each schema version; the file's `user_version` says how many have run."""

@@ -106,6 +106,21 @@ class Client:
         """Have written down what somebody did on the page."""
         self._ask({"do": "note", "what": what, "words": words, "went_well": went_well})
 
+    def activity(
+        self, about: str = "", outcome: str = "", before: int | None = None, limit: int = 50
+    ) -> Mapping[str, object]:
+        """Return a page of what was done, newest first."""
+        question = {"about": about, "outcome": outcome, "before": before, "limit": limit}
+        return self._facts({"do": "activity", **question})
+
+    def run(self, run_id: int) -> Mapping[str, object]:
+        """Return one Run whole; raise ApplianceError where there is none."""
+        return self._facts({"do": "run", "run_id": run_id})
+
+    def audit(self) -> Mapping[str, object]:
+        """Have the record of what people did proved."""
+        return self._facts({"do": "audit"})
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run of a source."""
         return str(self._ask({"do": "start", "source": source, "trigger": trigger.value}))
@@ -213,6 +228,15 @@ def _do(  # noqa: PLR0911 - one for each verb
             words = str(question["words"])
             appliance.note(str(question["what"]), words, question["went_well"] is True)
             return None
+        case "activity":
+            about, outcome = str(question["about"]), str(question["outcome"])
+            before = question["before"]
+            before = None if before is None else int(before)
+            return appliance.activity(about, outcome, before, int(question["limit"]))
+        case "run":
+            return appliance.run(int(question["run_id"]))
+        case "audit":
+            return appliance.audit()
         case "eject":
             disk = question.get("disk")
             return appliance.eject(None if disk is None else str(disk))

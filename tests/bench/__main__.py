@@ -19,10 +19,10 @@ from pathlib import Path
 
 from appliance.core.errors import ApplianceError
 
-from . import footprint, storage, transfer
+from . import footprint, page, storage, transfer
 from .measure import Finding
 
-PARTS = ("storage", "transfer", "footprint")
+PARTS = ("storage", "transfer", "footprint", "page")
 
 
 def main() -> int:
@@ -67,6 +67,7 @@ def _measure(part: str, folder: Path, options: argparse.Namespace) -> Iterator[F
         "storage": lambda: storage.measure(folder, options.scale, options.days),
         "transfer": lambda: transfer.measure(folder, options.file_mb, options.rounds),
         "footprint": lambda: footprint.measure(folder, options.rounds),
+        "page": lambda: page.measure(folder, options.scale, options.rounds),
     }
     return measures[part]()
 

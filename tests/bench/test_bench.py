@@ -56,6 +56,21 @@ def test_a_program_that_fails_says_its_last_words():
 
 
 @pytest.mark.slow
+def test_the_page_is_measured_to_its_end(tmp_path):
+    options = ["--scale", "0.02", "--rounds", "1", "--only", "page"]
+    options += ["--json", str(tmp_path / "bench.json"), "--folder", str(tmp_path)]
+    argv = [sys.executable, "-m", "tests.bench", *options]
+    told = subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert "could not be measured" not in told.stderr, told.stderr
+    found = json.loads((tmp_path / "bench.json").read_text())["findings"]
+    values = {finding["what"]: finding["value"] for finding in found}
+    assert values["50 clients during a backup: looks"] > 0
+    assert values["50 clients during a backup: errors"] == 0
+    assert values["first screen: requests"] >= 2
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
+
+
+@pytest.mark.slow
 def test_the_parts_that_compare_run_to_their_end(tmp_path):
     options = ["--scale", "0.005", "--days", "3", "--rounds", "1", "--file-mb", "2"]
     options += ["--only", "storage", "--only", "transfer", "--json", str(tmp_path / "bench.json")]

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance.core.audit import HEAD, first_fault, link
 from appliance.core.model import Archive, Copy, Outcome, SeenFile, Step, StepName, Tally, Trigger
 from appliance.core.ports import Ledger
 from appliance.system.ledger import SqliteLedger
 from tests.fakes import FakeLedger
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, 123456, tzinfo=UTC)
+ABOUT = {
+    "crm": "backup",
+    "drill": "backup",
+    "drill:disk-a": "drill",
+    "drill:disk-a:b": "drill",
+    "mirror:cloud": "mirror",
+    "check:disk-a": "check",
+    "restore:crm": "restore",
+    "page:sign-in": "person",
+    "command:trust": "person",
+    "button:pairing": "person",
+    "'; --:☃": "'; --",
+}
+"""Sources, and what kind of thing they are."""
 HOSTILE = ["", "x" * 100_000, "'; DROP TABLE run; --", "naïve ☃\n\t\x01", "%s {now} ?"]
 
 
@@ -124,6 +141,79 @@ class LedgerContract:
             ["crm"],
             ["crm"],
         ]
+
+    def test_activity_lists_by_source_by_kind_and_by_outcome(self, ledger: Ledger) -> None:
+        told = {}
+        for source in (*ABOUT, *ABOUT):
+            run = ledger.begin(source, Trigger.SCHEDULE, NOW)
+            outcome = Outcome.FAILED if source in told else Outcome.OK
+            told.setdefault(source, []).append(ledger.finish(run.id, outcome, NOW).id)
+        under_way = ledger.begin("crm", Trigger.SCHEDULE, NOW).id
+
+        def found(about: str | None = None, outcome: Outcome | None = None) -> list[int]:
+            return [run.id for run in ledger.activity(about, outcome)]
+
+        everything = [number for numbers in told.values() for number in numbers]
+        assert found() == sorted([*everything, under_way], reverse=True)
+        assert found("crm") == [under_way, *told["crm"][::-1]]
+        assert found("crm", Outcome.FAILED) == [told["crm"][1]]
+        assert found(outcome=Outcome.OK) == sorted((one[0] for one in told.values()), reverse=True)
+        for source, kind in ABOUT.items():
+            alike = [number for one, it in ABOUT.items() if it == kind for number in told[one]]
+            alike += [under_way] if kind == "backup" else []
+            assert found(f"{kind}:") == sorted(alike, reverse=True), kind
+            assert found(source, Outcome.OK) == [told[source][0]]
+        good = [told[one][0] for one in ("page:sign-in", "command:trust", "button:pairing")]
+        assert found("person:", Outcome.OK) == good[::-1]
+        for nothing in ("", ":", "nobody", "nobody:", "DRILL:", "drill:disk"):
+            assert found(nothing) == []
+
+    @pytest.mark.parametrize("about", [None, "crm", "backup:"])
+    def test_activity_goes_on_below_the_last_one_shown(
+        self, ledger: Ledger, about: str | None
+    ) -> None:
+        numbers = [ledger.begin("crm", Trigger.BUTTON, NOW).id for _ in range(7)][::-1]
+        before, seen = None, []
+        while page := ledger.activity(about, limit=3, before=before):
+            seen.append([run.id for run in page])
+            before = page[-1].id
+        assert seen == [numbers[:3], numbers[3:6], numbers[6:]]
+        assert ledger.activity(about, limit=0) == ()
+
+    def test_activity_leaves_out_what_no_list_shows(self, ledger: Ledger) -> None:
+        run = ledger.begin("crm", Trigger.BUTTON, NOW)
+        ledger.add_step(run.id, Step(StepName.PULL, NOW, timedelta(), Outcome.OK))
+        done = ledger.finish(
+            run.id, Outcome.FAILED, NOW, message="m", hint="h", detail="d", faults=["DiskFull"]
+        )
+        assert ledger.activity() == (replace(done, detail="", faults=(), steps=()),)
+
+    def test_an_act_is_a_finished_run_chained_to_the_one_before(self, ledger: Ledger) -> None:
+        assert ledger.acts() == ()
+        acts = []
+        for n, text in enumerate(HOSTILE):
+            acts.append(ledger.add_act("page:sign-in", Trigger.PAGE, NOW, Outcome.WARNING, text))
+            ledger.begin("crm", Trigger.BUTTON, NOW)
+            assert ledger.noted(HEAD) == acts[-1].sha256
+            assert ledger.run(acts[n].run.id) == acts[n].run
+        first = acts[0]
+        assert (first.run.source, first.run.trigger) == ("page:sign-in", Trigger.PAGE)
+        assert (first.run.outcome, first.run.message) == (Outcome.WARNING, HOSTILE[0])
+        assert first.run.started == first.run.finished == NOW
+        assert first.sha256 == link("", first.run)
+        assert [act.sha256 for act in acts[1:]] == [
+            link(before.sha256, act.run) for before, act in itertools.pairwise(acts)
+        ]
+        assert ledger.acts() == tuple(acts)
+        assert ledger.acts(after=acts[1].run.id, limit=2) == tuple(acts[2:4])
+        assert first_fault(ledger.acts(), ledger.noted(HEAD)) == ""
+
+    def test_E18_what_is_put_there_past_the_trail_is_found(self, ledger: Ledger) -> None:
+        ledger.add_act("page:sign-in", Trigger.PAGE, NOW, Outcome.OK, "Somebody came in.")
+        forged = ledger.begin("page:sign-in", Trigger.PAGE, NOW)
+        ledger.finish(forged.id, Outcome.OK, NOW, message="Somebody else came in.")
+        assert ledger.acts()[-1].sha256 == ""
+        assert f"no. {forged.id}" in first_fault(ledger.acts(), ledger.noted(HEAD))
 
     def test_what_was_cut_off_becomes_interrupted_once(self, ledger: Ledger) -> None:
         done = ledger.begin("crm", Trigger.BUTTON, NOW)

@@ -440,6 +440,6 @@ def test_history_tells_everything_about_one_run(filled):
     text = filled.ok("history", "--run", "2")
     first, second, *_ = text.splitlines()
     assert re.fullmatch(r"Run 2, \w+ \d+ \w+ \d\d:\d\d, by command", first)
-    assert second.startswith("✓ by-hand: done in")
+    assert second.startswith("✓ Backup of by-hand: done in")
     assert "storing it (disk-a)" in text
     assert all(run["source"] == "by-hand" for run in filled.json("history", "by-hand"))

@@ -106,7 +106,7 @@ def test_F8_the_same_asked_twice_is_one_run(slow_office):
             assert [first.returncode, second.returncode] == [1, 1]
         assert all("- crm: stopped on request." in each for each in said), said
         assert office.ok("cancel", "crm") == "There is nothing to cancel for crm.\n"
-    ended = {run["source"]: run["outcome"] for run in office.json("history")}
+    ended = {run["source"]: run["outcome"] for run in office.json("history", "backup:")}
     assert ended == {"crm": "cancelled", "by-hand": "cancelled"}
 
 
@@ -125,13 +125,13 @@ def test_F12_stopped_in_the_middle_of_a_run_it_begins_it_anew(office, inbox):
         assert processes.until(lambda: running(client), 30)
         process.terminate()
         assert process.wait(15) == 0
-    (cut,) = office.json("history")
+    (cut,) = office.json("history", "backup:")
     assert cut["outcome"] == "cancelled"
 
     with serving(office) as (_, client):
-        assert processes.until(lambda: len(office.json("history")) >= 2, 30)
+        assert processes.until(lambda: len(office.json("history", "backup:")) >= 2, 30)
         assert processes.until(lambda: not running(client), 60)
-    *_, again, cut = office.json("history")
+    *_, again, cut = office.json("history", "backup:")
     assert cut["outcome"] == "cancelled"
     assert again["outcome"] in {"ok", "skipped"}, "skipped: it was cut off after it was kept"
     assert again["trigger"] in {"catch-up", "inbox"}
@@ -142,15 +142,15 @@ def test_killed_in_the_middle_of_a_run_it_begins_it_anew(office, inbox):
     over = {"ok", "skipped"}  # skipped: it was cut off after it was kept
     with serving(office) as (process, client):
         client.start("by-hand", Trigger.COMMAND)
-        assert processes.until(lambda: office.json("history"), 30)
+        assert processes.until(lambda: office.json("history", "backup:"), 30)
         process.kill()
         process.wait(5)
     assert (office.state / "worker.sock").exists(), "the socket is left over"
     assert "Traceback" not in office.call("status").stderr, "and nobody minds"
 
     with serving(office) as (_, client):
-        assert processes.until(lambda: office.json("history")[0]["outcome"] in over, 60)
-    assert office.json("history")[-1]["outcome"] == "interrupted"
+        assert processes.until(lambda: office.json("history", "backup:")[0]["outcome"] in over, 60)
+    assert office.json("history", "backup:")[-1]["outcome"] == "interrupted"
     assert len(office.json("archives")) == 1
 
 
@@ -319,6 +319,48 @@ def test_a_moved_state_folder_waits_for_a_restart_and_says_so(office, inbox):
     assert not (office.folder / "moved").exists()
 
 
+def test_activity_one_run_and_the_trail_are_asked_at_the_socket(office, inbox):
+    with serving(office) as (_, client):
+        client.note("sign-in", "A wrong password.", went_well=False)
+        (act,) = client.activity("person:", "warning")["runs"]
+        assert (act["source"], act["message"]) == ("page:sign-in", "A wrong password.")
+        client.start("by-hand", Trigger.PAGE)
+        assert processes.until(lambda: client.activity("by-hand", "ok")["runs"], 60)
+        found = client.activity("backup:")
+        assert found["timezone"] == "Europe/Berlin"
+        (run,) = found["runs"]
+        told = client.run(run["id"])
+        assert [step["name"] for step in told["run"]["steps"]][:2] == ["pull", "unpack"]
+        assert told["progress"] is None
+        with pytest.raises(ApplianceError, match="no such entry"):
+            client.run(10**30)
+        with pytest.raises(ApplianceError, match="not understood"):
+            client.activity("", "splendid")
+        assert client.audit() == {"trail": ""}
+    said = office.ok("history", "person:")
+    assert "Sign-in" in said
+    assert "did not go through: A wrong password." in said
+    assert "Disk made a backup disk" in said
+    assert "Sign-in" not in office.ok("history", "--outcome", "ok")
+    assert office.ok("history", "drill:") == "Nothing of that kind yet.\n"
+    assert f"audit={act['id']} what=sign-in sha256=" in log(office)
+
+
+def test_E18_a_line_taken_out_of_the_file_is_said_by_the_worker(office, inbox):
+    with SqliteLedger(office.state / "ledger.sqlite")._transaction() as db:
+        db.execute("DELETE FROM audit WHERE run = 1")
+        db.execute("DELETE FROM run WHERE id = 1")
+
+    def trail(client):
+        return next(each for each in client.status()["vitals"] if each["name"] == "trail")
+
+    with serving(office) as (_, client):
+        assert processes.until(lambda: trail(client)["state"] == "look", 30)
+        assert "that people did" in client.activity()["trail"]
+        assert "that people did" in client.audit()["trail"]
+    assert "that people did is missing" in office.call("status").stdout + log(office)
+
+
 def sources_of(client):
     return [one["source"] for one in client.status()["sources"]]
 
@@ -357,9 +399,9 @@ def test_what_is_dropped_into_the_inbox_is_backed_up_within_seconds_of_being_who
             growing.write(contacts(300))
             growing.flush()
             assert not processes.until(lambda: running(client), 4), "it is not whole yet"
-        assert processes.until(lambda: running(client) or office.json("history"), 5)
-        assert processes.until(lambda: office.json("history")[0]["outcome"] == "ok", 60)
-    assert office.json("history")[0]["trigger"] == "inbox"
+        assert processes.until(lambda: running(client) or office.json("history", "backup:"), 5)
+        assert processes.until(lambda: office.json("history", "backup:")[0]["outcome"] == "ok", 60)
+    assert office.json("history", "backup:")[0]["trigger"] == "inbox"
     assert (folder / "done" / "a.csv").exists()
 
 

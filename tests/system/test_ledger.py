@@ -12,13 +12,16 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from appliance.audit import fault_in
 from appliance.core.errors import ApplianceError, DiskFull, DiskReadOnly
 from appliance.core.model import Archive, Copy, Outcome, SeenFile, Step, StepName, Trigger
 from appliance.system import ledger as module
+from appliance.system import ledger_schema
 from appliance.system.ledger import SqliteLedger
 
 NOW = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
@@ -48,6 +51,7 @@ def archive(sequence: int, source: str = "crm") -> Archive:
 WRITER = """
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from appliance.core.model import Copy, Outcome, Step, StepName, Trigger
 from appliance.system.ledger import SqliteLedger
@@ -313,6 +317,159 @@ def test_eight_threads_lose_nothing(ledger: SqliteLedger) -> None:
     assert sorted(taken) == list(range(1, 121))
     assert len(ledger.runs(limit=1000)) == 120
     assert all(len(run.steps) == 1 for run in ledger.runs(limit=1000))
+
+
+ACTIVITY_READS = {
+    "everything": ((), "SCAN run"),
+    "a kind": (("drill:",), "run_by_kind (kind=?"),
+    "a source": (("source-1",), "run_by_source (source=?"),
+    "an outcome": ((None, Outcome.FAILED), "run_by_outcome (outcome=?"),
+    "a kind and an outcome": (
+        ("backup:", Outcome.HELD),
+        "run_by_kind_and_outcome (kind=? AND outcome=?",
+    ),
+    "a source and an outcome": (
+        ("source-1", Outcome.HELD),
+        "run_by_source_and_outcome (source=? AND outcome=?",
+    ),
+}
+
+
+def fill(ledger: SqliteLedger, count: int) -> None:
+    """Two years of an office: five sources, eight steps each, now and then something else."""
+    stamp = NOW.isoformat()
+    with ledger._transaction() as db:
+        for n in range(1, count + 1):
+            source = f"source-{n % 5}" if n % 50 else "drill:disk-a"
+            outcome = "failed" if n % 100 == 1 else "ok"
+            db.execute(
+                "INSERT INTO run (id, source, trigger, slot, started, outcome, finished, detail)"
+                " VALUES (?, ?, 'schedule', ?, ?, ?, ?, ?)",
+                (n, source, f"slot-{n}", stamp, outcome, stamp, "x" * 8000 * (n % 100 == 1)),
+            )
+            db.executemany(
+                "INSERT INTO step (run, name, started, duration_us, outcome, target, message, hint)"
+                " VALUES (?, 'pull', ?, 1, 'ok', '', '', '')",
+                [(n, stamp)] * 8,
+            )
+
+
+@pytest.mark.parametrize("choice", ACTIVITY_READS)
+def test_any_choice_of_activity_is_read_from_an_index_in_its_order(
+    ledger: SqliteLedger, choice: str
+) -> None:
+    """However long the box has run: no sorting, no row read that is not shown, no step."""
+    fill(ledger, 1)
+    (chosen, expected), asked = ACTIVITY_READS[choice], list[str]()
+    ledger._reader.set_trace_callback(asked.append)
+    ledger.activity(*chosen, before=5000)
+    ledger._reader.set_trace_callback(None)
+    (statement,) = asked
+    assert " step" not in statement
+    plan = ledger._reader.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    (line,) = [row[-1] for row in plan]
+    if chosen:
+        assert line.startswith(f"SEARCH run USING INDEX {expected}")
+    assert line.endswith("id<?)") or "rowid<?" in line
+
+
+def test_a_page_of_activity_costs_what_it_shows_whatever_lies_below_it(
+    ledger: SqliteLedger,
+) -> None:
+    """Counted in instructions of SQLite's own machine, which no other load changes."""
+    fill(ledger, 10_000)
+    for about, outcome in [
+        (None, None),
+        ("drill:", None),
+        ("source-1", Outcome.FAILED),
+        ("backup:", Outcome.OK),
+        (None, Outcome.HELD),
+        ("nobody", None),
+    ]:
+        for before in (None, 600, 1):
+            done = list[int]()
+            ledger._reader.set_progress_handler(partial(done.append, 1), 1)
+            runs = ledger.activity(about, outcome, 51, before)
+            ledger._reader.set_progress_handler(None, 0)
+            assert len(done) <= 30 * len(runs) + 60, (about, outcome, before, len(runs))
+
+
+def test_the_ledger_before_activity_is_brought_forward(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        before = module.MIGRATIONS.index(ledger_schema._ACTIVITY)
+        patch.setattr(module, "MIGRATIONS", module.MIGRATIONS[:before])
+        old = SqliteLedger(path)
+        numbers = {}
+        for source in ("crm", "drill:disk-a", "mirror:cloud"):
+            run = old.begin(source, Trigger.COMMAND, NOW)
+            old.add_step(run.id, step("kept"))
+            numbers[source] = old.finish(run.id, Outcome.OK, NOW, message="m")
+        old.close()
+    new = SqliteLedger(path)
+    known = len(module.MIGRATIONS)
+    assert new._reader.execute("PRAGMA user_version").fetchone() == (known,)
+    assert [run.id for run in new.activity("drill:")] == [numbers["drill:disk-a"].id]
+    assert [run.id for run in new.activity("backup:", Outcome.OK)] == [numbers["crm"].id]
+    assert new.run(numbers["crm"].id) == numbers["crm"]
+    act = new.add_act("page:sign-in", Trigger.PAGE, NOW, Outcome.OK, "Somebody came in.")
+    assert new.acts() == (act,)
+    new.close()
+
+
+TAMPERING = {
+    "a removed line": ["DELETE FROM audit WHERE run = 2", "DELETE FROM run WHERE id = 2"],
+    "the first line removed": ["DELETE FROM audit WHERE run = 1", "DELETE FROM run WHERE id = 1"],
+    "the newest line removed": ["DELETE FROM audit WHERE run = 4", "DELETE FROM run WHERE id = 4"],
+    "every line removed": ["DELETE FROM audit", "DELETE FROM run"],
+    "a line removed and its hash kept": ["DELETE FROM run WHERE id = 3"],
+    "all hashes removed": ["DELETE FROM audit"],
+    "other words": ["UPDATE run SET message = 'Nobody came in.' WHERE id = 2"],
+    "another outcome": ["UPDATE run SET outcome = 'ok' WHERE id = 3"],
+    "another time": ["UPDATE run SET started = '2020-01-01T00:00:00.000000+00:00' WHERE id = 2"],
+    "called something else": ["UPDATE run SET source = 'crm' WHERE id = 2"],
+    "two lines in each other's place": [
+        "UPDATE run SET message = CASE id WHEN 2 THEN 'Act 3.' ELSE 'Act 2.' END WHERE id IN (2, 3)"
+    ],
+}
+
+
+@pytest.mark.parametrize("what", TAMPERING)
+@pytest.mark.parametrize("more_follows", [False, True])
+def test_E18_a_line_that_is_removed_or_changed_is_found(
+    path: Path, what: str, more_follows: bool
+) -> None:
+    ledger = SqliteLedger(path)
+    for n in range(1, 5):
+        ledger.add_act("page:sign-in", Trigger.PAGE, NOW, Outcome.WARNING, f"Act {n}.")
+    assert fault_in(ledger) == ""
+    with sqlite3.connect(path) as db:
+        for statement in TAMPERING[what]:
+            db.execute(statement)
+    db.close()
+    if more_follows:
+        ledger.add_act("page:sign-in", Trigger.PAGE, NOW, Outcome.OK, "Act 5.")
+    assert "What people did" in fault_in(ledger) or "that people did" in fault_in(ledger)
+    ledger.close()
+
+
+def test_E18_threads_and_processes_that_write_at_once_make_one_chain(path: Path) -> None:
+    first, second = SqliteLedger(path), SqliteLedger(path)
+
+    def work(ledger: SqliteLedger) -> None:
+        for n in range(20):
+            ledger.add_act("page:sign-in", Trigger.PAGE, NOW, Outcome.OK, str(n))
+
+    threads = [threading.Thread(target=work, args=[one]) for one in (first, first, second, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(first.acts()) == 80
+    assert fault_in(first) == fault_in(second) == ""
+    first.close()
+    second.close()
 
 
 def test_after_ten_thousand_runs_fifty_are_listed_in_fifty_milliseconds(path: Path) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from threading import Condition, Event
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
+from appliance.activity import page, whole
 from appliance.core.errors import ApplianceError
 from appliance.system.socket import Server
 
@@ -23,6 +27,8 @@ SAFE = {
     "ejected": False,
     "pairing": None,
 }
+_SOURCES = [SimpleNamespace(name="crm"), SimpleNamespace(name="site")]
+SETTINGS = SimpleNamespace(zone=ZoneInfo("Europe/Berlin"), source=_SOURCES)
 _HOURS = timedelta(hours=20)
 
 
@@ -36,6 +42,7 @@ class Worker:
         self.asked = []
         self.refuses = False
         self.told_days = []
+        self.trail, self.progress = "", {}
         self._changed = Condition()
 
     def say(self, **facts):
@@ -77,6 +84,23 @@ class Worker:
 
     def note(self, what, words, went_well=True):
         self.asked.append(("note", what, words, went_well))
+
+    @cached_property
+    def ledger(self):
+        """Only whoever asks for Activity has one."""
+        from tests.fakes import FakeLedger
+
+        return FakeLedger()
+
+    def activity(self, about="", outcome="", before=None, limit=50):
+        found = page(self.ledger, SETTINGS, about, outcome, before=before, limit=limit)
+        return found | {"trail": self.trail}
+
+    def run(self, run_id):
+        return whole(self.ledger, SETTINGS, run_id, self.progress)
+
+    def audit(self):
+        return {"trail": self.trail}
 
     def cancel(self, source):
         return False

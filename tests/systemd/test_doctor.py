@@ -377,6 +377,19 @@ key_file = "/etc/appliance/key"
     assert found(box, laid_down.keys) == []
 
 
+def test_E18_a_changed_record_of_what_people_did_is_named(box, systemd, monkeypatch):
+    systemd(MainPID="77")
+    assert list(running.trail(box)) == [], "who does not answer is named by another check"
+    told = {"trail": ""}
+    monkeypatch.setattr("appliance.doctor.running.Client.is_there", lambda _: True)
+    monkeypatch.setattr("appliance.doctor.running.Client.audit", lambda _: told)
+    assert found(box, running.trail) == []
+    told["trail"] = "Something that people did is missing in the record, after no. 12."
+    finding = only(box, running.trail)
+    assert (finding.state, finding.sentence) == ("bad", told["trail"])
+    assert finding.todo
+
+
 def test_a_check_that_cannot_look_says_so(box):
     (box.machine.root / "etc/passwd").unlink()
     finding = next(e for e in doctor.examine(box.configuration, box.machine) if e.name == "users")

@@ -19,8 +19,8 @@ _LOOK_EVERY_SECONDS = 0.1
 
 
 def ended(outcome: str, after: str) -> int | None:
-    """Return the id of the newest Run later than `after` where it ended so."""
-    query = "SELECT max(id) FROM run WHERE outcome LIKE ? AND id > ?"
+    """Return the id of the newest Run later than `after` where it ended so; acts are no Runs."""
+    query = "SELECT max(id) FROM run WHERE outcome LIKE ? AND id > ? AND kind <> 'person'"
     found: int | None = _asked(query, outcome, int(after))
     return found
 
