@@ -130,7 +130,7 @@ def daemon(office: Office) -> None:
     """
     from ..daemon import serve
 
-    serve(office.box, office.read_anew)
+    serve(office.box, office.read_anew, office.path)
 
 
 @main.command(short_help="Show the whole box on this machine.")
