@@ -70,7 +70,7 @@ def _values(lines: list[str]) -> Iterator[tuple[str, str]]:
 def _require_harmless(key: str, value: str) -> None:
     if _RUNS_OR_READS.search(key) or (key in _SWITCHES and value != "false"):
         raise NoAccount(f"`{key}` starts a program or reads a file of the box; leave it out")
-    if not value.isprintable() or value.endswith("\\") or value[:1] in ("`",) or value[:3] == '"""':
+    if not value.isprintable() or value.endswith("\\") or value.startswith(("`", '"""')):
         raise NoAccount(f"the value of `{key}` cannot be read; write it on one line")
     if "%(" in value:
         raise NoAccount(f"the value of `{key}` must not have %( in it")

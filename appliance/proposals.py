@@ -84,7 +84,8 @@ class Proposer:
         if table is None and section == "source":
             done.values = {"type": wish["type"], **done.values}
         proposal.problems += [_problem(*each) for each in done.problems]
-        proposal.problems += [_problem("path", each) for each in _inbox(done, tables(text))]
+        if (table or wish).get("type") == "inbox":
+            proposal.problems += [_problem("path", each) for each in _inbox(done, tables(text))]
         if not proposal.problems:
             proposal.text = editing.with_values(text, section, name, done.values)
             self._check(proposal, section, name)
@@ -260,7 +261,7 @@ def _inbox(done: forms.Written, raw: Mapping[str, Any]) -> Iterator[str]:
     A link is looked through: else one below /srv could lead to the box's secrets.
     """
     path = done.values.get("path")
-    if path is None or done.values.get("type", "inbox") != "inbox":
+    if path is None:
         return
     present = [one for one in raw.get("source", ()) if one.get("type") == "inbox"]
     beside = [Path(str(one.get("path", ""))).parent for one in present]

@@ -478,7 +478,7 @@ class Appliance(Protocol):
         """Believe a server's key from now on, if it still shows that one; return its name."""
 
     def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
-        """Return whether a cloud takes a small object of ours, and whether it could be destroyed."""
+        """Return whether a cloud takes a small object of ours, and whether it keeps it."""
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""

@@ -26,7 +26,7 @@ class Kind(StrEnum):
     LINES = "lines"
     """A list, one item on each line."""
     CHOICE = "choice"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - the name of a kind
     """A mark that stands for what was typed, never the secret itself."""
     LONG_SECRET = "long secret"  # noqa: S105 - the name of a kind
     """The same of several lines: a private key."""
