@@ -60,7 +60,10 @@ def test_once_confirmed_what_it_would_take_is_named_and_not_taken(room, sshd, se
     assert told["error"] is None
     assert told["sight"]["confirmed"] is True
     files = told["sight"]["files"]
-    assert [(one["name"], one["size_bytes"]) for one in files] == [("new.csv", 12_345), ("old.csv", 10)]
+    assert [(one["name"], one["size_bytes"]) for one in files] == [
+        ("new.csv", 12_345),
+        ("old.csv", 10),
+    ]
     assert files[0]["modified"] == "2023-11-14T22:13:20+00:00"
     assert room.box.ledger.runs() == ()
 

@@ -35,6 +35,13 @@ class Worker:
         self.version = 1
         self.asked = []
         self.refuses = False
+        self.settled = {
+            "stamp": "1", "file": "/etc/appliance/appliance.toml", "problems": [], "waits": False,
+            "zone": "Europe/Berlin", "repositories": ["disk-a"], "panel": {},
+            "sections": {"appliance": {}, "retention": {}, "disks": {}, "source": [], "mirror": []},
+        }  # fmt: skip
+        self.told = {"changed": [], "problems": [], "stamp": "1", "saved": True, "in_use": "now"}
+        self.seen = {"problems": [], "sight": {}, "error": None}
         self._changed = Condition()
 
     def say(self, **facts):
@@ -66,6 +73,29 @@ class Worker:
 
     def note(self, what, words, went_well=True):
         self.asked.append(("note", what, words, went_well))
+
+    def settings(self):
+        return self.settled
+
+    def preview_settings(self, section, name, wish):
+        return self.told
+
+    def change_settings(self, section, name, wish, stamp):
+        self.asked.append(("change", section, name, wish, stamp))
+        return self.told
+
+    def put_secret(self, value):
+        return "a-mark"
+
+    def try_source(self, name, wish):
+        return self.seen
+
+    def trust_source(self, name, wish, fingerprint):
+        self.asked.append(("trust", name, fingerprint))
+        return "crm.example.org"
+
+    def try_cloud(self, name, wish):
+        return self.seen
 
     def cancel(self, source):
         return False
