@@ -1,4 +1,4 @@
-"""A running daemon takes changed settings over, by whomever they were changed, and no broken ones."""
+"""A running daemon takes changed settings over, whoever changed them, and no broken ones."""
 
 from __future__ import annotations
 
