@@ -15,9 +15,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from . import editing, forms
+from . import editing, forms, place
 from .box import Box
-from .config import Settings, parse, tables
+from .config import Settings, load, parse, tables
 from .core.errors import ApplianceError, ConfigError, Problem
 from .core.foresight import Foresight, foresee
 from .core.ports import Ledger
@@ -26,6 +26,8 @@ from .drafts import Drafts
 from .proposals import CLOUDS, PAGE, Proposal, Proposer, names_in, shown
 from .system.files import make_private, write_durably
 
+LAST_GOOD = "last-good.toml"
+"""In the state folder: the file as it was when it was taken over."""
 log = logging.getLogger("appliance")
 
 _MOVED = "Somebody changed the settings meanwhile. Look at what will change once more, then save."
@@ -156,10 +158,13 @@ class Desk:
             write_durably(path, text.encode(), 0o600)
 
     def tidy(self, in_use: Settings) -> None:
-        """Remove secrets and accounts of the page's that neither file nor settings name."""
+        """The file is in use now: remember it as good, and remove secrets and accounts of the
+        page's that it does not name.
+        """
         with self._lock, suppress(ApplianceError, OSError):
             if self._file is None or self._waits(in_use):
                 return
+            self._remember(self._text())
             named = names_in(tables(self._text()))
             for name in self._secrets.own_names():
                 if name.startswith(PAGE) and f"${{secret:{name}}}" not in named:
@@ -167,6 +172,28 @@ class Desk:
             for path in (self._state / CLOUDS).glob(f"{PAGE}*.conf"):
                 if str(path) not in named:
                     path.unlink()
+
+    def _remember(self, text: str) -> None:
+        kept = self._state / LAST_GOOD
+        if not kept.exists() or kept.read_text(encoding="utf-8") != text:
+            make_private(self._state)
+            write_durably(kept, text.encode(), 0o600)
+
+
+def begin_with(file: Path) -> Settings:
+    """Return what the file says; where it is broken, what it said when it was in use last.
+
+    Raise ConfigError where there is no such one: a start, too, goes on with the last good one.
+    """
+    try:
+        return load(file)
+    except ConfigError as error:
+        kept = (place.state(file) or place.STATE) / LAST_GOOD
+        with suppress(ConfigError):
+            settings = load(kept)
+            log.warning("configuration=refused the last good one is used: %s", error.message)
+            return settings
+        raise
 
 
 def _is_usable(text: str) -> bool:

@@ -89,3 +89,23 @@ def test_E13_a_secret_typed_on_the_page_is_in_no_log_status_ledger_or_command_li
     ]
     assert rest == []
     assert CANARY not in seen + log(office)
+
+
+def test_a_start_with_a_broken_file_goes_on_with_the_last_good_one(office):
+    """A power cut in the middle of somebody's editing must not cost tonight's backup."""
+    office.inbox()
+    office.disk()
+    with serving(office) as (process, client):
+        assert sources(client) == ["by-hand"]
+        process.terminate()
+        process.wait(20)
+    good = office.config.read_text()
+    office.config.write_text(good.replace('"inbox"', '"outbox"'))
+    with serving(office) as (process, client):
+        assert sources(client) == ["by-hand"]
+        assert processes.until(lambda: client.status()["configuration"], PATIENCE)
+        office.config.write_text(good)
+        assert processes.until(lambda: not client.status()["configuration"], PATIENCE)
+    (office.state / "last-good.toml").unlink()
+    office.config.write_text(good.replace('"inbox"', '"outbox"'))
+    assert "must be one of" in office.call("daemon").stderr
