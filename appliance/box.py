@@ -85,7 +85,7 @@ class Box:
     @cached_property
     def mirrors(self) -> Mapping[str, RcloneMirror]:
         """Every mirror by name."""
-        return {each.name: self._mirror(each) for each in self.settings.mirror}
+        return {each.name: self.mirror(each) for each in self.settings.mirror}
 
     @cached_property
     def sources(self) -> Mapping[str, ConfiguredSource]:
@@ -282,7 +282,8 @@ class Box:
         known = f'-o StrictHostKeyChecking=yes -o UserKnownHostsFile="{self.known_hosts}"'
         return f"ssh -o BatchMode=yes {known}{key}"
 
-    def _mirror(self, section: MirrorSection) -> RcloneMirror:
+    def mirror(self, section: MirrorSection) -> RcloneMirror:
+        """Given a section, return its mirror."""
         password = section.rclone_config_password
         return RcloneMirror(
             section.name,

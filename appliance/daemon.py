@@ -11,12 +11,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 from .box import Box
 from .config import Settings
-from .core.errors import ApplianceError
+from .core.errors import ApplianceError, ConfigError
 from .core.events import Event, RunFinished, RunStarted, StepFinished
 from .core.model import Trigger
 from .engine import memory
@@ -87,12 +88,12 @@ def _while_nobody_reads(box: Box) -> Iterator[bool]:
             yield True
 
 
-def serve(box: Box, load: Callable[[], Settings] | None = None) -> None:
+def serve(box: Box, load: Callable[[], Settings] | None = None, file: Path | None = None) -> None:
     """Run the schedules and answer at the socket until SIGTERM or SIGINT.
 
-    On SIGHUP, or when asked at the socket, `load` gives a new configuration, which is taken over as
-    soon as nothing runs. A thread that ends by itself is a fault: it ends the daemon, which
-    systemd starts again.
+    On SIGHUP, when asked at the socket, or when `file` changes, `load` gives a new configuration,
+    which is taken over as soon as nothing runs. A thread that ends by itself is a fault: it ends
+    the daemon, which systemd starts again.
     """
     stop, again = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,7 +101,7 @@ def serve(box: Box, load: Callable[[], Settings] | None = None) -> None:
     signal.signal(signal.SIGHUP, lambda *_: again.set())
     with only_worker(box):
         checked_borg(process.find("borg"), asking=True)
-        life: _Life | None = _Life(box, load)
+        life: _Life | None = _Life(box, load, file=file)
         while life is not None:
             life = life.lived(stop, again)
     # Only now: systemd takes it for the end of all, and a new configuration is none.
@@ -115,8 +116,10 @@ class _Life:
         box: Box,
         load: Callable[[], Settings] | None,
         before: _Life | None = None,
+        file: Path | None = None,
     ) -> None:
         self._box, self._load, self._before = box, load, before
+        self._file = file
         self.server: Server | None = before.server if before else None
         self.engine: Engine | None = None
 
@@ -124,7 +127,7 @@ class _Life:
         """Live; return the life to go on with, None where it ends for good."""
         with logged(self._box):
             before = self._before.engine if self._before else None
-            engine = self.engine = start_up(self._box, self._load, before)
+            engine = self.engine = start_up(self._box, self._load, before, self._file)
             over = threading.Event()
             threads = _started(self._box, engine, over)
             self._open(engine)
@@ -137,7 +140,7 @@ class _Life:
             log.info("daemon=stopped failed=%s", failed)
         if failed:
             raise ApplianceError("A part of the daemon ended by itself; the log says why.")
-        return _Life(Box(settings), self._load, self) if settings else None
+        return _Life(Box(settings), self._load, self, self._file) if settings else None
 
     def _open(self, engine: Engine) -> None:
         """Answer at the socket; what was asked of the life before and waits is done in this one."""
@@ -167,21 +170,18 @@ def _watch_over(
         engine.look_after_the_machine()
         if again.is_set():
             again.clear()
-            _read_anew(engine)
+            with suppress(ConfigError):  # it is in the log, and in status
+                engine.reload()
         if engine.next_settings is not None and not engine.is_at_work():
             return True
     return True
 
 
-def _read_anew(engine: Engine) -> None:
-    try:
-        engine.reload()
-    except ApplianceError as error:
-        log.warning("configuration=refused the old one stays: %s", error.message)
-
-
 def start_up(
-    box: Box, load: Callable[[], Settings] | None = None, before: Engine | None = None
+    box: Box,
+    load: Callable[[], Settings] | None = None,
+    before: Engine | None = None,
+    file: Path | None = None,
 ) -> Engine:
     """Given the box of the only worker, clear what a crash left and return the engine, which goes
     on for the one `before`.
@@ -195,7 +195,7 @@ def start_up(
         else:
             log.warning("restoring=under-way what a sudden end left waits for the next start")
         _have_a_waiting_room(box)
-        engine = Engine(box, load, before)
+        engine = Engine(box, load, before, file)
         engine.attendance.look()
         undisturbed = None if before else partial(_while_nobody_reads, box)
         engine.runner.start_up(alone=alone, undisturbed=undisturbed)
@@ -239,6 +239,11 @@ def _started(box: Box, engine: Engine, stop: threading.Event) -> list[threading.
 
         arrivals = Arrivals(box.inboxes, partial(engine.start, trigger=Trigger.INBOX))
         bodies["inboxes"] = partial(arrivals.run, stop)
+    if engine.desk.file is not None:
+        from .config.watching import FileWatch  # noqa: PLC0415 - watchdog is for a daemon alone
+
+        watch = FileWatch(engine.desk.file, engine.reload_if_changed)
+        bodies["settings"] = partial(watch.run, stop)
     threads = [
         threading.Thread(target=body, name=name, daemon=True) for name, body in bodies.items()
     ]

@@ -20,13 +20,14 @@ from pathlib import Path
 
 from . import editing
 from .box import BOX_ID, Box
-from .config import Settings, load
+from .config import MOUNTS, Settings, load
 from .core.errors import ApplianceError, ConfigError, Problem, WrongDisk
 from .core.model import AttachedDisk
 from .engine.memory import REPOSITORY_ID, key
 from .hw import disks, erasable, pairing
 from .hw.pairing import Marked
 from .hw.usb_disk import mount_unit
+from .identity import as_writer_of, require_harmless
 from .system import process, service
 from .system.socket import Client, WorkerAbsent
 
@@ -125,8 +126,7 @@ def pair(  # noqa: PLR0917 - what a person said
     Raise WrongDisk where it must not be erased, ConfigError where the name cannot be had.
     """
     host = host or Host()
-    settings = load(file, complete=False)
-    editing.require_addable(file, name, disk.serial)
+    settings = _settings(file, name, disk.serial)
     with pairing.the_same(disk, host.attached):
         begun = _begun(settings, disk, name, host.units)
         if begun:
@@ -140,6 +140,17 @@ def pair(  # noqa: PLR0917 - what a person said
     warnings = (pairing.lay_mount_point(settings.disks.mounts / name), pairing.cache_warning(disk))
     paired = _enrol(file, name, begun, disk.serial, ["init", name, "--json"], host)
     return replace(paired, warning=" ".join(filter(None, warnings)))
+
+
+def _settings(file: Path, name: str, serial: str) -> Settings:
+    """Return what root may go by; raise ApplianceError where that is not all of it, ConfigError
+    where a disk of this name cannot be added.
+    """
+    with as_writer_of(file):
+        settings = load(file, complete=False)
+        editing.require_addable(file, name, serial)
+    require_harmless(file, settings.state, settings.disks.mounts, MOUNTS)
+    return settings
 
 
 def _begun(settings: Settings, disk: AttachedDisk, name: str, units: Path) -> str:
@@ -231,11 +242,10 @@ def recover(
     Raise ApplianceError, leaving disk and box as they were, where the passphrase does not open it.
     """
     host = host or Host()
-    settings = load(file, complete=False)
-    editing.require_addable(file, name, disk.serial)
+    settings = _settings(file, name, disk.serial)
     uuid = _adoptable(settings, disk)
     require_free(settings, name, uuid)
-    before = load(file, complete=False).repository
+    before = settings.repository
     try:
         return _adopt(file, settings, name, uuid, disk.serial, passphrase, host)
     except ApplianceError:
@@ -288,8 +298,9 @@ def _adopt(  # noqa: PLR0917 - what a disk of this box is
 
 def _take_back(file: Path, settings: Settings, name: str, host: Host) -> None:
     """Leave no trace of a disk that did not open."""
-    if name in {each.name for each in load(file, complete=False).repository}:
-        editing.remove_disk(file, name)
+    with as_writer_of(file):
+        if name in {each.name for each in load(file, complete=False).repository}:
+            editing.remove_disk(file, name)
     pairing.take_mount_away(settings.disks.mounts / name, host.units)
     host.reload()
 
@@ -305,14 +316,16 @@ def _enrol(  # noqa: PLR0917 - what a disk of this box is
 ) -> Paired:
     """Write the disk down, then have the box itself make it its own."""
     host.attached()  # udev has to know the new filesystem before anybody mounts it
-    editing.add_disk(file, name, identity, serial)
+    with as_writer_of(file):
+        editing.add_disk(file, name, identity, serial)
     made = host.as_the_box(file, argv, stdin)
     _tell_the_worker(file)
     return Paired(name, identity, str(made["sheet"]))
 
 
 def _tell_the_worker(file: Path) -> None:
-    box = Box(load(file))
+    with as_writer_of(file):
+        box = Box(load(file))
     try:
         Client(box.socket).reload()
     except WorkerAbsent:

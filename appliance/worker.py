@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from .core.schedule import Schedule, parse
 from .core.signals import Reason
 from .core.vitals import as_json
 from .days import days_of
+from .desk import Desk
 from .engine import drill, examination, mirroring, pipeline
 from .engine.news import News
 from .engine.pulse import Pulse
@@ -32,6 +34,7 @@ from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
 from .pairing_request import PairingRequest
 from .status import health_of
+from .trials import Trials
 from .vitals import with_vitals
 
 log = logging.getLogger("appliance")
@@ -54,12 +57,16 @@ class Engine:
         box: Box,
         load: Callable[[], Settings] | None = None,
         before: Engine | None = None,
+        file: Path | None = None,
     ) -> None:
         self._box = box
         self._load = load or (lambda: box.settings)
         self.next_settings: Settings | None = None
         """What `reload` read, until somebody takes it over."""
         self.news: News = before.news if before else News(box.clock.monotonic)
+        self.desk: Desk = before.desk if before else Desk(file, box)
+        self.trials: Trials = before.trials if before else Trials(self.desk)
+        self.desk.tidy(box.settings)
         self.pulse = Pulse(box.clock.monotonic)
         box.bulletin.subscribe(self.news.hear)
         self.jobs = jobs_of(box)
@@ -112,14 +119,20 @@ class Engine:
             log.warning("pairing=not-noted %s", error.message)
 
     def reload_if_changed(self) -> None:
-        """Have a configuration that differs taken over; one that is wrong is refused."""
-        try:
-            settings = self._load()
-        except ApplianceError as error:
-            log.warning("configuration=refused the old one stays: %s", error.message)
-            return
-        if settings != self._box.settings:
-            self.next_settings = settings
+        """Have a configuration that differs taken over; one that is wrong is refused, and status
+        says why.
+        """
+        with suppress(ConfigError):
+            settings = self.desk.judge(self._read)
+            self.next_settings = settings if settings != self._box.settings else None
+        self.news.changed()
+
+    def _read(self) -> Settings:
+        """Raise ConfigError where it is wrong, or moves what this worker alone holds: its state."""
+        settings = self._load()
+        if settings.state != self._box.settings.state:
+            raise ConfigError([Problem("appliance.state", _MOVED)])
+        return settings
 
     def beat(self) -> bool:
         """Return whether ticker and worker move; what systemd and the lamps are told."""
@@ -152,6 +165,7 @@ class Engine:
             "reasons": with_vitals(facts["reasons"], vitals, [Reason.DISK] if restless else []),
             "vitals": [as_json(each) for each in vitals],
             "pairing": self.request.facts(),
+            "configuration": [str(each) for each in self.desk.problems],
             "version": self.news.version,
             "alive_seconds": self.pulse.seconds(),
             "running": _running(current, box.clock.monotonic()),
@@ -229,11 +243,42 @@ class Engine:
 
         Raise ConfigError where it is wrong, or moves what this worker alone holds: its state.
         """
-        settings = self._load()
-        if settings.state != self._box.settings.state:
-            raise ConfigError([Problem("appliance.state", _MOVED)])
-        self.next_settings = settings
+        self.next_settings = self.desk.judge(self._read)
         return "after what runs" if self.is_at_work() else "now"
+
+    def settings(self) -> Mapping[str, object]:
+        """Return what an office may change."""
+        return self.desk.facts(self._box.settings)
+
+    def preview_settings(
+        self, section: str, name: str, wish: Mapping[str, str] | None
+    ) -> Mapping[str, object]:
+        """Return what a wish would change, and all that is wrong with it."""
+        box = self._box
+        return self.desk.preview(section, name, wish, box.ledger, box.clock.now())
+
+    def change_settings(
+        self, section: str, name: str, wish: Mapping[str, str] | None, stamp: str
+    ) -> Mapping[str, object]:
+        """Save a wish, and have it taken over once nothing runs."""
+        told = self.desk.change(section, name, wish, stamp)
+        return {**told, "in_use": self.reload()} if told["saved"] else told
+
+    def put_secret(self, value: str) -> str:
+        """Keep a secret that was typed, in memory alone, until it is saved."""
+        return self.desk.drafts.keep(value)
+
+    def try_source(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
+        """Return who answers at a source, and what would be taken."""
+        return self.trials.source(self._box, name, wish)
+
+    def trust_source(self, name: str, wish: Mapping[str, str], fingerprint: str) -> str:
+        """Believe a server's key from now on, if it still shows that one."""
+        return self.trials.confirm(self._box, name, wish, fingerprint)
+
+    def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
+        """Return whether a cloud takes and keeps a small object of ours."""
+        return self.trials.cloud(self._box, name, wish)
 
     def _arrived(self, disk: str) -> None:
         sources = [each.name for each in self._box.settings.source]

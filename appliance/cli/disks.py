@@ -189,7 +189,8 @@ def _pair_as_requested(office: Office, cut_off: str | None) -> None:
     from .. import pairing, pairing_request
     from ..hw.erasable import word_for
 
-    folder = place.runtime(place.state(office.path) or place.STATE)
+    with identity.as_writer_of(office.path):
+        folder = place.runtime(place.state(office.path) or place.STATE)
     if cut_off:
         pairing_request.answer_cut_off(folder, cut_off)
         return
@@ -228,7 +229,7 @@ def eject(office: Office, name: str | None, as_json: bool) -> None:
 
     It is not used again until it was unplugged, somebody starts a backup, or an hour has passed.
     """
-    identity.become_owner_of(place.state(office.path))
+    identity.become_keeper_of(office.path)
     try:
         resting = _let_go(office, name, quiet=as_json)
     except WorkerAbsent:

@@ -52,6 +52,10 @@ def _say_health(health: Mapping[str, Any]) -> None:
     say(str(health["sentence"]))
     if health["todo"]:
         say(f"To do: {health['todo']}")
+    if health.get("configuration"):
+        say("! The configuration has problems; the last good one is in use:")
+        for problem in health["configuration"]:
+            say(f"    {problem}")
     for source in health["sources"]:
         say(f"  {source['source']}: {source['sentence']}")
     for disk in health.get("disks", ()):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _AS_ROOT = frozenset(
     {"completion", "demo", "disk", "doctor", "fingerprint", "panel", "recover", "web"}
 )
-"""What changes the machine itself, or nothing of the worker's. All else is done as the user whom
-the box's state belongs to."""
+"""What changes the machine itself, or nothing of the box's. All else is done as the user whose the
+box is."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -127,7 +127,7 @@ def main(ctx: click.Context, config_path: str | None) -> None:
     """
     ctx.obj = Office(config_path)
     if ctx.invoked_subcommand not in _AS_ROOT:
-        identity.become_owner_of(place.state(ctx.obj.path))
+        identity.become_keeper_of(ctx.obj.path)
 
 
 office = click.make_pass_decorator(Office)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import identity, place
+from .. import identity
 from ..core.errors import ApplianceError, ConfigError
 from ..screen import say
 from .office import Group, Office, main, office
@@ -92,7 +92,10 @@ def _folder(office: Office) -> Path:
     from ..page_map import own_folder
 
     folder = own_folder(office.path, {})
-    identity.become_owner_of(folder if folder.is_dir() else place.state(office.path))
+    if folder.is_dir():
+        identity.become_owner_of(folder)
+    else:
+        identity.become_keeper_of(office.path)
     return folder
 
 

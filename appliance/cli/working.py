@@ -128,9 +128,11 @@ def daemon(office: Office) -> None:
     It does one backup at a time and what `appliance run` asks for. A signal to end (Ctrl-C) stops
     what it is doing in good order; that is begun anew at the next start.
     """
+    from ..box import Box
     from ..daemon import serve
+    from ..desk import begin_with
 
-    serve(office.box, office.read_anew)
+    serve(Box(begin_with(office.path)), office.read_anew, office.path)
 
 
 @main.command(short_help="Show the whole box on this machine.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 # No stranger's plugin reads our configuration; looking for one costs a tenth of each command.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -39,6 +40,7 @@ __all__ = [
     "SftpSource",
     "load",
     "parse",
+    "tables",
 ]
 
 
@@ -58,12 +60,19 @@ def load(path: Path, *, complete: bool = True) -> Settings:
     return parse(text, complete=complete)
 
 
-def parse(text: str, *, complete: bool = True) -> Settings:
-    """Given the file's text, return its Settings; see `load`."""
+def tables(text: str) -> dict[str, Any]:
+    """Given the file's text, return its tables as they stand there; raise ConfigError where it is
+    not TOML.
+    """
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem("", f"This is not valid TOML: {error}.")]) from None
+
+
+def parse(text: str, *, complete: bool = True) -> Settings:
+    """Given the file's text, return its Settings; see `load`."""
+    raw = tables(text)
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:

@@ -508,6 +508,37 @@ class Appliance(Protocol):
     def audit(self) -> Mapping[str, object]:
         """Prove the record of what people did now; `trail` is a sentence where it was changed."""
 
+    def settings(self) -> Mapping[str, object]:
+        """Return what an office may change, as plain JSON values (see `desk.Desk.facts`): secrets
+        are only told as "set" or "not set".
+        """
+
+    def preview_settings(
+        self, section: str, name: str, wish: Mapping[str, str] | None
+    ) -> Mapping[str, object]:
+        """Return what a wish would change and all that is wrong with it, by field; and the stamp
+        of the text that it would be made for. Without a wish the section is to go.
+        """
+
+    def change_settings(
+        self, section: str, name: str, wish: Mapping[str, str] | None, stamp: str
+    ) -> Mapping[str, object]:
+        """Save a wish, unless something is wrong or the text is another one; return as above, and
+        whether it is `saved` and when it is `in_use`.
+        """
+
+    def put_secret(self, value: str) -> str:
+        """Keep a secret that was typed; return the mark that stands for it in a wish."""
+
+    def try_source(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
+        """Return who answers at a source and what would be taken, without taking it."""
+
+    def trust_source(self, name: str, wish: Mapping[str, str], fingerprint: str) -> str:
+        """Believe a server's key from now on, if it still shows that one; return its name."""
+
+    def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
+        """Return whether a cloud takes a small object of ours, and whether it keeps it."""
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""
 

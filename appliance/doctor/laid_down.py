@@ -67,6 +67,17 @@ def files(box: Installation) -> Findings:
     if box.configuration.exists():
         owned = box.machine.owned(box.configuration)
         yield _as_wanted(box, box.configuration, owned.mode & 0o027 == 0, "others may read it", fix)
+        well = owned.user == "appliance"
+        yield _as_wanted(box, box.configuration, well, "the page cannot change it", fix)
+        owned = box.machine.owned(box.configuration.parent)
+        well = owned.user == "root" and owned.mode & 0o7007 == 0o1000
+        yield _as_wanted(
+            box,
+            box.configuration.parent,
+            well,
+            "the worker could replace what is root's in it",
+            fix,
+        )
     owned = box.machine.owned(box.state)
     well = owned.user == "appliance" and owned.mode & 0o077 == 0
     yield _as_wanted(box, box.state, well, "it is not the worker's alone", fix)

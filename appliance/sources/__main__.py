@@ -1,4 +1,4 @@
-"""The child's main: one pull, asked for on standard input, answered on standard output.
+"""The child's main: one pull or look, asked for on standard input, answered on standard output.
 
 SIGTERM keeps its default, which ends the child at once: what it received so far lies in a
 staging folder that the parent wipes.
@@ -20,6 +20,7 @@ from ..core.model import Export, StepName
 from ..core.ports import Watch
 from .child import error_to_json, export_to_json, seen_from_json
 from .content import prove
+from .sight import Sight
 
 
 def main() -> int:
@@ -27,6 +28,8 @@ def main() -> int:
     answers = _own_stdout()
     request = json.load(sys.stdin)
     watch = Watch(lambda progress: _say(answers, progress=asdict(progress)))
+    if request.get("look"):
+        return _look(request, answers, watch)
     try:
         export = _pull(request, watch)
         if export is not None and request["kind"] != "http":  # which had to, to see the end
@@ -36,6 +39,33 @@ def main() -> int:
         return 1
     _say(answers, result=None if export is None else export_to_json(export))
     return 0
+
+
+def _look(request: Mapping[str, Any], answers: TextIO, watch: Watch) -> int:
+    """Say what was seen, and what went wrong then, if anything did."""
+    sight, error = Sight(), None
+    try:
+        _seen(request["kind"], request["settings"], sight, watch)
+    except ApplianceError as wrong:
+        error = error_to_json(wrong)
+    _say(answers, result={"sight": asdict(sight), "error": error})
+    return 0
+
+
+def _seen(kind: str, settings: Mapping[str, Any], sight: Sight, watch: Watch) -> None:
+    match kind:
+        case "sftp":
+            from . import sftp  # noqa: PLC0415 - a child loads the one library it needs
+
+            sftp.look(sftp.SftpSettings(**settings), sight, watch)
+        case "http":
+            from . import http  # noqa: PLC0415 - as above
+
+            http.look(http.HttpSettings(**settings), sight, watch)
+        case _:
+            from . import inbox  # noqa: PLC0415 - as above
+
+            inbox.look(inbox.InboxSettings(**settings), sight, watch)
 
 
 def _prove(export: Export, watch: Watch) -> None:

@@ -6,6 +6,7 @@ urllib3 is driven directly. What would do things by itself (redirects, retries, 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,6 +63,17 @@ class Answer:
     def close(self) -> None:
         """Read no more of it."""
         self.response.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a server proved itself by, once that was found in order."""
+
+    issuer: str
+    until: str
+    """As the certificate writes it."""
+    fingerprint: str
+    """SHA-256, in pairs of hexadecimal digits."""
 
 
 def continues(first: Answer, rest: Answer, have_bytes: int) -> bool:
@@ -123,6 +135,8 @@ class Caller:
         self._timeout = Timeout(connect=connect_seconds, read=idle_seconds)
         self._context = _trust(ca_file)
         self._stack = stack
+        self.certificates: dict[str, Certificate] = {}
+        """What each host that was asked proved itself by."""
 
     def call(
         self,
@@ -158,7 +172,14 @@ class Caller:
             pool = _PlainPool(host, port, timeout=self._timeout, guard=guard)
         else:
             context = self._context
-            pool = _TlsPool(host, port, timeout=self._timeout, guard=guard, ssl_context=context)
+            pool = _TlsPool(
+                host,
+                port,
+                timeout=self._timeout,
+                guard=guard,
+                seen=lambda shown: self.certificates.update({address.host: shown}),
+                ssl_context=context,
+            )
         self._stack.callback(pool.close)
         return pool
 
@@ -187,12 +208,32 @@ class _Plain(HTTPConnection):
 
 
 class _Tls(HTTPSConnection):
-    def __init__(self, *args: Any, guard: Callable[[str], None], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        guard: Callable[[str], None],
+        seen: Callable[[Certificate], None],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._guard = guard
+        self._guard, self._seen = guard, seen
+
+    def connect(self) -> None:
+        super().connect()
+        self._seen(_certificate(self.sock))
 
     def _new_conn(self) -> Any:
         return _guarded(super()._new_conn(), self._guard)
+
+
+def _certificate(connected: Any) -> Certificate:
+    """Given a connection whose certificate was checked, return what it says."""
+    said = connected.getpeercert() or {}
+    names = {key: value for part in said.get("issuer", ()) for key, value in part}
+    issuer = names.get("organizationName") or names.get("commonName") or "an unnamed authority"
+    digest = hashlib.sha256(connected.getpeercert(binary_form=True) or b"").hexdigest().upper()
+    pairs = ":".join(digest[each : each + 2] for each in range(0, len(digest), 2))
+    return Certificate(str(issuer), str(said.get("notAfter", "")), pairs)
 
 
 def _guarded(connected: Any, guard: Callable[[str], None]) -> Any:

@@ -70,6 +70,18 @@ class ChildSource:
             raise _error_from_json(answer["error"], tuple(_secrets(self._settings)))
         return None if answer["result"] is None else export_from_json(answer["result"])
 
+    def look(self, watch: Watch) -> tuple[dict[str, Any], ApplianceError | None]:
+        """Return what was seen (as `sight.Sight`) without taking anything, and what went wrong
+        then; raise SourceUnreachable where it takes too long.
+        """
+        request = {"kind": self._kind, "settings": self._settings, "look": True}
+        told = self._answer(json.dumps(request).encode(), watch)
+        secrets = tuple(_secrets(self._settings))
+        if "error" in told:
+            raise _error_from_json(told["error"], secrets)
+        error = told["result"]["error"]
+        return told["result"]["sight"], _error_from_json(error, secrets) if error else None
+
     def _to_compare_with(self, seen: Sequence[SeenFile]) -> Sequence[SeenFile]:
         """An inbox compares with nothing; who takes every file must know all that were taken."""
         newest = self._settings.get("newest", 1)

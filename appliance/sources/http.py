@@ -17,8 +17,9 @@ from ..core.model import Export, ExportFile, SeenFile, StepName
 from ..core.ports import Watch
 from . import ahead, answers, auth, calling, content
 from .calling import READ_BYTES, Answer, Caller
-from .landing import Landing, Writer
+from .landing import Landing, Writer, clean_name
 from .origins import Address, Reach, read
+from .sight import Sight
 
 _TOKEN_BYTES = 1 << 16
 _REDIRECTS = 5
@@ -77,6 +78,37 @@ def pull(
         return Export(settings.name, (file,), pulled_at, told)
 
 
+def look(settings: HttpSettings, sight: Sight, watch: Watch) -> None:
+    """Tell what the server proves itself by and what a pull would take: its answer is begun, and
+    not read. Raise what `pull` would.
+    """
+    sight.server = read(settings.url).host
+    with ExitStack() as stack:
+        caller = Caller(settings.ca_file, settings.connect_seconds, settings.idle_seconds, stack)
+        try:
+            errand = _Errand(settings, watch, stack, caller)
+            answer = errand.ask({})
+        finally:
+            _tell(sight, caller)
+        name = settings.file_name or answers.file_name(answer.headers, errand.home, answer.address)
+        if "html" in answer.headers.get("Content-Type", "").lower():
+            raise ExportUnsafe(
+                "The server sends a web page instead of an export; perhaps it wants a login.",
+                hint="Check the address and the login of this source.",
+            )
+        modified = answers.date(answer.headers.get("Last-Modified", ""))
+        sight.would_take(clean_name(name), answer.length, modified)
+
+
+def _tell(sight: Sight, caller: Caller) -> None:
+    """Without a certificate it was plain http, which never leaves this machine."""
+    shown = caller.certificates.get(sight.server)
+    sight.confirmed = shown is not None
+    if shown is not None:
+        sight.proof = f"vouched for by {shown.issuer}, good until {shown.until}"
+        sight.fingerprint = shown.fingerprint
+
+
 class _StartOver(Exception):
     """The rest of an interrupted file cannot be had: only the whole, from its beginning."""
 
@@ -84,13 +116,19 @@ class _StartOver(Exception):
 class _Errand:
     """One pull from one address: the credentials, and how far we got."""
 
-    def __init__(self, settings: HttpSettings, watch: Watch, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        watch: Watch,
+        stack: ExitStack,
+        caller: Caller | None = None,
+    ) -> None:
         self._settings = settings
         self._watch = watch
         self.home = read(settings.url)
         self._reach = Reach(self.home, tuple(settings.hosts), tuple(settings.credential_hosts))
         self._reach.check(self.home)
-        self._caller = Caller(
+        self._caller = caller or Caller(
             settings.ca_file, settings.connect_seconds, settings.idle_seconds, stack
         )
         self._hidden = auth.hidden(settings.auth)

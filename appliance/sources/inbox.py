@@ -17,6 +17,7 @@ from ..core.ports import Watch
 from . import done
 from .landing import Landing, clean_name, distinct_name
 from .picking import Entry, instant, is_candidate, newest_of, wait_until_still
+from .sight import Sight
 from .writers import READING, is_being_written
 
 DONE = done.DONE
@@ -68,6 +69,17 @@ def pull(
         for entry in whole:
             _copy(folder, entry, landing)
     return Export(settings.name, landing.files, pulled_at)
+
+
+def look(settings: InboxSettings, sight: Sight, watch: Watch) -> None:
+    """Tell what lies in the folder now; raise SourceUnreachable where it is missing."""
+    watch.check()
+    with _opened(settings) as folder:
+        for entry in reversed(newest_of(tuple(_entries(folder, settings)), 0)):
+            sight.would_take(entry.name, entry.size_bytes, entry.modified)
+    sight.confirmed = True
+    if not os.access(settings.path, os.W_OK | os.X_OK):
+        sight.note = "The box may read this folder but not move anything in it to done/."
 
 
 def settle(settings: InboxSettings, export: Export) -> None:

@@ -71,6 +71,18 @@ class Secrets:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(self._directory / name, value.encode() + b"\n", 0o600)
 
+    def remove(self, name: str) -> None:
+        """Forget a secret of our own folder; nothing where there is none."""
+        _check(name)
+        with disk_errors(self._directory):
+            (self._directory / name).unlink(missing_ok=True)
+
+    def own_names(self) -> tuple[str, ...]:
+        """Return the names of what lies in our own folder."""
+        if not self._directory.is_dir():
+            return ()
+        return tuple(sorted(path.name for path in self._directory.iterdir() if path.is_file()))
+
     def _find(self, name: str) -> Path | None:
         _check(name)
         try:

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 _ANSWER_WITHIN_SECONDS = 10.0
 _LONGEST_FOLLOW_SECONDS = 60.0
+_A_TRY_SECONDS = 110.0
+"""A server or a cloud that somebody wants to try may be slow."""
+_A_LOOK_AHEAD_SECONDS = 30.0
+"""A year of backups is played through, on a small board."""
 _LONGEST_LINE_BYTES = 64 * 1024
 _LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
 _NONSENSE = "The worker answered nonsense."
@@ -121,6 +125,41 @@ class Client:
         """Have the record of what people did proved."""
         return self._facts({"do": "audit"})
 
+    def settings(self) -> Mapping[str, object]:
+        """Return what an office may change."""
+        return self._facts({"do": "settings"})
+
+    def preview_settings(
+        self, section: str, name: str, wish: Mapping[str, str] | None
+    ) -> Mapping[str, object]:
+        """Return what a wish would change, and all that is wrong with it."""
+        question = {"do": "preview-settings", "section": section, "name": name, "wish": wish}
+        return self._facts(question, _A_LOOK_AHEAD_SECONDS)
+
+    def change_settings(
+        self, section: str, name: str, wish: Mapping[str, str] | None, stamp: str
+    ) -> Mapping[str, object]:
+        """Have a wish saved."""
+        question = {"section": section, "name": name, "wish": wish, "stamp": stamp}
+        return self._facts({"do": "change-settings", **question}, _A_LOOK_AHEAD_SECONDS)
+
+    def put_secret(self, value: str) -> str:
+        """Hand a secret over; return the mark that stands for it."""
+        return str(self._ask({"do": "put-secret", "value": value}))
+
+    def try_source(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
+        """Have a source looked at."""
+        return self._facts({"do": "try-source", "name": name, "wish": wish}, _A_TRY_SECONDS)
+
+    def trust_source(self, name: str, wish: Mapping[str, str], fingerprint: str) -> str:
+        """Have a server's key confirmed."""
+        question = {"name": name, "wish": wish, "fingerprint": fingerprint}
+        return str(self._ask({"do": "trust-source", **question}, _A_TRY_SECONDS))
+
+    def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
+        """Have an account with a cloud tried."""
+        return self._facts({"do": "try-cloud", "name": name, "wish": wish}, _A_TRY_SECONDS)
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run of a source."""
         return str(self._ask({"do": "start", "source": source, "trigger": trigger.value}))
@@ -207,7 +246,7 @@ class _Handler(socketserver.StreamRequestHandler):
         return answer
 
 
-def _do(  # noqa: PLR0911 - one for each verb
+def _do(  # noqa: PLR0911, PLR0912 - one for each verb
     appliance: Appliance, question: Mapping[str, Any]
 ) -> object:
     """Given a question, return the answer; these verbs and no others."""
@@ -244,5 +283,36 @@ def _do(  # noqa: PLR0911 - one for each verb
             return appliance.reload()
         case "pair":
             return appliance.pair(str(question["node"]), str(question["name"]))
+        case verb:
+            return _about_settings(appliance, str(verb), question)
+
+
+def _about_settings(  # noqa: PLR0911 - as above
+    appliance: Appliance, verb: str, question: Mapping[str, Any]
+) -> object:
+    """The same of the verbs about settings."""
+    name = str(question.get("name", ""))
+    match verb:
+        case "settings":
+            return appliance.settings()
+        case "preview-settings":
+            return appliance.preview_settings(str(question["section"]), name, _wish(question))
+        case "change-settings":
+            stamp, section = str(question["stamp"]), str(question["section"])
+            return appliance.change_settings(section, name, _wish(question), stamp)
+        case "put-secret":
+            return appliance.put_secret(str(question["value"]))
+        case "try-source":
+            return appliance.try_source(name, _wish(question) or {})
+        case "trust-source":
+            fingerprint = str(question["fingerprint"])
+            return appliance.trust_source(name, _wish(question) or {}, fingerprint)
+        case "try-cloud":
+            return appliance.try_cloud(name, _wish(question) or {})
         case unknown:
             raise ValueError(unknown)
+
+
+def _wish(question: Mapping[str, Any]) -> dict[str, str] | None:
+    wish = question.get("wish")
+    return None if wish is None else {str(key): str(value) for key, value in wish.items()}

@@ -8,7 +8,19 @@ from collections.abc import Callable
 from flask import Flask
 
 from ..core.ports import Appliance
-from . import account, activity, claim, door, faults, forms, headers, home, policy, programs
+from . import (
+    account,
+    activity,
+    claim,
+    door,
+    faults,
+    forms,
+    headers,
+    home,
+    policy,
+    programs,
+    settings,
+)
 from .box import BOX
 from .confirm import PEOPLE, THROTTLE
 from .office import OFFICE, Office
@@ -17,7 +29,15 @@ from .sessions import Sessions
 from .threshold import Threshold
 from .throttle import Throttle
 
-ROOMS = (claim.room, door.room, home.room, activity.room, programs.room, account.room)
+ROOMS = (
+    claim.room,
+    door.room,
+    home.room,
+    activity.room,
+    settings.room,
+    programs.room,
+    account.room,
+)
 LONGEST_BODY_BYTES = 64 * 1024
 _MOST_FIELDS = 500
 

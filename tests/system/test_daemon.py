@@ -441,6 +441,7 @@ def test_a_pairing_after_which_the_file_is_wrong_does_not_end_the_daemon(office,
         office.config.write_text(office.config.read_text() + "\n[appliances]\n")
         say_paired(office)
         assert processes.until(lambda: "configuration=refused" in log(office), 30)
+        assert processes.until(lambda: client.status()["pairing"], 30)
         assert client.status()["pairing"]["answer"] == "disk-b is ready."
         assert process.poll() is None
 

@@ -43,6 +43,13 @@ class Worker:
         self.refuses = False
         self.told_days = []
         self.trail, self.progress = "", {}
+        self.settled = {
+            "stamp": "1", "file": "/etc/appliance/appliance.toml", "problems": [], "waits": False,
+            "zone": "Europe/Berlin", "repositories": ["disk-a"], "panel": {},
+            "sections": {"appliance": {}, "retention": {}, "disks": {}, "source": [], "mirror": []},
+        }  # fmt: skip
+        self.told = {"changed": [], "problems": [], "stamp": "1", "saved": True, "in_use": "now"}
+        self.seen = {"problems": [], "sight": {}, "error": None}
         self._changed = Condition()
 
     def say(self, **facts):
@@ -101,6 +108,29 @@ class Worker:
 
     def audit(self):
         return {"trail": self.trail}
+
+    def settings(self):
+        return self.settled
+
+    def preview_settings(self, section, name, wish):
+        return self.told
+
+    def change_settings(self, section, name, wish, stamp):
+        self.asked.append(("change", section, name, wish, stamp))
+        return self.told
+
+    def put_secret(self, value):
+        return "a-mark"
+
+    def try_source(self, name, wish):
+        return self.seen
+
+    def trust_source(self, name, wish, fingerprint):
+        self.asked.append(("trust", name, fingerprint))
+        return "crm.example.org"
+
+    def try_cloud(self, name, wish):
+        return self.seen
 
     def cancel(self, source):
         return False

@@ -119,6 +119,9 @@ def test_a_user_that_is_missing_or_in_too_few_groups_is_named(box):
     ("path", "mode", "owner", "says"),
     [
         ("etc/appliance/appliance.toml", 0o644, None, "others may read it"),
+        ("etc/appliance/appliance.toml", None, "root", "the page cannot change it"),
+        ("etc/appliance", 0o770, None, "the worker could replace what is root's in it"),
+        ("etc/appliance", None, "appliance", "the worker could replace what is root's in it"),
         ("var/lib/appliance", 0o755, None, "not the worker's alone"),
         ("var/lib/appliance", None, "root", "not the worker's alone"),
         ("etc/appliance/credentials", 0o755, None, "not root's"),

@@ -77,12 +77,12 @@ def test_a_hostile_folder_that_one_stands_in_is_not_looked_into(installed):
     assert "0 sources" in says(installed, "check")
 
 
-def test_the_first_configuration_says_nothing_and_is_root_s(installed):
+def test_the_first_configuration_says_nothing_and_is_the_worker_s(installed):
     text = installed.file("/etc/appliance/appliance.toml").read_text()
     assert "[[source]]" not in text
     assert "@" not in text
-    assert owner(installed, "/etc/appliance/appliance.toml") == ("root", "appliance", 0o640)
-    assert owner(installed, "/etc/appliance") == ("root", "appliance", 0o750)
+    assert owner(installed, "/etc/appliance/appliance.toml") == ("appliance", "appliance", 0o640)
+    assert owner(installed, "/etc/appliance") == ("root", "appliance", 0o1770)
     assert owner(installed, "/etc/appliance/credentials") == ("root", "root", 0o700)
     assert owner(installed, "/var/lib/appliance") == ("appliance", "appliance", 0o700)
     assert owner(installed, "/var/lib/appliance-web") == ("appliance-web", "appliance-web", 0o700)

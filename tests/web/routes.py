@@ -6,6 +6,8 @@ import re
 
 from appliance.web.policy import Role
 
+_VARYING = re.compile(r"<(?:(\w+)(?:\((.*?)\))?:)?(\w+)>")
+"""What varies in an address: its kind, its choices, its name."""
 _VALUES = {"int": 1, "float": 1.0, "path": "a/b"}
 
 
@@ -15,8 +17,8 @@ def routes(app):
     for rule in app.url_map.iter_rules():
         role = app.view_functions[rule.endpoint].open_to
         values = {
-            name: _VALUES.get(kind, "x")
-            for kind, name in re.findall(r"<(?:(\w+)(?:\(.*?\))?:)?(\w+)>", rule.rule)
+            name: next(iter(choices.split(",")), "").strip(" '\"") or _VALUES.get(kind, "x")
+            for kind, choices, name in _VARYING.findall(rule.rule)
         }
         if rule.endpoint == "static":
             values = {"filename": "style.css"}

@@ -5,6 +5,7 @@ Nothing here can write to the server: files are opened for reading, folders are 
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,12 +23,21 @@ from ..hostkeys import HostKey, pin
 from ..landing import Landing
 from ..picking import wait_until_still
 from ..pipe import Inflow
+from ..sight import Sight
 from .conversation import conversation
 from .folder import Client, Folder
-from .login import ALL_KINDS, confirmed, greet, log_in, private_key, shown_key
+from .login import (
+    ALL_KINDS,
+    confirmed,
+    fingerprints,
+    greet,
+    log_in,
+    private_key,
+    shown_key,
+)
 from .settings import SftpSettings
 
-__all__ = ["HostKey", "SftpSettings", "pin", "pull", "trust"]
+__all__ = ["HostKey", "SftpSettings", "look", "pin", "pull", "trust"]
 
 _WINDOW_BYTES = 2 << 20  # larger ones make paramiko slower and let a hostile server send more
 _CHATTER_BYTES = 1 << 20  # what a server may say beside the protocol
@@ -75,6 +85,30 @@ def trust(settings: SftpSettings) -> HostKey:
         transport.close()
 
 
+def look(settings: SftpSettings, sight: Sight, watch: Watch) -> None:
+    """Tell who answers and, where somebody confirmed that server, what a pull would take.
+
+    Raise what `pull` would; a server that nobody confirmed is shown no name and no secret.
+    """
+    sight.server = settings.host
+    _tell(sight, trust(settings))
+    known = fingerprints(settings)
+    if not known:
+        return
+    sight.before = next(iter(known - {sight.fingerprint}), "")
+    transport = confirmed(settings)
+    _tell(sight, shown_key(transport, settings))
+    sight.confirmed, sight.before = True, ""
+    with _in(transport, settings, watch) as folder:
+        for entry in reversed(folder.choose(())):
+            sight.would_take(entry.name, entry.size_bytes, entry.modified)
+
+
+def _tell(sight: Sight, key: HostKey) -> None:
+    sight.proof, sight.fingerprint = key.kind, key.fingerprint
+    sight.blob = base64.b64encode(key.blob).decode()
+
+
 def _landing(settings: SftpSettings, into: Path, watch: Watch) -> Landing:
     return Landing(
         into,
@@ -88,11 +122,23 @@ def _landing(settings: SftpSettings, into: Path, watch: Watch) -> Landing:
 
 @contextmanager
 def _folder(settings: SftpSettings, watch: Watch) -> Iterator[Folder]:
+    _require_login(settings)
+    with _in(confirmed(settings), settings, watch) as folder:
+        yield folder
+
+
+def _require_login(settings: SftpSettings) -> paramiko.PKey | None:
     key = private_key(settings)
     if key is None and not settings.password:
         raise SourceRefused("Neither a password nor a key is configured for this source.")
-    transport = confirmed(settings)
+    return key
+
+
+@contextmanager
+def _in(transport: paramiko.Transport, settings: SftpSettings, watch: Watch) -> Iterator[Folder]:
+    """Given a confirmed server, log in and lend its folder."""
     try:
+        key = _require_login(settings)
         log_in(transport, settings, key)
         with conversation("start a file transfer"):
             channel = _channel(transport, settings, watch)

@@ -42,7 +42,7 @@ _KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 def confirmed(settings: SftpSettings) -> paramiko.Transport:
     """Connect and compare the server's key with the pinned one, before any name or secret."""
-    pins = _pins(settings)
+    pins = fingerprints(settings)
     if not pins:
         raise SourceRefused(
             f"Nobody has confirmed yet that {settings.host} is the right server.",
@@ -70,7 +70,8 @@ def confirmed(settings: SftpSettings) -> paramiko.Transport:
     )
 
 
-def _pins(settings: SftpSettings) -> frozenset[str]:
+def fingerprints(settings: SftpSettings) -> frozenset[str]:
+    """Return the fingerprints that somebody confirmed of this server."""
     if settings.host_key:
         return frozenset({"SHA256:" + settings.host_key.removeprefix("SHA256:").rstrip("=")})
     return frozenset(key.fingerprint for key in _known(settings))

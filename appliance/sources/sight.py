@@ -1,0 +1,38 @@
+"""What a look at a source shows: who answers there, and what it would take, without taking it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+MOST_FILES = 20
+
+
+@dataclass(slots=True)
+class Sight:
+    """Filled in as the look goes on: what was seen before it failed is told too."""
+
+    server: str = ""
+    """As people name it; empty where there is none."""
+    proof: str = ""
+    """What it proves itself by: a kind of host key, or who vouches for its certificate."""
+    fingerprint: str = ""
+    blob: str = ""
+    """A host key's bytes, in base64."""
+    confirmed: bool = False
+    """Whether it is the server that somebody confirmed; else nothing was sent to it."""
+    before: str = ""
+    """The fingerprint that was confirmed until now, where it is another one."""
+    files: list[dict[str, object]] = field(default_factory=list)
+    """Name, size_bytes and modified of what would be taken, the newest first."""
+    more: int = 0
+    """How many further ones."""
+    note: str = ""
+
+    def would_take(self, name: str, size_bytes: int | None, modified: datetime | None) -> None:
+        """Add a file."""
+        if len(self.files) >= MOST_FILES:
+            self.more += 1
+            return
+        when = modified.astimezone(UTC).isoformat() if modified else None
+        self.files.append({"name": name, "size_bytes": size_bytes, "modified": when})

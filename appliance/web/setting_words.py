@@ -1,0 +1,147 @@
+"""What each setting is called on the page, and the sentence that helps with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A field's name and its help."""
+
+    label: str
+    help: str = ""
+
+
+KINDS: Mapping[str, Words] = MappingProxyType(
+    {
+        "sftp": Words("A folder on a server (SFTP)", "Most vendors put exports there at night."),
+        "http": Words("A web address", "One file that is fetched over https."),
+        "inbox": Words("An inbox", "A folder on the box: what somebody saves there is backed up."),
+    }
+)
+LOGINS: Mapping[str, str] = MappingProxyType(
+    {
+        "none": "no login",
+        "basic": "user name and password",
+        "bearer": "a token",
+        "header": "a key in a header of the vendor's own",
+        "query": "a key in the address",
+        "oauth2": "an app's id and secret (OAuth 2)",
+        "body": "in the body",
+    }
+)
+TITLES: Mapping[str, Words] = MappingProxyType(
+    {
+        "appliance": Words(
+            "Name and time zone", "What the box is called, and whose clock it keeps."
+        ),
+        "source": Words("Where exports come from", "Each is fetched by its own schedule."),
+        "retention": Words("How long backups are kept", "Old ones make room for new ones."),
+        "mirror": Words("Copies in the cloud", "A copy that survives fire and theft."),
+        "disks": Words("Disks that take turns", "When to be reminded, and what may be lost."),
+        "panel": Words("Lamps and button", "Which pins they are on. They are changed in the file."),
+    }
+)
+_SCHEDULE = {
+    "schedule": Words("When"),
+    "grace": Words(
+        "Late after", "So long after its time a missing backup is “getting old”: 6h, 2d."
+    ),
+}
+_STABLE = Words("Still for", "A file counts as whole when it has not changed for so long: 2m, 30s.")
+_PICK = Words("Which files", "One pattern on each line: *.zip. The star stands for anything.")
+_SOURCES: Mapping[str, Mapping[str, Words]] = {
+    "sftp": {
+        "host": Words("Server", "Its name, such as crm.example.org."),
+        "port": Words("Port", "22 where nobody told you another one."),
+        "user": Words("User name"),
+        "password": Words("Password", "A password or a private key is needed; a key is safer."),
+        "key": Words("Private key", "The whole text, from BEGIN to END."),
+        "key_passphrase": Words("Passphrase of the key", "Only where the key has one."),
+        "path": Words("Folder", "On the server; a dot is where one lands after signing in."),
+        "pick": _PICK,
+        "newest": Words(
+            "How many files", "The newest so many; 0 takes all that were not taken yet."
+        ),
+        "stable_for": _STABLE,
+    },
+    "http": {
+        "url": Words("Address", "It begins with https://."),
+        "auth.kind": Words("Login"),
+        "auth.user": Words("User name"),
+        "auth.password": Words("Password"),
+        "auth.token": Words("Token"),
+        "auth.name": Words("Name of the header, or in the address", "As the vendor calls it."),
+        "auth.value": Words("Key"),
+        "auth.token_url": Words("Address of the sign-in server", "It begins with https://."),
+        "auth.client_id": Words("Id of the app"),
+        "auth.client_secret": Words("Secret of the app"),
+        "auth.scope": Words("Scope", "Only where the vendor wants one."),
+        "auth.client_auth": Words("How id and secret are sent"),
+        "hosts": Words(
+            "Further servers", "Where the file may lie, one on each line; no login is sent."
+        ),
+        "credential_hosts": Words("Further servers that may see the login", "One on each line."),
+        "file_name": Words("Name of the file", "Instead of the one that the server gives."),
+    },
+    "inbox": {
+        "path": Words("Folder", "On the box, below /srv: /srv/inbox."),
+        "pick": _PICK,
+        "stable_for": _STABLE,
+        "keep_done": Words("Kept in done/ for", "What was backed up lies there so long: 30d."),
+    },
+}
+_SECTIONS: Mapping[str, Mapping[str, Words]] = {
+    "appliance": {
+        "name": Words("Name of the box"),
+        "timezone": Words("Time zone", "Such as Europe/Berlin."),
+    },
+    "retention": {
+        "last": Words("The newest", "So many always stay, whatever their age."),
+        "daily": Words("One of each day, for so many days"),
+        "weekly": Words("One of each week, for so many weeks"),
+        "monthly": Words("One of each month, for so many months"),
+        "yearly": Words("One of each year, for so many years"),
+    },
+    "disks": {
+        "remind": Words("When to be reminded of the disk that is away"),
+        "grace": Words("How much may be lost", "A disk may be away so long: 14d is two weeks."),
+    },
+    "mirror": {
+        "repository": Words("Which disk is copied"),
+        "account": Words("Account", "Paste what this command prints where the account works:"),
+        "folder": Words("Bucket and folder", "Such as office-backups/front."),
+        "schedule": Words("When"),
+        "bandwidth": Words("Speed", "Empty: all there is. 08:00,512k 19:00,off spares the day."),
+        "expire": Words(
+            "What the disk no longer has goes after", "90d; left empty it stays for ever."
+        ),
+    },
+}
+_PLAIN = {
+    "a repository": "a disk",
+    "no repository": "no disk",
+    "repository": "disk",
+    "mirrored": "copied to the cloud",
+    "a mirror": "a cloud copy",
+    "mirror": "cloud copy",
+    "rclone config show": "the command below",
+}
+
+
+def words_of(section: str, kind: str, key: str) -> Words:
+    """Return what a field is called."""
+    if key == "name" and section in ("source", "mirror"):
+        return Words("Name", "Small letters, digits and hyphens: crm-nightly. It stays for ever.")
+    table = {**_SOURCES[kind], **_SCHEDULE} if section == "source" else _SECTIONS[section]
+    return table.get(key, Words(key))
+
+
+def plain(message: str) -> str:
+    """Return what the worker says of the file in the words of the page."""
+    for ours, theirs in _PLAIN.items():
+        message = message.replace(ours, theirs)
+    return message
