@@ -325,26 +325,29 @@ def _objects(
     `open_ones` are the brackets that are open where we begin: an object begins, or has just
     ended, in a list. What matches outside of all of them is a last record without bytes of its own.
     """
-    outside, item, start, depth = _Taken(matches), None, 0, 0
-    for bracket in _brackets(source, lambda: item or outside):
-        if item is None and bracket == b"{" and open_ones[-1:] == b"[":
+    outside, start, depth = _Taken(matches), 0, 0
+    inside: list[_Taken] = []
+    """The object that we are in, if it is a long one."""
+    for bracket in _brackets(source, lambda: inside[-1] if inside else outside):
+        if not inside and bracket == b"{" and open_ones[-1:] == b"[":
             start = source.place
             if at_once := _item(source):
                 hit = matches is None or matches(at_once)
                 text = at_once.decode(look.bytes_encoding, "replace") if hit else ""
                 yield Record(start, source.place, (text,), hit)
                 continue
-            item, depth = _Taken(matches, LONGEST_BYTES), len(open_ones)
+            inside.append(_Taken(matches, LONGEST_BYTES))
+            depth = len(open_ones)
         source.at += 1
-        (item or outside).add(bracket)
+        (inside[-1] if inside else outside).add(bracket)
         if bracket in b"[{":
             open_ones += bracket
         else:
             del open_ones[-1:]
-        if item is not None and len(open_ones) <= depth:
+        if inside and len(open_ones) <= depth:
+            item = inside.pop()
             yield Record(start, source.place, (item.text(look),), item.hit, item.is_whole)
-            item = None
-    if matches is not None and (outside.hit or (item is not None and item.hit)):
+    if matches is not None and any(each.hit for each in [outside, *inside]):
         yield Record(0, 0, ("",), is_whole=False)
 
 

@@ -1,5 +1,8 @@
 """The worker's unix socket: one JSON line asks, one JSON line answers.
 
+A download follows its line as frames, each with its length before it; an empty one says that no
+more come, and a last JSON line whether that was all. What ends without it is not whole.
+
 The server end hands each question to a `core.ports.Appliance`; the client end is one. So page,
 panel and command line do not know whether the engine is in their process or in another.
 """
@@ -11,15 +14,16 @@ import logging
 import os
 import socket
 import socketserver
+import struct
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..core.errors import ApplianceError
 from ..core.model import Trigger
-from ..core.ports import Appliance
+from ..core.ports import Appliance, Download
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,13 @@ _ANSWER_WITHIN_SECONDS = 10.0
 _LONGEST_FOLLOW_SECONDS = 60.0
 _LONGEST_LINE_BYTES = 64 * 1024
 _LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
+_LONGEST_FRAME_BYTES = 1024 * 1024
+_NEXT_FRAME_WITHIN_SECONDS = 120.0
+"""A phone that fell asleep in the middle of a download has so long to wake up."""
+_SEARCH_SECONDS = 60.0
+_LENGTH = struct.Struct(">I")
 _NONSENSE = "The worker answered nonsense."
+_NOT_WHOLE = "The worker went away in the middle: what came is not whole."
 
 
 class WorkerAbsent(ApplianceError):
@@ -107,6 +117,44 @@ class Client:
         """Cancel a source's waiting or running Run."""
         return bool(self._ask({"do": "cancel", "source": source}))
 
+    def backups(self, source: str | None = None) -> Mapping[str, object]:
+        """Return which backups of a source there are; without one, the sources."""
+        return self._facts({"do": "backups", "source": source})
+
+    def open_backup(self, source: str, name: str, who: str, cloud: str = "") -> str:
+        """Ask that a backup be opened; return its ticket."""
+        question = {"do": "open_backup", "source": source, "name": name, "who": who, "cloud": cloud}
+        return str(self._ask(question))
+
+    def opened(self, ticket: str) -> Mapping[str, object]:
+        """Return how far an opened backup is and what is in it."""
+        return self._facts({"do": "opened", "ticket": ticket})
+
+    def close_backup(self, ticket: str) -> None:
+        """Say that nobody needs an opened backup any more."""
+        self._ask({"do": "close_backup", "ticket": ticket})
+
+    def rows(self, ticket: str, file: int, count: int) -> Mapping[str, object]:
+        """Return the first records of a file of an opened backup."""
+        return self._facts({"do": "rows", "ticket": ticket, "file": file, "count": count})
+
+    def find(self, ticket: str, text: str, file: int = 0, place: int = 0) -> Mapping[str, object]:
+        """Look for a text in an opened backup."""
+        question = {"do": "find", "ticket": ticket, "text": text, "file": file, "place": place}
+        return self._facts(question, _SEARCH_SECONDS)
+
+    def download(
+        self, ticket: str, what: str, file: int = 0, place: int = 0, text: str = ""
+    ) -> Download:
+        """Return something of an opened backup to take home; raise ApplianceError, also while its
+        bytes come, where it does not come whole.
+        """
+        question = {"do": "download", "ticket": ticket, "what": what, "file": file, "place": place}
+        line = json.dumps(question | {"text": text}).encode() + b"\n"
+        chunks = _Frames(self._path, line)
+        facts = _understood(chunks.head)
+        return Download(str(facts["name"]), chunks, facts["size_bytes"])
+
     def is_there(self) -> bool:
         """Return whether a worker listens."""
         try:
@@ -117,13 +165,7 @@ class Client:
 
     def _ask(self, question: Mapping[str, object], patience_seconds: float = 0.0) -> Any:
         line = json.dumps(question).encode() + b"\n"
-        try:
-            answer = json.loads(self._exchange(line, patience_seconds))
-            if "error" not in answer:
-                return answer["answer"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise WorkerAbsent(_NONSENSE, detail=repr(error)) from None
-        raise ApplianceError(str(answer["error"]), hint=str(answer.get("hint", "")))
+        return _understood(self._exchange(line, patience_seconds))
 
     def _facts(
         self, question: Mapping[str, object], patience_seconds: float = 0.0
@@ -148,6 +190,65 @@ class Client:
         return answer
 
 
+def _understood(line: bytes) -> Any:
+    """Given a line of the worker's, return its answer; raise the ApplianceError that it tells."""
+    try:
+        answer = json.loads(line)
+        if "error" not in answer:
+            return answer["answer"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkerAbsent(_NONSENSE, detail=repr(error)) from None
+    raise ApplianceError(str(answer["error"]), hint=str(answer.get("hint", "")))
+
+
+class _Frames:
+    """What the worker sends after a line: `head` is the line, iterating yields the rest."""
+
+    def __init__(self, path: Path, question: bytes) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(_NEXT_FRAME_WITHIN_SECONDS)
+        try:
+            self._socket.connect(str(path))
+            self._socket.sendall(question)
+            self._reading: IO[bytes] = self._socket.makefile("rb")
+            self.head = self._reading.readline(_LONGEST_LINE_BYTES)
+        except OSError as error:
+            self._socket.close()
+            raise WorkerAbsent("The worker is not running.", detail=str(error)) from None
+        self._blocks = self._read()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._blocks)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Take no more of it."""
+        self._reading.close()
+        self._socket.close()
+
+    def _read(self) -> Iterator[bytes]:
+        while size := _LENGTH.unpack(self._exactly(_LENGTH.size))[0]:
+            if size > _LONGEST_FRAME_BYTES:
+                raise WorkerAbsent(_NONSENSE)
+            yield self._exactly(size)
+        _understood(self._reading.readline(_LONGEST_LINE_BYTES))
+
+    def _exactly(self, size: int) -> bytes:
+        try:
+            block = self._reading.read(size)
+        except OSError as error:
+            raise WorkerAbsent(_NOT_WHOLE, detail=str(error)) from None
+        if len(block) < size:
+            raise WorkerAbsent(_NOT_WHOLE)
+        return block
+
+
 class _Threaded(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
@@ -163,9 +264,38 @@ class _Handler(socketserver.StreamRequestHandler):
             line = self.rfile.readline(_LONGEST_LINE_BYTES)
         except OSError:  # gone, or silent for too long
             return
-        answer = json.dumps(self._answer(line)).encode() + b"\n"
+        answer = self._answer(line)
         with suppress(OSError):  # whoever asked is gone, or reads nothing
-            self.wfile.write(answer)
+            if isinstance(download := answer.get("answer"), Download):
+                self._send(download)
+            else:
+                self._say(answer)
+
+    def _say(self, facts: Mapping[str, object]) -> None:
+        self.wfile.write(json.dumps(facts).encode() + b"\n")
+
+    def _send(self, download: Download) -> None:
+        self.connection.settimeout(_NEXT_FRAME_WITHIN_SECONDS)
+        with closing(download.chunks):
+            self._say({"answer": {"name": download.name, "size_bytes": download.size_bytes}})
+            last = self._frames(download)
+            self.wfile.write(_LENGTH.pack(0))
+            self._say(last)
+
+    def _frames(self, download: Download) -> dict[str, object]:
+        """Send all there is; return what to say at the end."""
+        chunks = iter(download.chunks)
+        while True:
+            try:
+                chunk = next(chunks, b"")
+            except ApplianceError as error:
+                return {"error": error.message, "hint": error.hint}
+            except Exception:
+                log.exception("a download broke off")
+                return {"error": "It broke off, so it is not whole.", "hint": "Try it again."}
+            if not chunk:
+                return {"answer": "whole"}
+            self.wfile.write(_LENGTH.pack(len(chunk)) + chunk)
 
     def _answer(self, line: bytes) -> dict[str, object]:
         try:
@@ -204,6 +334,8 @@ def _do(  # noqa: PLR0911 - one for each verb
             words = str(question["words"])
             appliance.note(str(question["what"]), words, question["went_well"] is True)
             return None
+        case "backups" | "opened" | "open_backup" | "close_backup" | "rows" | "find" | "download":
+            return _of_a_backup(appliance, question)
         case "eject":
             disk = question.get("disk")
             return appliance.eject(None if disk is None else str(disk))
@@ -213,3 +345,34 @@ def _do(  # noqa: PLR0911 - one for each verb
             return appliance.pair(str(question["node"]), str(question["name"]))
         case unknown:
             raise ValueError(unknown)
+
+
+def _of_a_backup(  # noqa: PLR0911 - one for each verb
+    appliance: Appliance, question: Mapping[str, Any]
+) -> object:
+    """The verbs about getting something back."""
+
+    def text(name: str) -> str:
+        return str(question.get(name) or "")
+
+    def number(name: str) -> int:
+        return int(question.get(name) or 0)
+
+    ticket = text("ticket")
+    match question["do"]:
+        case "backups":
+            return appliance.backups(text("source") or None)
+        case "open_backup":
+            return appliance.open_backup(text("source"), text("name"), text("who"), text("cloud"))
+        case "opened":
+            return appliance.opened(ticket)
+        case "close_backup":
+            appliance.close_backup(ticket)
+            return None
+        case "rows":
+            return appliance.rows(ticket, number("file"), number("count"))
+        case "find":
+            return appliance.find(ticket, text("text"), number("file"), number("place"))
+        case _:
+            wanted = (text("what"), number("file"), number("place"), text("text"))
+            return appliance.download(ticket, *wanted)
