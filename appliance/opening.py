@@ -32,6 +32,7 @@ from .system import process
 from .system.files import write_durably
 
 CONTENTS = "contents.json"
+_KINDS = [str(kind) for kind in Kind]
 _TELL_EVERY_SECONDS = 0.25
 _BLOCK_BYTES = 64 << 10
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -158,11 +159,14 @@ def _open(opening: Opening) -> None:
 
 
 def _contents(folder: Path) -> dict[str, object]:
-    """Return what came back: each file with what it looks like, and what the vendor delivered."""
+    """Return what came back: each file with what it looks like, tables first, and what the vendor
+    delivered.
+    """
     root = folder / FILES
-    found = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    found = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+    files = [_facts(path.relative_to(root).as_posix(), path) for path in found]
     return {
-        "files": [_facts(path.relative_to(root).as_posix(), path) for path in found],
+        "files": sorted(files, key=lambda each: (_KINDS.index(str(each["kind"])), each["path"])),
         "originals": [{"path": path, "size_bytes": s} for path, s in originals(folder / STORED)],
     }
 
