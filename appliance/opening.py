@@ -35,7 +35,8 @@ CONTENTS = "contents.json"
 _KINDS = [str(kind) for kind in Kind]
 _TELL_EVERY_SECONDS = 0.25
 _BLOCK_BYTES = 64 << 10
-_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_HANDED_ON = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
+"""Where the secrets lie, and that we are a service: see `process._dying_with_us`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,7 @@ def _packed(request: Opening | Original) -> bytes:
 
 
 def _env() -> dict[str, str]:
-    """The path of the credentials, which are read by name."""
-    return {_CREDENTIALS: os.environ[_CREDENTIALS]} if _CREDENTIALS in os.environ else {}
+    return {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
 
 
 def _heard(line: bytes, watch: Watch) -> dict[str, Any] | None:

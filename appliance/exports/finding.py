@@ -160,9 +160,8 @@ def _parts(
     file: Readable, newline: bytes, header_bytes: int, spans: Iterator[tuple[int, int]]
 ) -> Iterator[bytes]:
     """Yield these parts of a file, each ended by a line's end."""
-    for start, end in chain([(0, header_bytes)], spans):
-        if start == end or 0 < start < header_bytes:
-            continue
+    header = [(0, header_bytes)] if header_bytes else []
+    for start, end in chain(header, (each for each in spans if each[0] >= header_bytes)):
         file.seek(start)
         left, last = end - start, b""
         while left > 0 and (block := file.read(min(left, LONGEST_BYTES))):

@@ -48,7 +48,7 @@ def first_rows(file: Path, count: int) -> FirstRows:
     with plain(file) as opened:
         source = readable(opened, look)
         source.seek(look.skip_bytes)
-        head = source.read(_TEXT_BYTES + 1)
+        head = source.read(4 * _TEXT_BYTES)
     text = head[:_TEXT_BYTES].decode(look.bytes_encoding, "replace")
     return FirstRows(Kind.TEXT, text=text, has_more=len(head) > _TEXT_BYTES)
 

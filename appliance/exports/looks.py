@@ -97,10 +97,11 @@ def _encoding(head: bytes) -> str | None:
 
 
 def _delimiter(text: str, suffix: str) -> str:
-    """Return what divides the columns of the header."""
-    header = _QUOTED.sub("", re.split(r"[\r\n]", text, maxsplit=1)[0])
-    best = max(_DELIMITERS, key=header.count)
-    if header.count(best):
+    """Return what divides the columns of the header, and of the row below it."""
+    lines = [line for line in re.split(r"[\r\n]+", _QUOTED.sub("", text)) if line][:2] or [""]
+    counts = {sign: [line.count(sign) for line in lines] for sign in _DELIMITERS}
+    best = max(_DELIMITERS, key=lambda sign: (min(counts[sign]), counts[sign][0]))
+    if lines[0].count(best):
         return best
     return "," if suffix == ".csv" else "\t"
 

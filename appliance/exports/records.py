@@ -7,8 +7,8 @@ over in blocks, and only its first characters are kept.
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -105,11 +105,14 @@ class _AsUtf8:
     """Places are those of the UTF-8; each block is whole characters. It only goes forward."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._text = io.TextIOWrapper(file, "utf-16", errors="replace", newline="")
-        self._place = 0
+        self._file, self._place = file, 0
+        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
 
     def read(self, size: int, /) -> bytes:
-        block = self._text.read(max(size // 4, 1)).encode("utf-8", "replace")
+        text = ""
+        while not text and (raw := self._file.read(2 * max(size // 4, 1))):
+            text = self._decoder.decode(raw)
+        block = (text or self._decoder.decode(b"", final=True)).encode("utf-8", "replace")
         self._place += len(block)
         return block
 
@@ -270,6 +273,11 @@ def _cell_end(delimiter: str, newline: bytes) -> re.Pattern[bytes]:
     return re.compile(b"[" + re.escape(delimiter.encode()) + re.escape(newline) + b"]")
 
 
+@lru_cache
+def _rest_of_row(newline: bytes) -> re.Pattern[bytes]:
+    return re.compile(b'(?:[^"' + re.escape(newline) + b']++|"[^"]*+")*+')
+
+
 _UNQUOTE = re.compile(_QUOTE)
 
 
@@ -285,20 +293,42 @@ class _Row:
     def read(self) -> list[str]:
         """Pass a row; return its cells, cut where they are long."""
         cells: list[str] = []
-        while True:
+        while len(cells) < MOST_CELLS:
             taken = _Taken(self._matches)
             ended_by = self._cell(taken)
             self._source.at += len(ended_by)
             is_last = ended_by != self._look.delimiter.encode()
-            if len(cells) < MOST_CELLS:
-                text = taken.text(self._look)
-                cells.append(text.removesuffix("\r") if is_last else text)
-            else:
-                self.is_whole = False
-            self.hit = self.hit or taken.hit
-            self.is_whole = self.is_whole and taken.is_whole
+            text = taken.text(self._look)
+            cells.append(text.removesuffix("\r") if is_last else text)
+            self._was(taken)
             if is_last:
                 return cells
+        taken = _Taken(self._matches)
+        self._pass_rest(taken)
+        self._was(taken)
+        self.is_whole = False
+        return cells
+
+    def _was(self, taken: _Taken) -> None:
+        self.hit = self.hit or taken.hit
+        self.is_whole = self.is_whole and taken.is_whole
+
+    def _pass_rest(self, taken: _Taken) -> None:
+        """Pass what is left of a row without looking at each cell: a bomb has millions."""
+        source, rest = self._source, _rest_of_row(self._look.newline)
+        while source.has_more():
+            passed = rest.match(source.data, source.at)
+            upto = passed.end() if passed else source.at
+            taken.add(source.data[source.at : upto])
+            source.at = upto
+            if source.data[upto : upto + 1] == self._look.newline:
+                source.at += 1
+                return
+            if source.data[upto : upto + 1] != _QUOTE:
+                continue
+            if len(source.data) - upto > LONGEST_BYTES or not source.fill():
+                source.at += 1
+                source.at += len(_take_until(source, _UNQUOTE, taken))
 
     def _cell(self, taken: _Taken) -> bytes:
         if self._takes_quote():

@@ -17,7 +17,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -152,7 +152,12 @@ class Client:
         question = {"do": "download", "ticket": ticket, "what": what, "file": file, "place": place}
         line = json.dumps(question | {"text": text}).encode() + b"\n"
         chunks = _Frames(self._path, line)
-        facts = _understood(chunks.head)
+        with ExitStack() as undo:
+            undo.callback(chunks.close)
+            facts = _understood(chunks.head)
+            if not isinstance(facts, dict) or not facts.keys() >= {"name", "size_bytes"}:
+                raise WorkerAbsent(_NONSENSE)
+            undo.pop_all()
         return Download(str(facts["name"]), chunks, facts["size_bytes"])
 
     def is_there(self) -> bool:

@@ -34,6 +34,7 @@ class FolderStaging:
 
         Raise DiskFull where there is no room, ConfigError where the root is not a folder.
         """
+        self._prepare()
         if self.free_bytes() <= 0:
             self.give_way()
         if self.free_bytes() <= 0:

@@ -271,6 +271,7 @@ def engine(filled):
         engine = daemon.start_up(box)
         yield engine
         engine.opened_backups.end()
+        box.ledger.close()
 
 
 def test_it_is_wiped_after_a_quarter_of_an_hour_without_use(filled, engine):
