@@ -222,7 +222,7 @@ class OpenedBackups:
         with self._lock:
             one.state, one.used = state, self._box.clock.monotonic()
             if one.why_closed or state == "failed":
-                one.staging.close(one.folder)
+                _wipe(one)
 
     def _close(self, one: _Opened, why: str) -> None:
         self._one, one.why_closed = None, why
@@ -233,7 +233,7 @@ class OpenedBackups:
         if one.state == "opening":  # its thread wipes the folder
             self._leaving.append(one)
         else:
-            one.staging.close(one.folder)
+            _wipe(one)
 
     @contextmanager
     def _used(self, ticket: str, *, though_not_open: bool = False) -> Iterator[_Opened]:
@@ -280,6 +280,11 @@ class OpenedBackups:
             hint = f"Plug in {' or '.join(disks) or 'the disk'}"
             hint += ", or take it from the cloud copy." if clouds else " and open it again."
         return {"sentence": one.error.message, "hint": hint, "clouds": clouds}
+
+
+def _wipe(one: _Opened) -> None:
+    with suppress(OSError):  # `tidy` comes by again
+        one.staging.close(one.folder)
 
 
 def _is_alive(one: _Opened) -> bool:

@@ -45,7 +45,7 @@ class Month:
     @property
     def words(self) -> str:
         """`November 2026`."""
-        return f"{MONTHS[self.first.month]} {self.first.year}"
+        return month_words(f"{self.first:%Y-%m}")
 
 
 def month_of(backups: Sequence[Mapping[str, Any]], today: date, wanted: str) -> Month:
@@ -66,6 +66,11 @@ def month_of(backups: Sequence[Mapping[str, Any]], today: date, wanted: str) -> 
     at = months.index(shown)
     older, newer = "".join(months[at - 1 : at] if at else ()), "".join(months[at + 1 : at + 2])
     return Month(first, weeks, older, newer)
+
+
+def month_words(month: str) -> str:
+    """Given `2026-11`, return `November 2026`."""
+    return f"{MONTHS[int(month[5:7])]} {month[:4]}"
 
 
 def day_of(backup: Mapping[str, Any]) -> date:

@@ -25,7 +25,7 @@ from ..core.ports import Download
 from ..system.socket import WorkerAbsent
 from . import downloads
 from .box import the_box
-from .calendar import MONTHS, WEEKDAYS, day_of, month_of
+from .calendar import MONTHS, WEEKDAYS, day_of, month_of, month_words
 from .people import People
 from .policy import Role, open_to
 
@@ -45,6 +45,9 @@ def _size(size_bytes: int | None) -> str:
 def _day(local: str) -> str:
     time = datetime.fromisoformat(local)
     return f"{WEEKDAYS[time.weekday()]} {time.day} {MONTHS[time.month]} {time.year}"
+
+
+room.add_app_template_filter(month_words, "month")
 
 
 @room.app_template_filter("moment")
