@@ -137,6 +137,8 @@ class _Life:
             if settings is None and self.server is not None:
                 self.server.close()
             engine.runner.stop()
+            if settings is None:
+                engine.opened_backups.end()
             log.info("daemon=stopped failed=%s", failed)
         if failed:
             raise ApplianceError("A part of the daemon ended by itself; the log says why.")
@@ -189,6 +191,8 @@ def start_up(
     Where somebody restores, what looks left over may be theirs: it stays until the next start.
     No disk is attached here: systemd waits minutes for us, and checking one may take an hour.
     """
+    if before is None:
+        box.staging.wipe_apart()  # only a worker opens such folders, and we are the only one
     with _while_nobody_reads(box) as alone:
         if alone:
             box.staging.wipe()  # first of all: a disk that is full cannot open a ledger

@@ -95,14 +95,14 @@ def watched(box: Box, *, quiet: bool, lines: bool = True) -> Iterator[Watch]:
             (lambda event: _show(sight, event)) if lines and not quiet else _ignore
         )
         try:
-            with _cancelled_by_signals(watch):
+            with cancelled_by_signals(watch):
                 yield watch
         finally:
             unsubscribe()
 
 
 @contextmanager
-def _cancelled_by_signals(watch: Watch) -> Iterator[None]:
+def cancelled_by_signals(watch: Watch) -> Iterator[None]:
     """A first Ctrl-C ends the work in good order; the program then says how it ended."""
 
     def cancel(_: int, __: FrameType | None) -> None:

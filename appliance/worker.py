@@ -14,12 +14,13 @@ from pathlib import Path
 from . import __version__, activity
 from .attendance import Attendance
 from .audit import Audit
+from .backups import listed
 from .box import Box
 from .caretaker import Caretaker
 from .config import Settings
 from .core.errors import ApplianceError, ConfigError, Problem
 from .core.model import Run, Trigger
-from .core.ports import Mirror, Repository, Source
+from .core.ports import Download, Mirror, Repository, Source
 from .core.schedule import Schedule, parse
 from .core.signals import Reason
 from .core.vitals import as_json
@@ -32,6 +33,7 @@ from .engine.restore import CloudCopy
 from .engine.rotation import lacking_on
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
+from .opened import OpenedBackups
 from .pairing_request import PairingRequest
 from .status import health_of
 from .trials import Trials
@@ -80,8 +82,11 @@ class Engine:
             if before
             else PairingRequest(box.runtime, box.clock.monotonic, self.news.changed)
         )
+        self.opened_backups: OpenedBackups = before.opened_backups if before else OpenedBackups(box)
+        box.bulletin.subscribe(self.opened_backups.hear)
         box.bulletin.subscribe(self.caretaker.hear)
         if before:
+            self.opened_backups.go_on_with(box)
             self.attendance.go_on_from(before.attendance, self._disks_also_in(before))
             self.runner.park(before.runner.parked())
 
@@ -104,9 +109,12 @@ class Engine:
         self.news.changed()
 
     def look_after_the_machine(self) -> None:
-        """Look at power and inboxes now and then, and at what became of a pairing."""
+        """Look at power and inboxes now and then, at backups that nobody looks at any more, and at
+        what became of a pairing.
+        """
         self.caretaker.look()
         self.audit_trail.look()
+        self.opened_backups.tidy()
         if self.request.look():
             self._note_pairing()
             self.reload_if_changed()
@@ -216,6 +224,36 @@ class Engine:
     def audit(self) -> Mapping[str, object]:
         """Prove the trail of what people did now."""
         return {"trail": self.audit_trail.prove()}
+
+    def backups(self, source: str | None = None) -> Mapping[str, object]:
+        """Return which backups of a source there are."""
+        return listed(self._box, source, self.attendance.away())
+
+    def open_backup(self, source: str, name: str, who: str, cloud: str = "") -> str:
+        """Rebuild a backup so that it can be looked at; return its ticket."""
+        return self.opened_backups.open(source, name, who, cloud, self.attendance)
+
+    def opened(self, ticket: str) -> Mapping[str, object]:
+        """Return how far an opened backup is and what is in it."""
+        return self.opened_backups.facts(ticket)
+
+    def close_backup(self, ticket: str) -> None:
+        """Wipe an opened backup."""
+        self.opened_backups.close(ticket)
+
+    def rows(self, ticket: str, file: int, count: int) -> Mapping[str, object]:
+        """Return the first records of a file of an opened backup."""
+        return self.opened_backups.rows(ticket, file, count)
+
+    def find(self, ticket: str, text: str, file: int = 0, place: int = 0) -> Mapping[str, object]:
+        """Look for a text in an opened backup."""
+        return self.opened_backups.find(ticket, text, file, place)
+
+    def download(
+        self, ticket: str, what: str, file: int = 0, place: int = 0, text: str = ""
+    ) -> Download:
+        """Return something of an opened backup to take home."""
+        return self.opened_backups.download(ticket, what, file, place, text)
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; raise ApplianceError where there is no such source."""

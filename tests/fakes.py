@@ -675,6 +675,15 @@ class FakeLedger:
     def last_export(self, source: str) -> tuple[SeenFile, ...]:
         return next(iter(self._remembered(source)), ())
 
+    def sizes(self, source: str) -> Mapping[str, int]:
+        mine = [(one, files) for one, files in self._exports.values() if one.source == source]
+        return {one.name: sum(file.size_bytes for file in files) for one, files in mine if files}
+
+    def held(self, source: str) -> frozenset[str]:
+        return frozenset(
+            run.archive for run in self.runs(source, limit=1_000_000) if run.outcome is Outcome.HELD
+        )
+
     def add_copy(self, copy: Copy) -> None:
         self._about_to_write()
         self._copies[copy.place, copy.archive] = copy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -398,6 +398,12 @@ class Ledger(Protocol):
     def last_export(self, source: str) -> tuple[SeenFile, ...]:
         """Return the files of the newest remembered archive of a source."""
 
+    def sizes(self, source: str) -> Mapping[str, int]:
+        """Return the bytes that the vendor delivered for each remembered archive of a source."""
+
+    def held(self, source: str) -> frozenset[str]:
+        """Return the archives of a source that were stored by a Run that ended as held."""
+
     def add_copy(self, copy: Copy) -> None:
         """Record that an archive was proved whole in a place, now."""
 
@@ -446,6 +452,32 @@ class Staging(Protocol):
 
     def require(self, size_bytes: int) -> None:
         """Raise DiskFull, naming what is needed and what is free, where that much does not fit."""
+
+
+class Chunks(Protocol):
+    """The bytes of a download, as they come; a generator is one.
+
+    What is raised while they come says that the download is not whole.
+    """
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the bytes; raise ApplianceError where they end too early."""
+
+    def __next__(self) -> bytes:
+        """Return the next bytes."""
+
+    def close(self) -> None:
+        """Nobody wants the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Something that a person takes home, and what it is called there."""
+
+    name: str
+    chunks: Chunks
+    size_bytes: int | None = None
+    """None where that is known only at the end."""
 
 
 class Appliance(Protocol):
@@ -544,3 +576,37 @@ class Appliance(Protocol):
 
     def cancel(self, source: str) -> bool:
         """Cancel a waiting or running Run; return whether there was one."""
+
+    def backups(self, source: str | None = None) -> Mapping[str, object]:
+        """Return which backups of a source there are, newest first, by the ledger alone (see
+        `backups`); without one, all sources. Raise ApplianceError where there is no such source.
+        """
+
+    def open_backup(self, source: str, name: str, who: str, cloud: str = "") -> str:
+        """Rebuild a backup in a private folder, so that it can be looked at; return its ticket.
+
+        `who` is whoever asks: one backup is open at a time, and another one of the same person
+        takes its place. `cloud` is the mirror to bring it from. It is gone after a while without
+        use. Raise ApplianceError where somebody else has one open.
+        """
+
+    def opened(self, ticket: str) -> Mapping[str, object]:
+        """Return how far an opened backup is and what is in it (see `opened`); raise
+        ApplianceError where it is open no more.
+        """
+
+    def close_backup(self, ticket: str) -> None:
+        """Whoever opened a backup is done with it, or no longer wants it opened."""
+
+    def rows(self, ticket: str, file: int, count: int) -> Mapping[str, object]:
+        """Return the first records of a file, by its place in the list of files."""
+
+    def find(self, ticket: str, text: str, file: int = 0, place: int = 0) -> Mapping[str, object]:
+        """Look for a text in the files of an opened backup, from a file and a place in it on."""
+
+    def download(
+        self, ticket: str, what: str, file: int = 0, place: int = 0, text: str = ""
+    ) -> Download:
+        """Return a "file", a vendor's "original", "all" files as a ZIP, or of a table the "row"
+        at a place or the "rows" that hold a text.
+        """

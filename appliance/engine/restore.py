@@ -16,7 +16,7 @@ from ..core.errors import ApplianceError, Cancelled, RepositoryBusy
 from ..core.model import Archive, StepName, Trigger
 from ..core.ports import Mirror, Repository, Watch
 from . import memory
-from .journal import Journal, Remarks, record, understood
+from .journal import Journal, Remarks, Story, record, understood
 from .kit import Kit
 from .places import wipe
 
@@ -24,6 +24,9 @@ PATIENCE = timedelta(minutes=2)
 """How long a restore waits for a repository that somebody else uses."""
 _LOOK_AGAIN_SECONDS = 1.0
 _RESTORE = "restore:"
+STORED = "stored"
+FILES = "files"
+"""What `open_up` leaves behind: the archive as it was stored, and its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Wish:
     """Patterns of members; empty for all."""
     original: bool = False
     """The vendor's own files."""
+    archive: str = ""
+    """This archive and no other, held or not; empty: `at` says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +101,45 @@ def restore(
     found: list[Restored] = []
 
     def story(journal: Journal, folder: Path) -> None:
-        restoring = _Restoring(kit, journal, wish, folder, into)
-        if isinstance(places, CloudCopy):
-            here: Sequence[Repository] = [fetched(kit, journal, places, folder / "fetched")]
-        else:
-            here = places
-        found.append(restoring.first_whole(here))
-        journal.archive = found[0].archive.name
+        restoring = _Restoring(kit, journal, wish, folder / "archive", into)
+        found.append(restoring.first_whole(_here(kit, journal, places, folder)))
         journal.message = f"{len(found[0].paths)} files given back into {into}."
 
-    ended = record(kit, f"{_RESTORE}{wish.source}", Trigger.COMMAND, watch, story)
+    return _recorded(kit, wish, Trigger.COMMAND, watch, story, found)
+
+
+def open_up(
+    kit: Kit, places: Sequence[Repository] | CloudCopy, wish: Wish, into: Path, watch: Watch
+) -> Restored:
+    """Rebuild an archive for somebody who wants to look: its files below `into`/FILES, and what
+    was stored stays in `into`/STORED. `into` lies in staging: raise DiskFull, and as `restore`.
+    """
+    found: list[Restored] = []
+
+    def story(journal: Journal, folder: Path) -> None:
+        restoring = _Restoring(kit, journal, wish, into / STORED, into / FILES, in_staging=True)
+        found.append(restoring.first_whole(_here(kit, journal, places, folder)))
+        journal.message = f"{len(found[0].paths)} files opened to look at."
+
+    return _recorded(kit, wish, Trigger.PAGE, watch, story, found)
+
+
+def _here(
+    kit: Kit, journal: Journal, places: Sequence[Repository] | CloudCopy, folder: Path
+) -> Sequence[Repository]:
+    if isinstance(places, CloudCopy):
+        return [fetched(kit, journal, places, folder / "fetched")]
+    return places
+
+
+def _recorded(  # noqa: PLR0917 - a restore and where it puts what it found
+    kit: Kit, wish: Wish, trigger: Trigger, watch: Watch, story: Story, found: list[Restored]
+) -> Restored:
+    def told(journal: Journal, folder: Path) -> None:
+        story(journal, folder)
+        journal.archive = found[0].archive.name
+
+    ended = record(kit, f"{_RESTORE}{wish.source}", trigger, watch, told)
     if ended.error is not None:
         raise ended.error
     return found[0]
@@ -116,8 +150,11 @@ class _Restoring:
     kit: Kit
     journal: Journal
     wish: Wish
-    folder: Path
+    stored: Path
+    """Where the archive is taken out to."""
     into: Path
+    in_staging: bool = False
+    """Whether `into` takes from the room that Runs need."""
 
     def first_whole(self, repositories: Sequence[Repository]) -> Restored:
         """Go from copy to copy until one is whole, then wait for those in use.
@@ -141,26 +178,27 @@ class _Restoring:
     def _from(self, repository: Repository, patience: timedelta) -> Restored:
         def bring_back(remarks: Remarks) -> Restored:
             archive = self._once_free(repository, patience, lambda: self._taken_out(repository))
+            self._require_room()
             self.into.mkdir(parents=True, exist_ok=True)
             watch, wish = self.journal.watch, self.wish
             paths = self.kit.exports.restore(
-                self._archive, self.into, watch, only=wish.only, original=wish.original
+                self.stored, self.into, watch, only=wish.only, original=wish.original
             )
             remarks.size_bytes, remarks.message = sum(p.stat().st_size for p in paths), archive.name
             return Restored(archive, repository.name, paths)
 
         return self.journal.step(StepName.VERIFY, bring_back, repository.name)
 
-    @property
-    def _archive(self) -> Path:
-        return self.folder / "archive"
+    def _require_room(self) -> None:
+        if self.in_staging:
+            self.kit.staging.require(self.kit.exports.read(self.stored).export_bytes)
 
     def _taken_out(self, repository: Repository) -> Archive:
         archive = self._chosen(repository)
-        wipe(self._archive)
-        self._archive.mkdir()
+        wipe(self.stored)
+        self.stored.mkdir()
         self.kit.staging.require(repository.size_bytes(archive.name))
-        repository.extract(archive.name, self._archive, self.journal.watch)
+        repository.extract(archive.name, self.stored, self.journal.watch)
         return archive
 
     def _once_free(
@@ -187,7 +225,13 @@ class _Restoring:
         return f"{wait}, or cancel it with `appliance cancel {users[0]}`." if users else f"{wait}."
 
     def _chosen(self, repository: Repository) -> Archive:
-        archive = choose(repository.archives(self.wish.source), self.wish.at)
+        there, wish = repository.archives(self.wish.source), self.wish
+        if wish.archive:
+            archive = next((one for one in there if one.name == wish.archive), None)
+        else:
+            archive = choose(there, wish.at)
+        if archive is None and wish.archive:
+            raise ApplianceError(f"This backup is not on {repository.name} any more.")
         if archive is None:
             raise ApplianceError(
                 f"There is no backup of {self.wish.source} on {repository.name}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ..core.errors import ApplianceError, Cancelled, DiskFull, RepositoryDamaged
 from ..core.model import StepName
@@ -18,6 +19,7 @@ from ..core.ports import Watch
 from .choosing import matches, some_of
 from .contents import Box, Kept
 from .extracted import Extracted
+from .manifest import load
 from .original import NotReproduced
 from .parts import Stretch, sha256_of
 from .remaking import Remaking
@@ -68,6 +70,48 @@ def restore(
     with disk_full_of(f"the folder {into}"):
         into.mkdir(parents=True, exist_ok=True)
         return _bring(wanted, into, watch)
+
+
+def originals(archive_root: Path) -> tuple[tuple[str, int], ...]:
+    """Given an extracted archive, return path and size of each container that the vendor
+    delivered and that can be given back byte for byte.
+    """
+    boxes = load(archive_root)[0].containers
+    return tuple(
+        (box.path, box.size_bytes)
+        for box in boxes
+        if not box.inside and (box.recipe or box.original)
+    )
+
+
+def write_original(
+    archive_root: Path, path: str, out: BinaryIO, scratch: Path, watch: Watch
+) -> None:
+    """Write one of the `originals` to `out` while it is made, proved only at the end.
+
+    Raise RepositoryDamaged where what was written is not the vendor's file.
+    """
+    archive = Extracted.at(archive_root, scratch)
+    for box in archive.manifest.containers:
+        if box.path == path and not box.inside:
+            hashed = _Hashed(out)
+            _write_original(archive, box, watch, cast("BinaryIO", hashed))
+            if hashed.sha256.hexdigest() != box.sha256:
+                raise RepositoryDamaged("This file is not what the vendor delivered.", detail=path)
+            return
+    raise ApplianceError("This backup holds no such file.", detail=path)
+
+
+class _Hashed:
+    """What is written to it goes on, and into a hash."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self._out.write(data)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -224,6 +224,24 @@ class SqliteLedger:
                 (source,),
             )
             return tuple(file_of(row) for row in rows)
+
+    def sizes(self, source: str) -> Mapping[str, int]:
+        """Return the bytes that the vendor delivered for each remembered archive of a source."""
+        with self._reading_db() as db:
+            rows = db.execute(
+                "SELECT archive, sum(size_bytes) FROM export JOIN file USING (archive)"
+                " WHERE source = ? GROUP BY archive",
+                (source,),
+            )
+            return {str(archive): int(size) for archive, size in rows}
+
+    def held(self, source: str) -> frozenset[str]:
+        """Return the archives of a source that were stored by a Run that ended as held."""
+        with self._reading_db() as db:
+            rows = db.execute(
+                "SELECT archive FROM run WHERE source = ? AND outcome = ?", (source, Outcome.HELD)
+            )
+            return frozenset(str(row[0]) for row in rows)
 
     def add_copy(self, copy: Copy) -> None:
         """Record that an archive was proved whole in a place, now."""

@@ -1,5 +1,8 @@
 """The worker's unix socket: one JSON line asks, one JSON line answers.
 
+A download follows its line as frames, each with its length before it; an empty one says that no
+more come, and a last JSON line whether that was all. What ends without it is not whole.
+
 The server end hands each question to a `core.ports.Appliance`; the client end is one. So page,
 panel and command line do not know whether the engine is in their process or in another.
 """
@@ -9,17 +12,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pwd
 import socket
 import socketserver
+import struct
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..core.errors import ApplianceError
 from ..core.model import Trigger
-from ..core.ports import Appliance
+from ..core.ports import Appliance, Download
+from .verbs import Question, answered
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +37,14 @@ _A_LOOK_AHEAD_SECONDS = 30.0
 """A year of backups is played through, on a small board."""
 _LONGEST_LINE_BYTES = 64 * 1024
 _LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
+_LONGEST_FRAME_BYTES = 1024 * 1024
+_NEXT_FRAME_WITHIN_SECONDS = 120.0
+"""A phone that fell asleep in the middle of a download has so long to wake up."""
+_SEARCH_SECONDS = 60.0
+_LENGTH = struct.Struct(">I")
+_CREDENTIALS = struct.Struct("3i")  # struct ucred, unix(7)
 _NONSENSE = "The worker answered nonsense."
+_NOT_WHOLE = "The worker went away in the middle: what came is not whole."
 
 
 class WorkerAbsent(ApplianceError):
@@ -133,7 +146,7 @@ class Client:
         self, section: str, name: str, wish: Mapping[str, str] | None
     ) -> Mapping[str, object]:
         """Return what a wish would change, and all that is wrong with it."""
-        question = {"do": "preview-settings", "section": section, "name": name, "wish": wish}
+        question = {"do": "preview_settings", "section": section, "name": name, "wish": wish}
         return self._facts(question, _A_LOOK_AHEAD_SECONDS)
 
     def change_settings(
@@ -141,24 +154,24 @@ class Client:
     ) -> Mapping[str, object]:
         """Have a wish saved."""
         question = {"section": section, "name": name, "wish": wish, "stamp": stamp}
-        return self._facts({"do": "change-settings", **question}, _A_LOOK_AHEAD_SECONDS)
+        return self._facts({"do": "change_settings", **question}, _A_LOOK_AHEAD_SECONDS)
 
     def put_secret(self, value: str) -> str:
         """Hand a secret over; return the mark that stands for it."""
-        return str(self._ask({"do": "put-secret", "value": value}))
+        return str(self._ask({"do": "put_secret", "value": value}))
 
     def try_source(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
         """Have a source looked at."""
-        return self._facts({"do": "try-source", "name": name, "wish": wish}, _A_TRY_SECONDS)
+        return self._facts({"do": "try_source", "name": name, "wish": wish}, _A_TRY_SECONDS)
 
     def trust_source(self, name: str, wish: Mapping[str, str], fingerprint: str) -> str:
         """Have a server's key confirmed."""
         question = {"name": name, "wish": wish, "fingerprint": fingerprint}
-        return str(self._ask({"do": "trust-source", **question}, _A_TRY_SECONDS))
+        return str(self._ask({"do": "trust_source", **question}, _A_TRY_SECONDS))
 
     def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
         """Have an account with a cloud tried."""
-        return self._facts({"do": "try-cloud", "name": name, "wish": wish}, _A_TRY_SECONDS)
+        return self._facts({"do": "try_cloud", "name": name, "wish": wish}, _A_TRY_SECONDS)
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run of a source."""
@@ -167,6 +180,49 @@ class Client:
     def cancel(self, source: str) -> bool:
         """Cancel a source's waiting or running Run."""
         return bool(self._ask({"do": "cancel", "source": source}))
+
+    def backups(self, source: str | None = None) -> Mapping[str, object]:
+        """Return which backups of a source there are; without one, the sources."""
+        return self._facts({"do": "backups", "source": source})
+
+    def open_backup(self, source: str, name: str, who: str, cloud: str = "") -> str:
+        """Ask that a backup be opened; return its ticket."""
+        question = {"do": "open_backup", "source": source, "name": name, "who": who, "cloud": cloud}
+        return str(self._ask(question))
+
+    def opened(self, ticket: str) -> Mapping[str, object]:
+        """Return how far an opened backup is and what is in it."""
+        return self._facts({"do": "opened", "ticket": ticket})
+
+    def close_backup(self, ticket: str) -> None:
+        """Say that nobody needs an opened backup any more."""
+        self._ask({"do": "close_backup", "ticket": ticket})
+
+    def rows(self, ticket: str, file: int, count: int) -> Mapping[str, object]:
+        """Return the first records of a file of an opened backup."""
+        return self._facts({"do": "rows", "ticket": ticket, "file": file, "count": count})
+
+    def find(self, ticket: str, text: str, file: int = 0, place: int = 0) -> Mapping[str, object]:
+        """Look for a text in an opened backup."""
+        question = {"do": "find", "ticket": ticket, "text": text, "file": file, "place": place}
+        return self._facts(question, _SEARCH_SECONDS)
+
+    def download(
+        self, ticket: str, what: str, file: int = 0, place: int = 0, text: str = ""
+    ) -> Download:
+        """Return something of an opened backup to take home; raise ApplianceError, also while its
+        bytes come, where it does not come whole.
+        """
+        question = {"do": "download", "ticket": ticket, "what": what, "file": file, "place": place}
+        line = json.dumps(question | {"text": text}).encode() + b"\n"
+        chunks = _Frames(self._path, line)
+        with ExitStack() as undo:
+            undo.callback(chunks.close)
+            facts = _understood(chunks.head)
+            if not isinstance(facts, dict) or not facts.keys() >= {"name", "size_bytes"}:
+                raise WorkerAbsent(_NONSENSE)
+            undo.pop_all()
+        return Download(str(facts["name"]), chunks, facts["size_bytes"])
 
     def is_there(self) -> bool:
         """Return whether a worker listens."""
@@ -178,13 +234,7 @@ class Client:
 
     def _ask(self, question: Mapping[str, object], patience_seconds: float = 0.0) -> Any:
         line = json.dumps(question).encode() + b"\n"
-        try:
-            answer = json.loads(self._exchange(line, patience_seconds))
-            if "error" not in answer:
-                return answer["answer"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise WorkerAbsent(_NONSENSE, detail=repr(error)) from None
-        raise ApplianceError(str(answer["error"]), hint=str(answer.get("hint", "")))
+        return _understood(self._exchange(line, patience_seconds))
 
     def _facts(
         self, question: Mapping[str, object], patience_seconds: float = 0.0
@@ -209,6 +259,65 @@ class Client:
         return answer
 
 
+def _understood(line: bytes) -> Any:
+    """Given a line of the worker's, return its answer; raise the ApplianceError that it tells."""
+    try:
+        answer = json.loads(line)
+        if "error" not in answer:
+            return answer["answer"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkerAbsent(_NONSENSE, detail=repr(error)) from None
+    raise ApplianceError(str(answer["error"]), hint=str(answer.get("hint", "")))
+
+
+class _Frames:
+    """What the worker sends after a line: `head` is the line, iterating yields the rest."""
+
+    def __init__(self, path: Path, question: bytes) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(_NEXT_FRAME_WITHIN_SECONDS)
+        try:
+            self._socket.connect(str(path))
+            self._socket.sendall(question)
+            self._reading: IO[bytes] = self._socket.makefile("rb")
+            self.head = self._reading.readline(_LONGEST_LINE_BYTES)
+        except OSError as error:
+            self._socket.close()
+            raise WorkerAbsent("The worker is not running.", detail=str(error)) from None
+        self._blocks = self._read()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._blocks)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Take no more of it."""
+        self._reading.close()
+        self._socket.close()
+
+    def _read(self) -> Iterator[bytes]:
+        while size := _LENGTH.unpack(self._exactly(_LENGTH.size))[0]:
+            if size > _LONGEST_FRAME_BYTES:
+                raise WorkerAbsent(_NONSENSE)
+            yield self._exactly(size)
+        _understood(self._reading.readline(_LONGEST_LINE_BYTES))
+
+    def _exactly(self, size: int) -> bytes:
+        try:
+            block = self._reading.read(size)
+        except OSError as error:
+            raise WorkerAbsent(_NOT_WHOLE, detail=str(error)) from None
+        if len(block) < size:
+            raise WorkerAbsent(_NOT_WHOLE)
+        return block
+
+
 class _Threaded(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
@@ -224,9 +333,38 @@ class _Handler(socketserver.StreamRequestHandler):
             line = self.rfile.readline(_LONGEST_LINE_BYTES)
         except OSError:  # gone, or silent for too long
             return
-        answer = json.dumps(self._answer(line)).encode() + b"\n"
+        answer = self._answer(line)
         with suppress(OSError):  # whoever asked is gone, or reads nothing
-            self.wfile.write(answer)
+            if isinstance(download := answer.get("answer"), Download):
+                self._send(download)
+            else:
+                self._say(answer)
+
+    def _say(self, facts: Mapping[str, object]) -> None:
+        self.wfile.write(json.dumps(facts).encode() + b"\n")
+
+    def _send(self, download: Download) -> None:
+        self.connection.settimeout(_NEXT_FRAME_WITHIN_SECONDS)
+        with closing(download.chunks):
+            self._say({"answer": {"name": download.name, "size_bytes": download.size_bytes}})
+            last = self._frames(download)
+            self.wfile.write(_LENGTH.pack(0))
+            self._say(last)
+
+    def _frames(self, download: Download) -> dict[str, object]:
+        """Send all there is; return what to say at the end."""
+        chunks = iter(download.chunks)
+        while True:
+            try:
+                chunk = next(chunks, b"")
+            except ApplianceError as error:
+                return {"error": error.message, "hint": error.hint}
+            except Exception:
+                log.exception("a download broke off")
+                return {"error": "It broke off, so it is not whole.", "hint": "Try it again."}
+            if not chunk:
+                return {"answer": "whole"}
+            self.wfile.write(_LENGTH.pack(len(chunk)) + chunk)
 
     def _answer(self, line: bytes) -> dict[str, object]:
         try:
@@ -240,79 +378,19 @@ class _Handler(socketserver.StreamRequestHandler):
     def _asked(self, question: Mapping[str, Any]) -> object:
         """Whoever waits for news through a change of appliances hears them of the new one."""
         appliance = self.server.appliance
-        answer = _do(appliance, question)
+        answer = answered(appliance, Question(question), _user_of(self.connection))
         if question["do"] == "follow" and self.server.appliance is not appliance:
             return self.server.appliance.status()
         return answer
 
 
-def _do(  # noqa: PLR0911, PLR0912 - one for each verb
-    appliance: Appliance, question: Mapping[str, Any]
-) -> object:
-    """Given a question, return the answer; these verbs and no others."""
-    match question["do"]:
-        case "status":
-            return appliance.status()
-        case "start":
-            return appliance.start(str(question["source"]), Trigger(question["trigger"]))
-        case "cancel":
-            return appliance.cancel(str(question["source"]))
-        case "follow":
-            seconds = min(max(float(question["seconds"]), 0.0), _LONGEST_FOLLOW_SECONDS)
-            panel = question.get("panel")
-            return appliance.follow(int(question["version"]), seconds, panel and dict(panel))
-        case "days":
-            return appliance.days(int(question["count"]))
-        case "note":
-            words = str(question["words"])
-            appliance.note(str(question["what"]), words, question["went_well"] is True)
-            return None
-        case "activity":
-            about, outcome = str(question["about"]), str(question["outcome"])
-            before = question["before"]
-            before = None if before is None else int(before)
-            return appliance.activity(about, outcome, before, int(question["limit"]))
-        case "run":
-            return appliance.run(int(question["run_id"]))
-        case "audit":
-            return appliance.audit()
-        case "eject":
-            disk = question.get("disk")
-            return appliance.eject(None if disk is None else str(disk))
-        case "reload":
-            return appliance.reload()
-        case "pair":
-            return appliance.pair(str(question["node"]), str(question["name"]))
-        case verb:
-            return _about_settings(appliance, str(verb), question)
-
-
-def _about_settings(  # noqa: PLR0911 - as above
-    appliance: Appliance, verb: str, question: Mapping[str, Any]
-) -> object:
-    """The same of the verbs about settings."""
-    name = str(question.get("name", ""))
-    match verb:
-        case "settings":
-            return appliance.settings()
-        case "preview-settings":
-            return appliance.preview_settings(str(question["section"]), name, _wish(question))
-        case "change-settings":
-            stamp, section = str(question["stamp"]), str(question["section"])
-            return appliance.change_settings(section, name, _wish(question), stamp)
-        case "put-secret":
-            return appliance.put_secret(str(question["value"]))
-        case "try-source":
-            return appliance.try_source(name, _wish(question) or {})
-        case "trust-source":
-            fingerprint = str(question["fingerprint"])
-            return appliance.trust_source(name, _wish(question) or {}, fingerprint)
-        case "try-cloud":
-            return appliance.try_cloud(name, _wish(question) or {})
-        case unknown:
-            raise ValueError(unknown)
-
-
-def _wish(question: Mapping[str, Any]) -> dict[str, str] | None:
-    wish = question.get("wish")
-    return None if wish is None else {str(key): str(value) for key, value in wish.items()}
+def _user_of(connection: socket.socket) -> str:
+    """Return the name of the user at the other end, as the kernel knows it; its number where that
+    has no name.
+    """
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, number, _ = _CREDENTIALS.unpack(told)
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

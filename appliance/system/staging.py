@@ -1,9 +1,12 @@
-"""The only home of staging: the private folders that hold an export while a Run works on it."""
+"""The only home of staging: the private folders that hold an export while a Run works on it, or
+while a person looks at what came back.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ..core.errors import ApplianceError, ConfigError, DiskFull, Problem
@@ -11,6 +14,7 @@ from ..core.words import size
 from .files import disk_errors
 
 _PREFIX = "run-"
+_APART = "opened-"
 
 
 class FolderStaging:
@@ -22,6 +26,8 @@ class FolderStaging:
     def __init__(self, root: Path, reserve_bytes: int) -> None:
         self._root = root
         self._reserve_bytes = reserve_bytes
+        self.give_way: Callable[[], None] = _nobody_gives_way
+        """Called where a Run would find no room: whoever is here for a person's sake goes."""
 
     def open(self, run_id: int) -> Path:
         """Make an empty private folder for a Run.
@@ -30,6 +36,8 @@ class FolderStaging:
         """
         self._prepare()
         if self.free_bytes() <= 0:
+            self.give_way()
+        if self.free_bytes() <= 0:
             raise DiskFull(f"Less than {size(self._reserve_bytes)} is free in {self._root}.")
         path = self._root / f"{_PREFIX}{run_id}"
         _remove(path)
@@ -37,9 +45,24 @@ class FolderStaging:
             path.mkdir(mode=0o700)
         return path
 
+    def open_apart(self, name: str) -> Path:
+        """Make an empty private folder of no Run, for what a person looks at; `close` ends it."""
+        self._prepare()
+        path = self._root / f"{_APART}{name}"
+        with disk_errors(path):
+            path.mkdir(mode=0o700)
+        return path
+
+    def wipe_apart(self, but: Collection[Path] = ()) -> None:
+        """Remove what people looked at, except for some folders."""
+        if self._root.is_dir() and not self._root.is_symlink():
+            for path in self._root.glob(f"{_APART}*"):
+                if path not in but:
+                    _remove(path)
+
     def close(self, path: Path) -> None:
-        """Remove a Run's folder and all in it."""
-        if path.parent != self._root or not path.name.startswith(_PREFIX):
+        """Remove one of our folders and all in it."""
+        if path.parent != self._root or not path.name.startswith((_PREFIX, _APART)):
             raise ApplianceError(f"{path} is not one of staging's folders.")
         _remove(path)
 
@@ -56,6 +79,8 @@ class FolderStaging:
 
     def require(self, size_bytes: int) -> None:
         """Raise DiskFull, naming what is needed and what is free, where that much does not fit."""
+        if size_bytes > self.free_bytes():
+            self.give_way()
         free = self.free_bytes()
         if size_bytes > free:
             raise DiskFull(
@@ -70,6 +95,10 @@ class FolderStaging:
         with disk_errors(self._root):
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root.chmod(0o700)
+
+
+def _nobody_gives_way() -> None:
+    """Nobody looks at anything."""
 
 
 def _remove(path: Path) -> None:

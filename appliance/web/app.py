@@ -19,6 +19,7 @@ from . import (
     home,
     policy,
     programs,
+    restore,
     settings,
 )
 from .box import BOX
@@ -33,6 +34,7 @@ ROOMS = (
     claim.room,
     door.room,
     home.room,
+    restore.room,
     activity.room,
     settings.room,
     programs.room,

@@ -244,6 +244,17 @@ class LedgerContract:
         assert ledger.last_export("crm") == (new, other)
         assert ledger.seen("nobody") == ledger.last_export("nobody") == ()
 
+    def test_sizes_are_what_was_delivered_and_held_is_what_a_run_said(self, ledger: Ledger) -> None:
+        ledger.remember("crm", archive(1), (SeenFile("a", 3, "0"), SeenFile("b", 4, "1")))
+        ledger.remember("crm", archive(2), (SeenFile("a", 2**40, "0"),))
+        ledger.remember("site", archive(3, "site"), (SeenFile("a", 1, "0"),))
+        assert ledger.sizes("crm") == {archive(1).name: 7, archive(2).name: 2**40}
+        for number, outcome in ((1, Outcome.HELD), (2, Outcome.OK)):
+            run = ledger.begin("crm", Trigger.BUTTON, NOW)
+            ledger.finish(run.id, outcome, NOW, archive=archive(number).name)
+        assert ledger.held("crm") == {archive(1).name}
+        assert (ledger.sizes("nobody"), ledger.held("site")) == ({}, frozenset())
+
     def test_remembering_again_is_no_second_export(self, ledger: Ledger) -> None:
         first, better = SeenFile("a.zip", 1, "0" * 64), SeenFile("a.zip", 2, "1" * 64)
         ledger.remember("crm", archive(1), (first, first))

@@ -13,7 +13,7 @@ from appliance.core.errors import (
 )
 from appliance.core.model import Archive, Outcome, StepName, Trigger
 from appliance.core.ports import Watch
-from appliance.engine.restore import CloudCopy, Wish, choose, restore
+from appliance.engine.restore import FILES, STORED, CloudCopy, Wish, choose, open_up, restore
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 
@@ -124,6 +124,41 @@ def test_staging_is_empty_afterwards(box, tmp_path):
     restored(box, tmp_path / "back")
 
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+def opened_up(box, into, archive):
+    into.mkdir(exist_ok=True)
+    return open_up(box.kit, box.repositories, wish(archive=archive), into, Watch())
+
+
+def test_one_backup_and_no_other_is_opened_and_what_was_stored_stays(box, tmp_path):
+    old = box.back_up("one").archive
+    box.clock.forward(timedelta(days=1))
+    box.back_up("two")
+    done = opened_up(box, tmp_path / "look", old)
+    assert done.archive.name == old
+    assert (tmp_path / "look" / FILES / "a.csv").read_text() == "one"
+    assert (tmp_path / "look" / STORED / "manifest.json").exists()
+    run = box.ledger.runs("restore:crm")[0]
+    assert (run.trigger, run.outcome, run.archive) == (Trigger.PAGE, Outcome.OK, old)
+    assert str(tmp_path) not in run.message
+
+
+def test_a_backup_that_is_gone_is_not_replaced_by_another(box, tmp_path):
+    box.back_up("one")
+    with pytest.raises(ApplianceError, match="not on disk-a any more"):
+        opened_up(box, tmp_path / "look", "crm-2001-01-01T00:00:00Z")
+
+
+def test_opening_asks_for_the_room_of_what_it_rebuilds(box, tmp_path):
+    archive = box.back_up("one").archive
+    box.kit.staging.required.clear()
+    opened_up(box, tmp_path / "look", archive)
+    stored, rebuilt = box.kit.staging.required
+    assert rebuilt == len("one")
+    box.kit.staging.room_bytes = min(stored, rebuilt) - 1
+    with pytest.raises(DiskFull):
+        opened_up(box, tmp_path / "again", archive)
 
 
 class InUse:

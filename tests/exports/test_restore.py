@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import random
@@ -10,9 +11,10 @@ from appliance.core.errors import ApplianceError, Cancelled, DiskFull, Repositor
 from appliance.core.ports import Progress, Watch
 from appliance.exports.choosing import matches
 from appliance.exports.layout import ExportFolder
-from appliance.exports.restore import disk_full_of, restore
+from appliance.exports.restore import disk_full_of, originals, restore, write_original
 
 from .days import MODIFIED, Days, changed, csv, read, table
+from .packing import zip_of
 
 
 @pytest.fixture
@@ -139,6 +141,23 @@ def test_nothing_that_matches_is_said_by_name(tmp_path, archive):
 def test_plain_files_are_their_own_original(tmp_path, archive, files):
     restore(archive, tmp_path / "out", Watch(), original=True)
     assert read(tmp_path / "out") == files
+
+
+def test_the_vendors_file_is_written_while_it_is_made_and_proved_at_the_end(tmp_path):
+    files = {"Contacts.csv": csv(table(900)), "Leads.csv": csv(table(100, seed=3))}
+    zipped = zip_of(files)
+    archive = Days(tmp_path).add({"Data.zip": zipped, "note.txt": b"hello"}).root
+    assert originals(archive) == (("Data.zip", len(zipped)),)
+    out = io.BytesIO()
+    write_original(archive, "Data.zip", out, tmp_path, Watch())
+    assert out.getvalue() == zipped
+    with pytest.raises(ApplianceError, match="no such file"):
+        write_original(archive, "note.txt", io.BytesIO(), tmp_path, Watch())
+    listed = json.loads((archive / "manifest.json").read_text())
+    listed["containers"][0]["sha256"] = "0" * 64
+    (archive / "manifest.json").write_text(json.dumps(listed))
+    with pytest.raises(RepositoryDamaged, match="not what the vendor delivered"):
+        write_original(archive, "Data.zip", io.BytesIO(), tmp_path, Watch())
 
 
 def test_a_second_restore_finds_everything_there(tmp_path, archive, files):

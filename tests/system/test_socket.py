@@ -1,5 +1,7 @@
 """The worker's socket, asked by the client and by strangers."""
 
+import os
+import pwd
 import socket as sockets
 import threading
 
@@ -7,6 +9,7 @@ import pytest
 
 from appliance.core.errors import ApplianceError
 from appliance.core.model import Trigger
+from appliance.core.ports import Download
 from appliance.system import socket
 
 
@@ -156,3 +159,122 @@ def _ended(threads):
         if "process_request_thread" in thread.name:
             thread.join(10)
             assert not thread.is_alive()
+
+
+class Giver(Box):
+    """An appliance that gives something to take home."""
+
+    def __init__(self, *blocks, error=None):
+        super().__init__()
+        self.blocks, self.error, self.let_go = blocks, error, threading.Event()
+
+    def download(self, ticket, what, file, place, text):
+        return Download("a.csv", self._chunks(), 12)
+
+    def _chunks(self):
+        try:
+            yield from self.blocks
+            if self.error:
+                raise self.error
+        finally:
+            self.let_go.set()
+
+
+def taken(tmp_path, box):
+    server = socket.Server(tmp_path / "worker.sock", box)
+    try:
+        download = socket.Client(tmp_path / "worker.sock").download("t", "file")
+        assert (download.name, download.size_bytes) == ("a.csv", 12)
+        return b"".join(download.chunks)
+    finally:
+        server.close()
+
+
+def test_a_download_comes_in_blocks_and_says_that_it_is_whole(tmp_path):
+    assert taken(tmp_path, Giver(b"first,", bytes(300_000), b"last")) == (
+        b"first," + bytes(300_000) + b"last"
+    )
+    assert taken(tmp_path, Giver()) == b""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(ApplianceError("It is damaged."), "damaged"), (OSError(5), "not whole")]
+)
+def test_what_breaks_off_at_the_worker_is_told_at_the_end(tmp_path, error, words):
+    with pytest.raises(ApplianceError, match=words):
+        taken(tmp_path, Giver(b"first,", error=error))
+
+
+def test_a_download_that_is_refused_is_an_error_before_its_first_byte(tmp_path):
+    class Refuser(Box):
+        def download(self, *_):
+            raise ApplianceError("There is no such file.", hint="Look again.")
+
+    with pytest.raises(ApplianceError, match="no such file"):
+        taken(tmp_path, Refuser())
+
+
+def test_who_hangs_up_in_the_middle_has_the_worker_stop(tmp_path):
+    box = Giver(*[bytes(60_000)] * 1000)
+    server = socket.Server(tmp_path / "worker.sock", box)
+    download = socket.Client(tmp_path / "worker.sock").download("t", "all")
+    next(download.chunks)
+    download.chunks.close()
+    assert box.let_go.wait(10)
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b'{"answer": {}}\n',
+        HEAD := b'{"answer": {"name": "a", "size_bytes": 3}}\n',
+        HEAD + b"\0\0",
+        HEAD + b"\0\0\0\3ab",
+        HEAD + b"\0\0\0\3abc",
+        HEAD + b"\0\0\0\3abc\0\0\0\0",
+        HEAD + b"\0\0\0\3abc\0\0\0\0{",
+        HEAD + b"\xff\xff\xff\xffabc",
+    ],
+)
+def test_a_cut_anywhere_is_never_taken_for_whole(tmp_path, sent):
+    with sockets.socket(sockets.AF_UNIX) as liar:
+        liar.bind(str(tmp_path / "worker.sock"))
+        liar.listen()
+
+        def answer():
+            asker, _ = liar.accept()
+            with asker:
+                asker.recv(1000)
+                asker.sendall(sent)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(socket.WorkerAbsent):
+            b"".join(socket.Client(tmp_path / "worker.sock").download("t", "file").chunks)
+        thread.join(10)
+
+
+def test_E12_the_panel_may_press_and_look_and_nothing_else(tmp_path, monkeypatch):
+    class Asked(Box):
+        def settings(self):
+            return {"all": "of it"}
+
+    server = socket.Server(tmp_path / "worker.sock", Asked())
+    client = socket.Client(tmp_path / "worker.sock")
+    try:
+        assert client.settings() == {"all": "of it"}
+        monkeypatch.setattr(socket, "_user_of", lambda _: "appliance-panel")
+        assert client.start("crm", Trigger.BUTTON) == "queued"
+        for forbidden in (client.settings, lambda: client.put_secret("x"), client.audit):
+            with pytest.raises(ApplianceError, match="not understood"):
+                forbidden()
+    finally:
+        server.close()
+
+
+def test_E12_the_kernel_says_who_asks(tmp_path):
+    ours, theirs = sockets.socketpair()
+    with ours, theirs:
+        assert socket._user_of(ours) == pwd.getpwuid(os.getuid()).pw_name

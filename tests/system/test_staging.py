@@ -141,3 +141,26 @@ def test_F5_what_does_not_fit_above_the_reserve_is_refused_with_both_numbers(roo
         DiskFull, match=r"needs 1.0 PB in .*, but only .* is free \(1.0 MB are kept"
     ):
         staging.require(10**15)
+
+
+def test_what_a_person_looks_at_lies_apart_and_is_wiped_apart(tmp_path):
+    staging = FolderStaging(tmp_path / "staging", 0)
+    run, one, other = staging.open(1), staging.open_apart("one"), staging.open_apart("other")
+    assert one.stat().st_mode & 0o777 == 0o700
+    staging.wipe()
+    assert (run.exists(), one.exists()) == (False, True)
+    staging.wipe_apart([one])
+    assert (one.exists(), other.exists()) == (True, False)
+    staging.close(one)
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_where_a_run_finds_no_room_whoever_is_there_for_a_person_gives_way(tmp_path, monkeypatch):
+    staging, free = FolderStaging(tmp_path / "staging", 0), [0]
+    monkeypatch.setattr(staging, "free_bytes", lambda: free[0])
+    staging.give_way = lambda: free.__setitem__(0, 1000)
+    staging.require(1000)
+    free[0] = 0
+    assert staging.open(1).is_dir()
+    with pytest.raises(DiskFull):
+        staging.require(1001)

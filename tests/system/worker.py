@@ -30,6 +30,36 @@ SAFE = {
 _SOURCES = [SimpleNamespace(name="crm"), SimpleNamespace(name="site")]
 SETTINGS = SimpleNamespace(zone=ZoneInfo("Europe/Berlin"), source=_SOURCES)
 _HOURS = timedelta(hours=20)
+AS_OF = "2026-11-21T09:00:00+00:00"
+OPENED = {
+    "ticket": "ticket",
+    "state": "open",
+    "place": "disk-a",
+    "newer": 0,
+    "age_seconds": 6 * 3600,
+    "progress": None,
+    "unused_minutes": 15,
+    "sentence": "",
+    "hint": "",
+    "clouds": [],
+    "files": [{"path": "Data.zip/Contacts.csv", "size_bytes": 5000, "kind": "table", "table": "C"}],
+    "files_in_all": 1,
+    "size_bytes": 5000,
+    "originals": [{"path": "Data.zip", "size_bytes": 900}],
+}
+
+
+def backup(source, time, **facts):
+    """A backup as the worker lists it; the office is where UTC is."""
+    moment = datetime.fromisoformat(time).replace(tzinfo=UTC)
+    return {
+        "name": f"{source}-{moment:%Y-%m-%dT%H:%M:%SZ}",
+        "time": moment.isoformat(),
+        "local": moment.isoformat(),
+        "places": [{"name": "disk-a", "kind": "disk", "here": True}],
+        "held": False,
+        "size_bytes": 900,
+    } | facts
 
 
 class Worker:
@@ -50,6 +80,8 @@ class Worker:
         }  # fmt: skip
         self.told = {"changed": [], "problems": [], "stamp": "1", "saved": True, "in_use": "now"}
         self.seen = {"problems": [], "sight": {}, "error": None}
+        self.kept = {"crm": [backup("crm", "2026-11-21T03:00:00"), backup("crm", "2026-11-20")]}
+        self.open, self.shown, self.found, self.taken = None, None, None, None
         self._changed = Condition()
 
     def say(self, **facts):
@@ -134,6 +166,44 @@ class Worker:
 
     def cancel(self, source):
         return False
+
+    def backups(self, source=None):
+        facts = {"sources": list(self.kept), "as_of": AS_OF, "today": AS_OF[:10]}
+        if source is None:
+            return facts
+        if source not in self.kept:
+            raise ApplianceError(f"There is no source named {source}.")
+        return facts | {"source": source, "backups": self.kept[source]}
+
+    def open_backup(self, source, name, who, cloud=""):
+        self.asked.append(("open_backup", source, name, who, cloud))
+        if self.refuses:
+            raise ApplianceError("Somebody else has a backup open just now.", hint="Wait.")
+        (one,) = (each for each in self.kept[source] if each["name"] == name)
+        self.open = one | OPENED | {"source": source}
+        return "ticket"
+
+    def opened(self, ticket):
+        if self.open is None or ticket != "ticket":
+            raise ApplianceError("This backup is not open any more.", hint="Open it again.")
+        return self.open
+
+    def close_backup(self, ticket):
+        self.asked.append(("close_backup", ticket))
+        self.open = None
+
+    def rows(self, ticket, file, count):
+        return self.opened(ticket)["files"][file] | {"file": file} | self.shown
+
+    def find(self, ticket, text, file=0, place=0):
+        self.asked.append(("find", text, file, place))
+        if self.refuses:
+            raise ApplianceError("This cannot be looked for.", hint="Type at least 3 letters.")
+        return self.found
+
+    def download(self, ticket, what, file=0, place=0, text=""):
+        self.asked.append(("download", what, file, place, text))
+        return self.taken
 
     def reload(self):
         return "now"

@@ -1,0 +1,210 @@
+"""The only home of what the worker and the child that opens a backup say to each other.
+
+The child is `python -m appliance.opening`. It reads one pickled request of ours from standard input
+and either rebuilds a backup below a folder, telling its progress in lines of JSON, or writes one of
+the vendor's own files to standard output. It ends with us, and takes its memory along. Part of the
+rim.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, NoReturn, TextIO
+
+from .box import Box
+from .config import Settings
+from .core.errors import ApplianceError
+from .core.model import Progress
+from .core.ports import Watch
+from .engine.restore import FILES, STORED, Wish, open_up
+from .exports.looks import Kind, look_at, table_name
+from .exports.restore import originals, write_original
+from .system import process
+from .system.files import write_durably
+
+CONTENTS = "contents.json"
+_KINDS = [str(kind) for kind in Kind]
+_TELL_EVERY_SECONDS = 0.25
+_BLOCK_BYTES = 64 << 10
+_HANDED_ON = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
+"""Where the secrets lie, and that we are a service: see `process._dying_with_us`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A backup to rebuild below a folder."""
+
+    settings: Settings
+    wish: Wish
+    folder: Path
+    places: tuple[str, ...]
+    """Where to look, best first; names of repositories."""
+    cloud: str = ""
+    """The mirror to bring it from instead."""
+    let_go: frozenset[str] = frozenset()
+    """Disks that somebody is about to unplug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """One of the vendor's files to make from what an opening left in a folder."""
+
+    folder: Path
+    path: str
+
+
+def rebuild(opening: Opening, watch: Watch) -> str:
+    """Have a child rebuild a backup; return the place it came from.
+
+    Raise what went wrong there as an ApplianceError with its class in `detail`, or Cancelled.
+    """
+    said: dict[str, Any] = {}
+    with process.started(_ARGV, stdin=_packed(opening), env=_env(), watch=watch) as child:
+        while line := child.stdout.readline(_BLOCK_BYTES):
+            said = _heard(line, watch) or said
+        ended = child.result()
+    if "place" in said:
+        return str(said["place"])
+    raise _error(said, ended.tail)
+
+
+def original(wanted: Original) -> Generator[bytes, None, None]:
+    """Yield the vendor's file while a child makes it; raise ApplianceError where it is not it."""
+    with process.started(_ARGV, stdin=_packed(wanted), env=_env()) as child:
+        while block := os.read(child.stdout.fileno(), _BLOCK_BYTES):
+            yield block
+        ended = child.result()
+    if ended.code:
+        *_, last = ended.tail.splitlines() or [""]
+        raise _error(_object(last), ended.tail)
+
+
+_ARGV = [sys.executable, "-P", "-m", __name__]
+
+
+def _packed(request: Opening | Original) -> bytes:
+    return pickle.dumps(request)
+
+
+def _env() -> dict[str, str]:
+    return {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+
+
+def _heard(line: bytes, watch: Watch) -> dict[str, Any] | None:
+    said = _object(line.decode("utf-8", "replace"))
+    if isinstance(progress := said.get("progress"), dict):
+        watch.progress(Progress(**progress))
+        return None
+    return said
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _error(said: Mapping[str, Any], tail: str) -> ApplianceError:
+    message = said.get("error", "The backup could not be opened: its helper ended by itself.")
+    return ApplianceError(
+        str(message), hint=str(said.get("hint", "Try it again.")), detail=said.get("class", tail)
+    )
+
+
+def main() -> None:
+    """Be the child."""
+    request = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - our own worker wrote it
+    try:
+        if isinstance(request, Original):
+            _make(request)
+        else:
+            _open(request)
+    except ApplianceError as error:
+        words = {"error": error.message, "hint": error.hint, "class": type(error).__name__}
+        _say(words, sys.stderr if isinstance(request, Original) else sys.stdout)
+        sys.exit(1)
+
+
+def _say(facts: Mapping[str, object], out: TextIO = sys.stdout) -> None:
+    out.write(json.dumps(facts) + "\n")
+    out.flush()
+
+
+def _open(opening: Opening) -> None:
+    from .daemon import reading  # noqa: PLC0415 - a vendor's file needs none of these
+    from .foreground import cancelled_by_signals  # noqa: PLC0415
+    from .worker import cloud_copy  # noqa: PLC0415
+
+    box, watch = Box(opening.settings), Watch(_telling())
+    box.let_go = opening.let_go
+    waiting = [box.waiting_room] if box.waiting_room else []
+    by_name = {each.name: each for each in [*box.repositories.values(), *waiting]}
+    here = [by_name[name] for name in opening.places if name in by_name]
+    places = cloud_copy(box, opening.cloud) if opening.cloud else here
+    with reading(box), closing(box.ledger), cancelled_by_signals(watch):
+        done = open_up(box.kit, places, opening.wish, opening.folder, watch)
+        write_durably(opening.folder / CONTENTS, json.dumps(_contents(opening.folder)).encode())
+    _say({"place": done.place})
+
+
+def _contents(folder: Path) -> dict[str, object]:
+    """Return what came back: each file with what it looks like, tables first, and what the vendor
+    delivered.
+    """
+    root = folder / FILES
+    found = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+    files = [_facts(path.relative_to(root).as_posix(), path) for path in found]
+    return {
+        "files": sorted(files, key=lambda each: (_KINDS.index(str(each["kind"])), each["path"])),
+        "originals": [{"path": path, "size_bytes": s} for path, s in originals(folder / STORED)],
+    }
+
+
+def _facts(path: str, file: Path) -> dict[str, object]:
+    kind = look_at(file).kind
+    name = table_name(path) if kind in {Kind.TABLE, Kind.JSON, Kind.JSON_LINES} else ""
+    return {"path": path, "size_bytes": file.stat().st_size, "kind": str(kind), "table": name}
+
+
+def _telling() -> Any:
+    """Return what tells progress now and then, and each new sentence at once."""
+    told, note = float("-inf"), ""
+
+    def tell(progress: Progress) -> None:
+        nonlocal told, note
+        if monotonic() - told < _TELL_EVERY_SECONDS and progress.note == note:
+            return
+        told, note = monotonic(), progress.note
+        facts = {name: getattr(progress, name) for name in ("step", "done", "total", "unit")}
+        _say({"progress": facts | {"note": note}})
+
+    return tell
+
+
+def _make(wanted: Original) -> None:
+    signal.signal(signal.SIGTERM, _end)
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
+        write_original(wanted.folder / STORED, wanted.path, out, wanted.folder, Watch())
+
+
+def _end(number: int, _: object) -> NoReturn:
+    """Ended on request, what was made half goes too."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    # Under its real name: what comes in is made of the classes of that module.
+    from appliance.opening import main as child
+
+    child()
