@@ -44,13 +44,6 @@ def proved(place: str, count: str) -> int | None:
     return found
 
 
-def kept(place: str, count: str) -> int | None:
-    """Return how many backups are kept at a place, once there are exactly that many."""
-    query = "SELECT count(*) FROM copy WHERE place = ? AND gone = 0 HAVING count(*) = ?"
-    found: int | None = _asked(query, place, int(count))
-    return found
-
-
 def quiet() -> int | None:
     """Return the id of the newest Run, 0 without one, where nothing runs and nothing waits."""
     with socket.socket(socket.AF_UNIX) as worker, worker.makefile("rwb") as line:
@@ -71,7 +64,7 @@ def _asked(query: str, *values: object) -> Any:
     return found[0] if found else None
 
 
-QUESTIONS = {each.__name__: each for each in (ended, within, proved, kept, quiet)}
+QUESTIONS = {each.__name__: each for each in (ended, within, proved, quiet)}
 
 
 def main(seconds: str, question: str, *values: str) -> int:

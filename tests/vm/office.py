@@ -169,12 +169,7 @@ class Office:
         if self._seen(seconds, "proved", place, count) is None:
             raise TimeoutError(f"{place} has not {count} backups: {self.history()[:5]}")
 
-    def wait_until_kept(self, place: str, count: int, seconds: float = 300) -> None:
-        """Wait until exactly so many backups are kept at a place."""
-        if self._seen(seconds, "kept", place, count) is None:
-            raise TimeoutError(f"{place} keeps not {count} backups: {self.history()[:5]}")
-
-    def last_id(self, seconds: float = 120) -> int:
+    def last_id(self, seconds: float = 300) -> int:
         """Return the id of the newest Run once nothing runs and nothing waits; 0 without one."""
         seen = self._seen(seconds, "quiet")
         if seen is None:
