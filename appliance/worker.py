@@ -6,7 +6,7 @@ Part of the rim. Edge threads only enqueue; one thread works.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from .engine.restore import CloudCopy
 from .engine.rotation import lacking_on
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
+from .first_run import FirstRun
 from .pairing_request import PairingRequest
 from .status import health_of
 from .vitals import with_vitals
@@ -71,6 +72,7 @@ class Engine:
             if before
             else PairingRequest(box.runtime, box.clock.monotonic, self.news.changed)
         )
+        self.beginning = FirstRun(box, self.request)
         box.bulletin.subscribe(self.caretaker.hear)
         if before:
             self.attendance.go_on_from(before.attendance, self._disks_also_in(before))
@@ -187,6 +189,33 @@ class Engine:
     def pair(self, node: str, name: str) -> str:
         """Ask root to prepare a disk, once the button was held."""
         return self.request.make(node, name, self._box.repositories)
+
+    def first_run(self) -> Mapping[str, object]:
+        """Return how far the first run is."""
+        return self.beginning.facts()
+
+    def name_the_box(self, name: str, timezone: str) -> None:
+        """Write name and time zone down, and go by them."""
+        self.beginning.name_the_box(name, timezone)
+        self.note("settings", f"Name and time zone: {name}, {timezone}.")
+        self.reload_if_changed()
+
+    def ask_for_sheet(self, repository: str) -> str:
+        """Ask whether a sheet may be shown; the button says yes."""
+        return self.beginning.ask_for_sheet(repository)
+
+    def sheet(self, repository: str) -> Mapping[str, object]:
+        """Return what an emergency sheet says, and write down that it was shown."""
+        shown = self.beginning.sheet(repository)
+        self.note("sheet", f"The emergency sheet of {repository} was shown.")
+        return shown
+
+    def confirm_sheet(self, repository: str, words: Sequence[str]) -> bool:
+        """Return whether the words are right; write down what came of it."""
+        right = self.beginning.confirm_sheet(repository, words)
+        said = "was checked: it is printed" if right else "was not known by its words"
+        self.note("sheet", f"The emergency sheet of {repository} {said}.", went_well=right)
+        return right
 
     def reload(self) -> str:
         """Read the configuration anew, to be taken over once nothing runs.

@@ -12,7 +12,7 @@ import os
 import socket
 import socketserver
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,27 @@ class Client:
     def pair(self, node: str, name: str) -> str:
         """Ask that a disk be prepared; return the question that the button answers."""
         return str(self._ask({"do": "pair", "node": node, "name": name}))
+
+    def first_run(self) -> Mapping[str, object]:
+        """Return how far the first run is."""
+        return self._facts({"do": "first_run"})
+
+    def name_the_box(self, name: str, timezone: str) -> None:
+        """Have name and time zone written down."""
+        self._ask({"do": "name_the_box", "name": name, "timezone": timezone})
+
+    def ask_for_sheet(self, repository: str) -> str:
+        """Ask that a sheet be shown; return the question that the button answers."""
+        return str(self._ask({"do": "ask_for_sheet", "repository": repository}))
+
+    def sheet(self, repository: str) -> Mapping[str, object]:
+        """Return what an emergency sheet says, where it may be shown."""
+        return self._facts({"do": "sheet", "repository": repository})
+
+    def confirm_sheet(self, repository: str, words: Sequence[str]) -> bool:
+        """Return whether these words are the ones that were asked for."""
+        question = {"do": "confirm_sheet", "repository": repository, "words": list(words)}
+        return bool(self._ask(question))
 
     def note(self, what: str, words: str, went_well: bool = True) -> None:
         """Have written down what somebody did on the page."""
@@ -185,7 +206,7 @@ class _Handler(socketserver.StreamRequestHandler):
         return answer
 
 
-def _do(  # noqa: PLR0911 - one for each verb
+def _do(  # noqa: PLR0911, PLR0912 - one for each verb
     appliance: Appliance, question: Mapping[str, Any]
 ) -> object:
     """Given a question, return the answer; these verbs and no others."""
@@ -201,9 +222,21 @@ def _do(  # noqa: PLR0911 - one for each verb
             panel = question.get("panel")
             return appliance.follow(int(question["version"]), seconds, panel and dict(panel))
         case "note":
-            words = str(question["words"])
-            appliance.note(str(question["what"]), words, question["went_well"] is True)
+            what, said = str(question["what"]), str(question["words"])
+            appliance.note(what, said, question["went_well"] is True)
             return None
+        case "first_run":
+            return appliance.first_run()
+        case "name_the_box":
+            appliance.name_the_box(str(question["name"]), str(question["timezone"]))
+            return None
+        case "ask_for_sheet":
+            return appliance.ask_for_sheet(str(question["repository"]))
+        case "sheet":
+            return appliance.sheet(str(question["repository"]))
+        case "confirm_sheet":
+            words = [str(word) for word in question["words"]]
+            return appliance.confirm_sheet(str(question["repository"]), words)
         case "eject":
             disk = question.get("disk")
             return appliance.eject(None if disk is None else str(disk))
