@@ -6,11 +6,11 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 
 from ..core.ports import Appliance
-from . import activity, door, home, policy
+from . import activity, door, first_run, home, policy
 from .box import BOX
 from .people import People
 
-ROOMS = (door.room, home.room, activity.room)
+ROOMS = (door.room, home.room, activity.room, first_run.room)
 LONGEST_BODY_BYTES = 64 * 1024
 
 
