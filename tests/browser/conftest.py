@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from appliance.demo.authority import Authority
 from appliance.system.socket import Client
@@ -35,6 +35,7 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("there is no chromium: `make test` installs it")
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         # Whoever is root has no sandbox; the only pages it sees are ours.
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -99,7 +100,7 @@ def keepers(chromium: Browser, house: House) -> Iterator[Window]:
     """Open windows of people who have signed in and may change things."""
     if house.signed_in is None:
         with window(chromium, house.address) as page:
-            sign_in(page)
+            come_in(page)
             house.signed_in = page.context.storage_state()
     with ExitStack() as opened:
         how = {"signed_in": house.signed_in}
@@ -120,6 +121,12 @@ def slow_vendor(house: House) -> Iterator[Vendor]:
     yield house.vendor
     house.vendor.let_all()
     assert processes.until(house.is_idle, 60)
+
+
+def come_in(page: Page) -> None:
+    """Sign in and see the first screen."""
+    sign_in(page)
+    expect(page).to_have_url("/")
 
 
 def sign_in(page: Page, password: str = PASSWORD) -> None:
