@@ -17,6 +17,7 @@ STATE = Path("/var/lib/appliance")
 """What `config` has for a state folder that is not named; a test holds the two together."""
 RUNTIME = Path("/run/appliance")
 SOCKET = "worker.sock"
+PAGE = Path("/var/lib/appliance-web")
 
 
 def configuration(given: str | None = None) -> Path:
@@ -31,6 +32,15 @@ def runtime(state: Path) -> Path:
     not. Anywhere else it is the state folder itself.
     """
     return RUNTIME if state == STATE and RUNTIME.is_dir() else state
+
+
+def page(state: Path) -> Path:
+    """Given the state folder, return the page's own folder: passwords, key, certificate.
+
+    An installed box has one that only the page's user may enter; anywhere else it is a part of the
+    state folder.
+    """
+    return PAGE if state == STATE and PAGE.is_dir() else state / "page"
 
 
 def socket(configuration: Path) -> Path | None:

@@ -286,7 +286,7 @@ tell() {
     if ! systemd_runs; then
         say "Installed below ${root:-/}. The services start at the next boot."
     elif inside /usr/local/bin/appliance doctor >/dev/null 2>&1; then
-        say "Installed, and all is in order. Next: write /etc/appliance/appliance.toml, then \`appliance check\`."
+        say "Installed, and all is in order. Next: \`sudo appliance web claim\` makes the page yours."
     else
         say "Installed. \`sudo appliance doctor\` says what is still to do."
     fi
@@ -316,8 +316,9 @@ uninstall() {
     say "The program is gone. These stay, because they are yours:
     $root/etc/appliance          the settings
     $root/var/lib/appliance      the record of all backups, and their passphrases
+    $root/var/lib/appliance-web  the page's password and certificate
     the disks, and how they are mounted (mnt-appliance-*.mount)
-    the users appliance and appliance-panel, to whom those belong"
+    the users appliance, appliance-panel and appliance-web, to whom those belong"
 }
 
 case ${1:-} in

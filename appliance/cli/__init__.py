@@ -1,6 +1,16 @@
 """The command line: reads the words, asks the box, shows the answer. Part of the rim."""
 
-from . import caring, disks, looking, panel, restoring, setting_up, working
+from . import caring, disks, looking, panel, restoring, setting_up, web, working
 from .office import main
 
-__all__ = ["caring", "disks", "looking", "main", "panel", "restoring", "setting_up", "working"]
+__all__ = [
+    "caring",
+    "disks",
+    "looking",
+    "main",
+    "panel",
+    "restoring",
+    "setting_up",
+    "web",
+    "working",
+]

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from ..box import Box
     from ..config import Settings
 
-_AS_ROOT = frozenset({"completion", "demo", "disk", "doctor", "panel", "recover"})
-"""What changes the machine itself, or nothing of the box's. All else is done as the user whom the
-box's state belongs to."""
+_AS_ROOT = frozenset(
+    {"completion", "demo", "disk", "doctor", "fingerprint", "panel", "recover", "web"}
+)
+"""What changes the machine itself, or nothing of the worker's. All else is done as the user whom
+the box's state belongs to."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -25,6 +25,7 @@ from .sections import (
     Section,
     Settings,
     SftpSource,
+    WebSection,
 )
 
 _QUOTE = "'"
@@ -95,6 +96,7 @@ _BY_KEY: dict[str, type[Section]] = {
     "limits": LimitsSection,
     "disks": DisksSection,
     "panel": PanelSection,
+    "web": WebSection,
 }
 _BY_TAG: dict[str, type[Section]] = {
     "sftp": SftpSource,

@@ -20,6 +20,7 @@ from .values import (
     Duration,
     Globs,
     HostKey,
+    Listen,
     Name,
     Pin,
     Port,
@@ -288,6 +289,14 @@ class PanelSection(Section):
         return self
 
 
+class WebSection(Section):
+    """The page."""
+
+    listen: Listen = "0.0.0.0:8080"
+    names: tuple[str, ...] = ()
+    """Further names that the office's router or name server gives the box."""
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -298,6 +307,7 @@ class Settings(Section):
     retention: RetentionSection = RetentionSection()
     disks: DisksSection = DisksSection()
     panel: PanelSection | None = None
+    web: WebSection = WebSection()
     _file: Path | None = None
 
     @property

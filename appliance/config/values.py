@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..core import pins, schedule
+from ..core import address, pins, schedule
 
 _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -73,6 +73,11 @@ def _host_key(value: str) -> str:
     return value
 
 
+def _listen(value: str) -> str:
+    address.read(value)
+    return value
+
+
 def _disk_uuid(value: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value.lower()):
         raise ValueError(
@@ -115,4 +120,5 @@ DayPart = Annotated[pins.DayPart, BeforeValidator(pins.day_part)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Globs = Annotated[tuple[str, ...], Field(min_length=1)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Listen = Annotated[str, AfterValidator(_listen)]
 HostKey = Annotated[str, AfterValidator(_host_key)]

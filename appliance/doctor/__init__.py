@@ -20,6 +20,8 @@ CHECKS: tuple[Callable[[Installation], Findings], ...] = (
     laid_down.system_files,
     laid_down.users,
     laid_down.files,
+    laid_down.page,
+    laid_down.keys,
     laid_down.permissions,
     laid_down.disks,
     settings.configuration,

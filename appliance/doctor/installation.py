@@ -17,6 +17,7 @@ from ..system.machine import Machine
 PROGRAM = Path("/opt/appliance")
 UNITS = Path("/etc/systemd/system")
 WORKER, PANEL = "appliance-worker.service", "appliance-panel.service"
+WEB = "appliance-web.service"
 AGAIN = "Run `sudo make install` again in the folder that you installed from."
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import filecmp
 from pathlib import Path
 
-from ..config import RepositorySection
+from .. import place
+from ..config import RepositorySection, SftpSource
 from ..hw.usb_disk import mount_unit
 from ..system import machine as facts
 from ..system.machine import Owned
+from ..web.people import FILE as PEOPLE
 from .installation import AGAIN, PROGRAM, UNITS, Finding, Findings, Installation
 
-_MEMBERS = {"appliance-clients": ("appliance-panel",), "gpio": ("appliance-panel",)}
+_USERS = ("appliance", "appliance-panel", "appliance-web")
+_MEMBERS = {
+    "appliance-clients": ("appliance-panel", "appliance-web"),
+    "gpio": ("appliance-panel",),
+}
 
 
 def program(box: Installation) -> Findings:
@@ -44,7 +50,7 @@ def system_files(box: Installation) -> Findings:
 def users(box: Installation) -> Findings:
     """The services' users and groups."""
     known, groups = box.machine.users(), box.machine.groups()
-    lost = [f"user {name}" for name in ("appliance", "appliance-panel") if name not in known]
+    lost = [f"user {name}" for name in _USERS if name not in known]
     lost += [f"group {name}" for name in _MEMBERS if name not in groups]
     for group, wanted in _MEMBERS.items():
         outside = set(wanted) - box.machine.members(group)
@@ -90,6 +96,40 @@ def _contents(box: Installation) -> Findings:
                 )
             elif folder.name == "secrets" and owned.mode & 0o077:
                 yield Finding("files", "bad", f"{path} can be read by others.", f"chmod 600 {path}")
+
+
+def page(box: Installation) -> Findings:
+    """The page's own things, which are nobody else's; and that they are somebody's at all."""
+    folder = box.machine.at(place.PAGE)
+    fix = f"Run: sudo chown -R appliance-web: {place.PAGE}; sudo chmod -R go= {place.PAGE}"
+    for path in (folder, *sorted(folder.iterdir())):
+        owned = box.machine.owned(path)
+        well = owned.user == "appliance-web" and owned.mode & 0o077 == 0
+        yield _as_wanted(box, path, well, "it is not the page's alone", fix)
+    if not (folder / PEOPLE).exists():
+        todo = "`sudo appliance web claim` prints the code that makes it yours."
+        yield Finding("page", "warn", "The page is nobody's yet.", todo)
+
+
+def keys(box: Installation) -> Findings:
+    """Keys that the configuration names: page and panel read its folder, and must not read them."""
+    for key in _keys(box):
+        path = box.machine.at(key)
+        if path.exists() and box.machine.owned(path).mode & 0o077:
+            todo = f"Run: sudo chown appliance: {key}; sudo chmod 600 {key}"
+            yield Finding("keys", "bad", f"{key} can be read by others than the worker.", todo)
+        elif path.exists():
+            yield Finding("keys", "ok", f"{key} is closed to everybody else.")
+
+
+def _keys(box: Installation) -> tuple[Path, ...]:
+    settings = box.settings
+    if settings is None:
+        return ()
+    found = [each.key_file for each in settings.source if isinstance(each, SftpSource)]
+    found += [each.ssh_key_file for each in settings.repository]
+    found += [each.rclone_config for each in settings.mirror]
+    return tuple(each for each in found if each is not None)
 
 
 def permissions(box: Installation) -> Findings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import place
 from ..system.service import unit_properties
 from ..system.socket import Client
-from .installation import PANEL, PROGRAM, WORKER, Finding, Findings, Installation
+from .installation import PANEL, PROGRAM, WEB, WORKER, Finding, Findings, Installation
 
 
 def services(box: Installation) -> Findings:
@@ -13,7 +13,7 @@ def services(box: Installation) -> Findings:
     if not box.machine.runs_systemd():
         yield Finding("services", "warn", "systemd does not run here, so no service does.")
         return
-    wanted = [WORKER, PANEL] if box.settings and box.settings.panel else [WORKER]
+    wanted = [WORKER, WEB, *([PANEL] if box.settings and box.settings.panel else [])]
     for unit in wanted:
         found = unit_properties(unit, "ActiveState", "UnitFileState", "Result", "NRestarts")
         if found.get("UnitFileState") != "enabled":

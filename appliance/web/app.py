@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
+
 from flask import Flask
-from flask_wtf import CSRFProtect
 
 from ..core.ports import Appliance
-from . import activity, door, first_run, home, policy
+from . import account, activity, claim, door, faults, first_run, forms, headers, home, policy
 from .box import BOX
+from .confirm import PEOPLE, THROTTLE
+from .office import OFFICE, Office
 from .people import People
+from .sessions import Sessions
+from .threshold import Threshold
+from .throttle import Throttle
 
-ROOMS = (door.room, home.room, activity.room, first_run.room)
+ROOMS = (claim.room, door.room, home.room, activity.room, account.room, first_run.room)
 LONGEST_BODY_BYTES = 64 * 1024
+_MOST_FIELDS = 500
 
 
-def create_app(appliance: Appliance, people: People) -> Flask:
-    """Given the box and who may come in, return the page as a WSGI application."""
+def create_app(
+    appliance: Appliance, people: People, office: Callable[[], Office] = Office
+) -> Flask:
+    """Given the box, who may come in, and how the office is described now, return the page as a
+    WSGI application.
+    """
     app = Flask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=LONGEST_BODY_BYTES,
-        SECRET_KEY=people.session_key,
-        SESSION_COOKIE_SAMESITE="Strict",
-        SESSION_COOKIE_SECURE=True,
-        SESSION_COOKIE_NAME="__Host-appliance",
+        MAX_FORM_MEMORY_SIZE=LONGEST_BODY_BYTES,
+        MAX_FORM_PARTS=_MOST_FIELDS,
+        SECRET_KEY=secrets.token_bytes(32),
     )
-    app.extensions[BOX] = appliance
-    CSRFProtect(app)
-    door.keep(app, people)
+    app.session_interface = Sessions()
+    app.extensions |= {
+        BOX: appliance,
+        PEOPLE: people,
+        THROTTLE: Throttle(people.folder),
+        OFFICE: office,
+    }
     for room in ROOMS:
         app.register_blueprint(room)
     app.view_functions["static"].__dict__["open_to"] = policy.Role.ANYBODY
+    door.keep(app)
+    claim.keep(app)
     policy.enforce(app)
+    forms.keep(app)
+    headers.carry(app)
+    faults.explain(app)
+    app.wsgi_app = Threshold(app.wsgi_app, office)  # type: ignore[method-assign, assignment]
     return app

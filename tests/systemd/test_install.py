@@ -55,6 +55,7 @@ def test_everything_is_laid_down_and_starts_with_the_machine(installed):
     wants = installed.file("/etc/systemd/system/multi-user.target.wants")
     assert sorted(path.name for path in wants.iterdir()) == [
         "appliance-panel.service",
+        "appliance-web.service",
         "appliance-worker.service",
     ]
     assert (installed.path / "opt/appliance/current/whole").exists()
@@ -84,6 +85,7 @@ def test_the_first_configuration_says_nothing_and_is_root_s(installed):
     assert owner(installed, "/etc/appliance") == ("root", "appliance", 0o750)
     assert owner(installed, "/etc/appliance/credentials") == ("root", "root", 0o700)
     assert owner(installed, "/var/lib/appliance") == ("appliance", "appliance", 0o700)
+    assert owner(installed, "/var/lib/appliance-web") == ("appliance-web", "appliance-web", 0o700)
     assert owner(installed, "/run/appliance") == ("appliance", "appliance-clients", 0o2750)
 
 

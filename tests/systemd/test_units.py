@@ -27,6 +27,7 @@ def test_every_service_of_the_design_is_there():
         "appliance-panel-dead.service",
         "appliance-panel.service",
         "appliance-smart@.service",
+        "appliance-web.service",
         "appliance-worker.service",
     ]
 
@@ -98,7 +99,9 @@ def test_no_service_gains_rights_or_dumps_its_memory(unit):
     assert values(unit, "LimitCORE") == ["0"]
 
 
-@pytest.mark.parametrize("name", ["appliance-worker.service", "appliance-panel.service"])
+@pytest.mark.parametrize(
+    "name", ["appliance-worker.service", "appliance-panel.service", "appliance-web.service"]
+)
 def test_D14_a_service_that_hangs_is_noticed(name):
     assert values(UNITS / name, "Type") == ["notify"]
     assert values(UNITS / name, "WatchdogSec")
@@ -203,5 +206,6 @@ def test_the_lists_of_users_and_folders_are_understood(tmp_path):
     assert not re.search(r"\.conf:\d+:", done.stderr)
     lines = (tmp_path / "etc/group").read_text().splitlines()
     groups = dict(line.split(":")[0::3] for line in lines)
-    assert groups["appliance-clients"] == groups["gpio"] == "appliance-panel"
+    assert sorted(groups["appliance-clients"].split(",")) == ["appliance-panel", "appliance-web"]
+    assert groups["gpio"] == "appliance-panel"
     assert "appliance" in groups

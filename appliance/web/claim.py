@@ -1,0 +1,103 @@
+"""The claim: until somebody has shown that the box is theirs, the page shows nothing else (E2)."""
+
+from __future__ import annotations
+
+from flask import (
+    Blueprint,
+    Flask,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from . import claim_code, confirm, passwords
+from .door import let_in
+from .notes import write_down
+from .office import the_office
+from .people import ClaimedAlready
+from .policy import Role, open_to
+from .throttle import TooManyTries
+
+room = Blueprint("claim", __name__, url_prefix="/claim")
+_SHOWN = "claim_code_shown"
+_NEXT = "first_run.start"
+_NOT_THE_CODE = "That is not the code, or it is used up or too old. Have the box print another one."
+
+
+def keep(app: Flask) -> None:
+    """Have every other page closed until the box is somebody's, and this one from then on."""
+    app.before_request(_closed)
+
+
+def _closed() -> ResponseReturnValue | None:
+    is_here = request.blueprint == room.name
+    if request.endpoint == "static" or confirm.people().is_claimed() is not is_here:
+        return None
+    return _too_late() if is_here else redirect(url_for("claim.start"))
+
+
+def _too_late() -> ResponseReturnValue:
+    flash("This box is somebody's already. If it was not you, ask who else set it up.")
+    return redirect(url_for("door.sign_in"))
+
+
+@room.get("/")
+@open_to(Role.ANYBODY)
+def start() -> ResponseReturnValue:
+    """Say whose the box is not yet, and ask for the code."""
+    return render_template("claim.html")
+
+
+@room.post("/")
+@open_to(Role.ANYBODY)
+def try_code() -> ResponseReturnValue:
+    """Let whoever types the code that the terminal printed choose the password."""
+    try:
+        taken = confirm.take_try()
+    except TooManyTries as error:
+        return render_template("claim.html", wrong=error.message), 429
+    if not claim_code.use_up(confirm.people().folder, request.form.get("code", "")):
+        write_down("claim", "A wrong code was typed to claim this box", went_well=False)
+        return render_template("claim.html", wrong=_NOT_THE_CODE), 401
+    confirm.throttle().was_right(*taken)
+    session[_SHOWN] = True
+    return redirect(url_for("claim.choose"))
+
+
+@room.get("/password")
+@open_to(Role.ANYBODY)
+def choose() -> ResponseReturnValue:
+    """Ask for the first password, twice."""
+    if not session.get(_SHOWN):
+        return redirect(url_for("claim.start"))
+    return render_template("claim_password.html", shortest=passwords.SHORTEST)
+
+
+@room.post("/password")
+@open_to(Role.ANYBODY)
+def take() -> ResponseReturnValue:
+    """Make the box theirs, and go on with setting it up."""
+    if not session.get(_SHOWN):
+        return redirect(url_for("claim.start"))
+    password = request.form.get("password", "")
+    wrong = passwords.why_not_twice(password, request.form.get("again", ""), [the_office().name])
+    if wrong:
+        return render_template("claim_password.html", shortest=passwords.SHORTEST, wrong=wrong), 400
+    return _claimed(password)
+
+
+def _claimed(password: str) -> ResponseReturnValue:
+    try:
+        confirm.people().claim(password)
+    except ClaimedAlready:
+        return _too_late()
+    home = let_in(Role.CHANGE)
+    answer = redirect(url_for(_NEXT) if _NEXT in current_app.view_functions else home)
+    confirm.remember_browser(answer, Role.CHANGE)
+    write_down("claim", "Somebody made this box theirs and set the password")
+    return answer
