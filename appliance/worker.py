@@ -10,16 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from . import __version__
 from .attendance import Attendance
 from .box import Box
 from .caretaker import Caretaker
 from .config import Settings
 from .core.errors import ApplianceError, ConfigError, Problem
-from .core.model import Outcome, Trigger
+from .core.model import Outcome, Run, Trigger
 from .core.ports import Mirror, Repository, Source
 from .core.schedule import Schedule, parse
 from .core.signals import Reason
 from .core.vitals import as_json
+from .days import days_of
 from .engine import drill, examination, mirroring, pipeline
 from .engine.news import News
 from .engine.pulse import Pulse
@@ -145,11 +147,21 @@ class Engine:
             "pairing": self.request.facts(),
             "version": self.news.version,
             "alive_seconds": self.pulse.seconds(),
-            "running": _running(current),
+            "running": _running(current, box.clock.monotonic()),
+            "ended": _ended(self.news.ended),
+            "box": {
+                "name": box.settings.appliance.name,
+                "timezone": box.settings.appliance.timezone,
+                "release": __version__,
+            },
             "waiting": waiting,
             "disks": self.attendance.facts(),
             "ejected": self.attendance.ejected(),
         }
+
+    def days(self, count: int) -> Sequence[Mapping[str, object]]:
+        """Return how the newest local days went, today first."""
+        return days_of(self._box.settings, self._box.ledger, self._box.clock, count)
 
     def follow(
         self, version: int, seconds: float, panel: Mapping[str, object] | None = None
@@ -233,11 +245,29 @@ class Engine:
         self.runner.disk_arrived(disk, lacking_on(self._box.kit, disk, sources))
 
 
-def _running(current: Current | None) -> dict[str, object] | None:
+def _running(current: Current | None, now: float) -> dict[str, object] | None:
     if current is None:
         return None
-    progress = asdict(current.progress) if current.progress else None
-    return {"job": current.job, "started": current.started.isoformat(), "progress": progress}
+    rest = current.left(now)
+    return {
+        "job": current.job,
+        "started": current.started.isoformat(),
+        "progress": asdict(current.progress) if current.progress else None,
+        "left_seconds": round(rest.total_seconds()) if rest is not None else None,
+        "stopping": current.cancel.is_set(),
+    }
+
+
+def _ended(run: Run | None) -> dict[str, object] | None:
+    if run is None or run.outcome is None or run.finished is None:
+        return None
+    return {
+        "job": run.source,
+        "outcome": str(run.outcome),
+        "message": run.message,
+        "hint": run.hint,
+        "finished": run.finished.isoformat(),
+    }
 
 
 def jobs_of(box: Box) -> dict[str, Work]:

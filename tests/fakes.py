@@ -36,6 +36,7 @@ from appliance.core.model import (
     Step,
     StepName,
     StoredFile,
+    Tally,
     Transfer,
     Trigger,
 )
@@ -667,6 +668,19 @@ class FakeLedger:
         if (source, slot) not in self.missed:
             self.missed.append((source, slot))
         self.power.written()
+
+    def tally(self, since: datetime, until: datetime) -> tuple[Tally, ...]:
+        self.power.flows()
+        alike: dict[tuple[str, Outcome | None, bool], list[datetime]] = {}
+        for run in self._runs.values():
+            if since <= run.started < until:
+                key = (run.source, run.outcome, bool(run.archive))
+                alike.setdefault(key, []).append(run.started)
+        return tuple(Tally(*key, len(times), max(times)) for key, times in alike.items())
+
+    def missed_slots(self, source: str, since: str) -> frozenset[str]:
+        self.power.flows()
+        return frozenset(slot for name, slot in self.missed if name == source and slot >= since)
 
     def note(self, key: str, value: str) -> None:
         self._about_to_write()

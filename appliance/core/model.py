@@ -172,6 +172,19 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many Runs of one job began in a span of time and ended alike."""
+
+    source: str
+    outcome: Outcome | None
+    has_archive: bool
+    """Whether they made an archive, or found the one that an unchanged export already has."""
+    count: int
+    newest: datetime
+    """When the newest of them started."""
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """An archive known to be whole in one place, and when that was last proved."""
 

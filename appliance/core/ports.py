@@ -22,6 +22,7 @@ from .model import (
     Step,
     StepName,
     StoredFile,
+    Tally,
     Transfer,
     Trigger,
 )
@@ -385,6 +386,15 @@ class Ledger(Protocol):
     def add_missed(self, source: str, slot: str, now: datetime) -> None:
         """Record a slot that went by while the box was off."""
 
+    def tally(self, since: datetime, until: datetime) -> tuple[Tally, ...]:
+        """Count the Runs that started at or after `since` and before `until`, alike ones together.
+
+        It takes as long as that span has Runs, however many there ever were.
+        """
+
+    def missed_slots(self, source: str, since: str) -> frozenset[str]:
+        """Return the slots recorded as missed whose keys are `since` or sort behind it."""
+
     def note(self, key: str, value: str) -> None:
         """Remember one fact (a repository's id, the time of its last prune) durably."""
 
@@ -424,6 +434,9 @@ class Appliance(Protocol):
 
         Where the panel asks, `panel` is what it says of itself: see `core.vitals.panel`.
         """
+
+    def days(self, count: int) -> Sequence[Mapping[str, object]]:
+        """Return how the newest local days went, today first, as plain JSON values (see `days`)."""
 
     def eject(self, disk: str | None = None) -> str:
         """Let a disk go (all of them where none is named) so that it may be unplugged.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from math import ceil
 from zoneinfo import ZoneInfo
 
 from .model import Outcome, Run, StepName, Trigger
@@ -30,6 +31,8 @@ OUTCOMES = {
     Outcome.CANCELLED: "stopped on request",
     Outcome.INTERRUPTED: "cut off",
 }
+_JOBS = {"mirror": "cloud copy to", "drill": "test restore from", "check": "reading all of"}
+"""By what stands before the colon in the name of a job that backs up no source."""
 TRIGGERS = {
     Trigger.SCHEDULE: "by the schedule",
     Trigger.BUTTON: "by the button",
@@ -94,6 +97,29 @@ def when(moment: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
     year = f" {local.year}" if now and now.astimezone(zone).year != local.year else ""
     day = f"{_DAY_NAMES[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}"
     return f"{day}{year} {local:%H:%M}"
+
+
+def left(length: timedelta) -> str:
+    """Return how long something will still take, never as if one knew it to the second."""
+    seconds = length.total_seconds()
+    if seconds < 10:
+        return "a few seconds left"
+    if seconds < 60:
+        return f"about {ceil(seconds / 10) * 10} seconds left"
+    return f"about {duration(timedelta(minutes=ceil(seconds / 60)))} left"
+
+
+def near(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Return an aware time on the office's clock as one says it: `today 03:00`, `Sat 21 Nov`."""
+    local, today = moment.astimezone(zone), now.astimezone(zone).date()
+    named = {0: "today", 1: "tomorrow", -1: "yesterday"}.get((local.date() - today).days)
+    return f"{named} {local:%H:%M}" if named else when(moment, zone, now)
+
+
+def job(name: str) -> str:
+    """Return what a job does: a source's name for its backup, else `cloud copy to cloud`."""
+    kind, _, place = name.partition(":")
+    return f"{_JOBS[kind]} {place}" if place and kind in _JOBS else name
 
 
 def run(run: Run) -> str:

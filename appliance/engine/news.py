@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Condition
 
-from ..core.events import Event, Progressed
+from ..core.events import Event, Progressed, RunFinished
+from ..core.model import Run
 
 PROGRESS_EVERY_SECONDS = 1.0
 
@@ -18,6 +19,8 @@ class News:
         self._version = 1
         self._progressed_at = float("-inf")
         self._changed = Condition()
+        self.ended: Run | None = None
+        """The Run that ended last, since the start."""
 
     @property
     def version(self) -> int:
@@ -31,6 +34,8 @@ class News:
             if now - self._progressed_at < PROGRESS_EVERY_SECONDS:
                 return
             self._progressed_at = now
+        if isinstance(event, RunFinished):
+            self.ended = event.run
         self.changed()
 
     def changed(self) -> None:

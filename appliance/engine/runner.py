@@ -27,6 +27,7 @@ from ..core.errors import (
 )
 from ..core.events import RunQueued
 from ..core.model import Outcome, Progress, Run, Trigger
+from ..core.pace import goes_on, left
 from ..core.ports import Repository, Watch
 from .kit import Ended, Kit
 from .mirroring import job_name
@@ -73,6 +74,22 @@ class Current:
     """When it last gave a sign of life, on the monotonic clock in seconds."""
     progress: Progress | None = None
     cancel: Event = field(default_factory=Event)
+    stretch: tuple[Progress, float] | None = None
+    """Where the present stretch of work began, and when, on the monotonic clock in seconds."""
+
+    def progressed(self, progress: Progress, now: float) -> None:
+        """It is so far, at `now` on the monotonic clock."""
+        before = self.progress
+        if before is None or self.stretch is None or not goes_on(self.stretch[0], before, progress):
+            self.stretch = (progress, now)
+        self.progress, self.moved = progress, now
+
+    def left(self, now: float) -> timedelta | None:
+        """How long the present step will still take; None while nobody can know."""
+        if self.progress is None or self.stretch is None:
+            return None
+        first, began = self.stretch
+        return left(first, self.progress, now - began)
 
 
 @dataclass(slots=True)
@@ -353,8 +370,7 @@ class Runner:
 
     def _do(self, taken: Waiting, current: Current) -> Ended | None:
         def progressed(progress: Progress) -> None:
-            current.progress = progress
-            current.moved = self._kit.clock.monotonic()
+            current.progressed(progress, self._kit.clock.monotonic())
 
         try:
             return self._jobs[taken.job](

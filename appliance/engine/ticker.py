@@ -21,7 +21,6 @@ EVERY = timedelta(seconds=20)
 PATIENCE = timedelta(minutes=5)
 """How long after its start the box waits for the network to set its clock."""
 _log = logging.getLogger(__name__)
-_FIRST_SEEN = "first-seen"
 
 
 class Ticker:
@@ -76,10 +75,10 @@ class Ticker:
 
     def _since(self, job: str, now: datetime) -> datetime:
         """When a job was first seen; noted for good only by a clock that is right."""
-        since = memory.noted_time(self._ledger, _FIRST_SEEN, job)
+        since = memory.noted_time(self._ledger, memory.FIRST_SEEN, job)
         if since is not None:
             return since
         if not self._clock.is_synchronised():
             return self._seen.setdefault(job, now)
-        memory.note_time(self._ledger, _FIRST_SEEN, job, now)
+        memory.note_time(self._ledger, memory.FIRST_SEEN, job, now)
         return now

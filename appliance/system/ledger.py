@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..core.errors import ApplianceError, DiskFull, DiskReadOnly
-from ..core.model import Archive, Copy, Outcome, Run, SeenFile, Step, Trigger
+from ..core.model import Archive, Copy, Outcome, Run, SeenFile, Step, Tally, Trigger
 from .files import sync_folder
 from .ledger_rows import (
     COPY,
@@ -30,6 +30,7 @@ from .ledger_rows import (
     step_of,
     step_row,
     storable,
+    tally_of,
 )
 from .ledger_schema import MIGRATIONS
 
@@ -221,6 +222,24 @@ class SqliteLedger:
                 " ON CONFLICT DO NOTHING",
                 (source, slot, stamp(now)),
             )
+
+    def tally(self, since: datetime, until: datetime) -> tuple[Tally, ...]:
+        """Count the Runs that started in a span of time, alike ones together."""
+        with self._reading_db() as db:
+            rows = db.execute(
+                "SELECT source, outcome, archive <> '', count(*), max(started) FROM run"
+                " WHERE started >= ? AND started < ? GROUP BY 1, 2, 3",
+                (stamp(since), stamp(until)),
+            )
+            return tuple(tally_of(row) for row in rows)
+
+    def missed_slots(self, source: str, since: str) -> frozenset[str]:
+        """Return the slots recorded as missed whose keys are `since` or sort behind it."""
+        with self._reading_db() as db:
+            rows = db.execute(
+                "SELECT slot FROM missed WHERE source = ? AND slot >= ?", (source, since)
+            )
+            return frozenset(row[0] for row in rows)
 
     def note(self, key: str, value: str) -> None:
         """Remember one fact (a repository's id, the time of its last prune) durably."""

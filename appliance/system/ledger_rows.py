@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..core.model import Copy, Outcome, Run, SeenFile, Step, StepName, Trigger
+from ..core.model import Copy, Outcome, Run, SeenFile, Step, StepName, Tally, Trigger
 
 Row = Sequence[Any]
 RUN = "id, source, trigger, started, finished, outcome, archive, message, hint, detail, faults"
@@ -70,6 +70,13 @@ def file_row(file: SeenFile) -> tuple[object, ...]:
     when = None if file.modified is None else stamp(file.modified)
     validator = storable(file.validator)
     return (storable(file.name), file.size_bytes, file.sha256, when, validator)
+
+
+def tally_of(row: Row) -> Tally:
+    """Given source, outcome, whether there is an archive, count and newest start, return it."""
+    source, outcome, has_archive, count, newest = row
+    ended = None if outcome is None else Outcome(outcome)
+    return Tally(source, ended, bool(has_archive), count, moment(newest))
 
 
 def copy_of(row: Row) -> Copy:

@@ -69,5 +69,8 @@ CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT RO
 _FAULTS = """
 ALTER TABLE run ADD COLUMN faults TEXT NOT NULL DEFAULT '';
 """
-MIGRATIONS = (_FIRST_SCHEMA, _FAULTS)
+_BY_START = """
+CREATE INDEX run_by_start ON run (started, source, outcome, archive);
+"""
+MIGRATIONS = (_FIRST_SCHEMA, _FAULTS, _BY_START)
 """One script for each schema version; the file's `user_version` says how many have run."""

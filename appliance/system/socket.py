@@ -83,6 +83,13 @@ class Client:
         question = {"do": "follow", "version": version, "seconds": seconds, "panel": panel}
         return self._facts(question, seconds)
 
+    def days(self, count: int) -> Sequence[Mapping[str, object]]:
+        """Return how the newest local days went, today first; raise WorkerAbsent."""
+        answer = self._ask({"do": "days", "count": count})
+        if not isinstance(answer, list):
+            raise WorkerAbsent(_NONSENSE)
+        return answer
+
     def eject(self, disk: str | None = None) -> str:
         """Ask that a disk, or all of them, be let go."""
         return str(self._ask({"do": "eject", "disk": disk}))
@@ -221,6 +228,8 @@ def _do(  # noqa: PLR0911, PLR0912 - one for each verb
             seconds = min(max(float(question["seconds"]), 0.0), _LONGEST_FOLLOW_SECONDS)
             panel = question.get("panel")
             return appliance.follow(int(question["version"]), seconds, panel and dict(panel))
+        case "days":
+            return appliance.days(int(question["count"]))
         case "note":
             what, said = str(question["what"]), str(question["words"])
             appliance.note(what, said, question["went_well"] is True)

@@ -8,7 +8,19 @@ from collections.abc import Callable
 from flask import Flask
 
 from ..core.ports import Appliance
-from . import account, activity, claim, door, faults, first_run, forms, headers, home, policy
+from . import (
+    account,
+    activity,
+    claim,
+    door,
+    faults,
+    first_run,
+    forms,
+    headers,
+    home,
+    policy,
+    programs,
+)
 from .box import BOX
 from .confirm import PEOPLE, THROTTLE
 from .office import OFFICE, Office
@@ -17,7 +29,15 @@ from .sessions import Sessions
 from .threshold import Threshold
 from .throttle import Throttle
 
-ROOMS = (claim.room, door.room, home.room, activity.room, account.room, first_run.room)
+ROOMS = (
+    claim.room,
+    door.room,
+    home.room,
+    activity.room,
+    account.room,
+    first_run.room,
+    programs.room,
+)
 LONGEST_BODY_BYTES = 64 * 1024
 _MOST_FIELDS = 500
 
@@ -47,6 +67,7 @@ def create_app(
     app.view_functions["static"].__dict__["open_to"] = policy.Role.ANYBODY
     door.keep(app)
     claim.keep(app)
+    programs.keep(app, people.folder)
     policy.enforce(app)
     forms.keep(app)
     headers.carry(app)

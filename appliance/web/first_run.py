@@ -126,9 +126,7 @@ def sheet() -> ResponseReturnValue:
     except ApplianceError as error:
         flash(f"{error.message} {error.hint}".strip())
         return redirect(_to("sheet"))
-    page = current_app.make_response(render_template("sheet.html", sheet=shown))
-    page.headers["Cache-Control"] = "no-store"
-    return page
+    return render_template("sheet.html", sheet=shown)
 
 
 @room.post("/ask")
@@ -164,12 +162,6 @@ def backup() -> ResponseReturnValue:
             the_box().start(source, Trigger.PAGE)
 
     return _tried("backup", started)
-
-
-@room.errorhandler(ApplianceError)
-def trouble(error: ApplianceError) -> ResponseReturnValue:
-    """Say in words that the box does not answer."""
-    return render_template("first_run_trouble.html", error=error), 503
 
 
 def _tried(key: str, act: Any) -> ResponseReturnValue:

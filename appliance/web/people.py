@@ -39,6 +39,7 @@ class People:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        """The page's own."""
         self._file = folder / FILE
         self._one_at_a_time = threading.Lock()
         """19 MiB for each password that is tried just now: never twice that."""

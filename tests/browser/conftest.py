@@ -84,7 +84,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         office.ok("run", "crm")
         worker, people = worker_of(office, running), People(folder)
         people.set_password(Role.CHANGE, PASSWORD)
-        address = running.enter_context(served(worker, people, authority))
+        address = running.enter_context(served(worker, people))
         yield House(office, worker, vendor, address, people)
 
 

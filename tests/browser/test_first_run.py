@@ -56,7 +56,7 @@ def new_box(tmp_path, chromium: Browser) -> Iterator[NewBox]:
     with ExitStack() as running:
         crm = running.enter_context(stub(Vendor().play, authority))
         worker = worker_of(office, running)
-        address = running.enter_context(served(worker, people, authority))
+        address = running.enter_context(served(worker, people))
         yield NewBox(office, worker, crm, address, authority.certificate)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from appliance.core.model import Archive, Copy, Outcome, SeenFile, Step, StepName, Trigger
+from appliance.core.model import Archive, Copy, Outcome, SeenFile, Step, StepName, Tally, Trigger
 from appliance.core.ports import Ledger
 from appliance.system.ledger import SqliteLedger
 from tests.fakes import FakeLedger
@@ -184,6 +184,31 @@ class LedgerContract:
             ledger.add_missed("crm", "2026-11-20", NOW)
         assert ledger.slots("crm") == {"2026-11-21", "2026-11-20"}
         assert ledger.slots("nobody") == frozenset()
+
+    def test_the_runs_of_a_span_are_counted_by_how_they_ended(self, ledger: Ledger) -> None:
+        hour = timedelta(hours=1)
+        for started, outcome, name in (
+            (NOW - hour, Outcome.OK, "before"),
+            (NOW, Outcome.OK, "a"),
+            (NOW + hour, Outcome.OK, "b"),
+            (NOW + hour, Outcome.OK, ""),
+            (NOW + 2 * hour, Outcome.OK, "after"),
+        ):
+            ledger.finish(
+                ledger.begin("crm", Trigger.PAGE, started).id, outcome, started, archive=name
+            )
+        ledger.begin("site", Trigger.PAGE, NOW)
+        assert set(ledger.tally(NOW, NOW + 2 * hour)) == {
+            Tally("crm", Outcome.OK, True, 2, NOW + hour),
+            Tally("crm", Outcome.OK, False, 1, NOW + hour),
+            Tally("site", None, False, 1, NOW),
+        }
+
+    def test_missed_slots_are_those_of_one_source_from_a_day_on(self, ledger: Ledger) -> None:
+        for source, slot in (("crm", "2026-11-19"), ("crm", "2026-11-20"), ("site", "2026-11-21")):
+            ledger.add_missed(source, slot, NOW)
+        assert ledger.missed_slots("crm", "2026-11-20") == {"2026-11-20"}
+        assert ledger.missed_slots("nobody", "") == frozenset()
 
     def test_the_last_word_of_a_note_counts(self, ledger: Ledger) -> None:
         assert ledger.noted("id") is None

@@ -104,3 +104,41 @@ def test_a_run_under_way_or_failed_says_so() -> None:
     assert words.run(Run(1, "crm", Trigger.SCHEDULE, NOW)) == "crm: under way"
     failed = Run(1, "crm", Trigger.SCHEDULE, NOW, NOW, Outcome.FAILED, message="No answer.")
     assert words.run(failed) == "crm: failed. No answer."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "a few seconds left"),
+        (9.9, "a few seconds left"),
+        (11, "about 20 seconds left"),
+        (59, "about 60 seconds left"),
+        (61, "about 2 minutes left"),
+        (119, "about 2 minutes left"),
+        (7000, "about 2 hours left"),
+    ],
+)
+def test_nobody_claims_to_know_the_end_to_the_second(seconds: float, said: str) -> None:
+    assert words.left(timedelta(seconds=seconds)) == said
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(0, "today 03:00"), (-4, "yesterday 23:00"), (24, "tomorrow 03:00"), (72, "Tue 24 Nov 03:00")],
+)
+def test_a_near_time_is_said_as_people_say_it(hours: int, said: str) -> None:
+    assert words.near(NOW + timedelta(hours=hours), ZoneInfo("Europe/Berlin"), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("crm", "crm"),
+        ("mirror:cloud", "cloud copy to cloud"),
+        ("drill:disk-a", "test restore from disk-a"),
+        ("check:disk-a", "reading all of disk-a"),
+        ("page:sign-in", "page:sign-in"),
+    ],
+)
+def test_a_job_is_called_by_what_it_does(name: str, said: str) -> None:
+    assert words.job(name) == said

@@ -1,6 +1,116 @@
-/* What moves without a reload: the page works without this too. */
+/* What moves without a reload: the page works without this too.
 
-/* A part that says data-again is fetched anew so many seconds later, for as long as it says so. */
+   The server draws everything. This asks it for the blocks again, puts those parts in place that
+   have changed (each has an id and data-live), and sends what is pressed without leaving. */
+(() => {
+  "use strict";
+  const live = document.querySelector("[data-live-from]");
+  if (!live) return;
+  const HIDDEN = 30, SLOWEST = 30, PATIENCE = 10000, SAID_FOR = 20000, PRESSED_FOR = 1500;
+  const by = id => document.getElementById(id);
+  const form = by("act"), silent = by("silent"), said = by("said");
+  const drawn = new Map();
+  let seen = "", next = Number(live.dataset.next), failures = 0, timer = 0, talk = 0, asking = false;
+
+  /* Replacing must take neither the focus nor what somebody has opened or ticked. */
+  function replace(there, nodes) {
+    const inside = there.contains(document.activeElement);
+    const active = inside ? document.activeElement.id : "";
+    const open = [...there.querySelectorAll("details[open]")].map(each => each.id);
+    const ticked = [...there.querySelectorAll("input:checked")].map(each => each.id);
+    there.replaceChildren(...nodes);
+    for (const id of open) if (by(id)) by(id).open = true;
+    for (const id of ticked) if (by(id)) by(id).checked = true;
+    if (!inside) return;
+    let focus = active && by(active);
+    if (!focus) {
+      focus = there.closest("section");
+      focus.tabIndex = -1;
+    }
+    focus.focus({preventScroll: true});
+  }
+
+  function put(fresh) {
+    const there = by(fresh.id), html = fresh.innerHTML;
+    const before = drawn.has(fresh.id) ? drawn.get(fresh.id) : there.innerHTML;
+    drawn.set(fresh.id, html);
+    if (before !== html) replace(there, fresh.childNodes);
+  }
+
+  const parts = of => [...of.querySelectorAll("[data-live]")];
+  const names = of => parts(of).map(each => each.id).join();
+
+  function place(html) {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    for (const block of page.querySelectorAll("section")) {
+      if (names(block) === names(by(block.id))) parts(block).forEach(put);
+      else replace(by(block.id), block.childNodes);
+    }
+    if (page.getElementById("said")) said.replaceChildren(...page.getElementById("said").childNodes);
+  }
+
+  async function send(address, options) {
+    const stop = new AbortController(), late = setTimeout(() => stop.abort(), PATIENCE);
+    try {
+      const answer = await fetch(address, {
+        ...options, headers: {"X-Live": "1"}, redirect: "manual", cache: "no-store", signal: stop.signal,
+      });
+      if (answer.type === "opaqueredirect" || [400, 401, 403].includes(answer.status)) {
+        location.reload();  // signed out meanwhile: the server says so in words
+        return true;
+      }
+      if (!answer.ok) throw new Error(answer.status);
+      if (answer.status !== 204) place(await answer.text());
+      seen = answer.headers.get("X-Seen") || "";
+      next = Number(answer.headers.get("X-Next")) || 5;
+      failures = 0;
+    } catch {
+      failures += 1;
+    } finally {
+      clearTimeout(late);
+    }
+    silent.hidden = !failures;
+    live.classList.toggle("stale", failures > 0);
+    return !failures;
+  }
+
+  function later() {
+    clearTimeout(timer);
+    const seconds = failures ? Math.min(2 ** failures, SLOWEST) : document.hidden ? HIDDEN : next;
+    timer = setTimeout(look, seconds * 1000);
+  }
+
+  async function look() {
+    if (asking) return;
+    asking = true;
+    await send(`${live.dataset.liveFrom}?seen=${seen}`);
+    asking = false;
+    later();
+  }
+
+  async function press(event) {
+    const button = event.submitter;
+    if (!button || !button.dataset.asked) return;
+    event.preventDefault();
+    const words = button.textContent, data = new URLSearchParams(new FormData(form));
+    if (button.name) data.append(button.name, button.value);
+    button.textContent = button.dataset.asked;
+    setTimeout(() => { button.textContent = words; }, PRESSED_FOR);
+    clearTimeout(talk);
+    if (await send(button.formAction, {method: "POST", body: data})) {
+      talk = setTimeout(() => said.replaceChildren(), SAID_FOR);
+    } else {
+      said.textContent = "That did not reach the box. Press again once it answers.";
+    }
+    later();
+  }
+
+  form.addEventListener("submit", press);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+  later();
+})();
+
+/* The first run: a part that says data-again is fetched anew so many seconds later, for as long as it says so. */
 function again(part) {
   setTimeout(async () => {
     let next = null;
