@@ -32,7 +32,7 @@ def test_a_wrong_password_is_said_in_words_and_the_next_one_may_be_right(strange
     page = strangers(size=PHONE)
     sign_in(page, "wrong")
     expect(page).to_have_url("/sign-in")
-    expect(page.get_by_role("status")).to_contain_text("not the password")
+    expect(page.get_by_role("alert")).to_contain_text("not the password")
     assert serious(page) == []
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
@@ -42,7 +42,7 @@ def test_a_wrong_password_is_said_in_words_and_the_next_one_may_be_right(strange
 def test_the_door_works_without_javascript(strangers: Window) -> None:
     page = strangers(javascript=False)
     sign_in(page, "wrong")
-    expect(page.get_by_role("status")).to_contain_text("not the password")
+    expect(page.get_by_role("alert")).to_contain_text("not the password")
     sign_in(page)
     is_inside(page)
     page.get_by_role("button", name="Sign out").click()

@@ -25,9 +25,11 @@ def paths() -> list[str]:
 
 
 def opened(page: Page, path: str) -> bool:
-    """Open a page; return whether it is one that people look at: others are for programs."""
+    """Open a page; return whether it is one that people look at: others are for programs, or parts
+    of a page for our own script.
+    """
     answer = page.request.get(path)
-    if not answer.headers.get("content-type", "").startswith("text/html"):
+    if "<html" not in answer.text():
         return False
     shown = page.goto(path)
     assert shown is not None

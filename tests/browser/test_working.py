@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import House, Window
 from tests.browser.vendor import Vendor
 from tests.browser.window import PHONE
+from tests.system import processes
 
 pytestmark = pytest.mark.slow
 PRESS = "Back up now"
@@ -34,10 +35,9 @@ def test_one_press_and_its_progress_moves_without_a_reload(
     expect(page.get_by_role("progressbar").first).to_be_visible()
     expect(page.get_by_text("fetching the export").first).to_be_visible()
     page.evaluate("window.wasNotReloaded = true")
-    page.wait_for_function("document.querySelector('progress').position > 0.1")
-    seen = percent(page)
+    assert processes.until(lambda: 0.1 < percent(page) < 0.5)
     slow_vendor.let(4)
-    page.wait_for_function(f"document.querySelector('progress').position > {seen}")
+    assert processes.until(lambda: 0.5 < percent(page) < 1)
     slow_vendor.let_all()
     expect(page.get_by_role("progressbar")).to_have_count(0, timeout=60_000)
     expect(page.get_by_role("button", name=PRESS)).to_be_enabled()
@@ -66,7 +66,7 @@ def test_cancel_stops_it_and_says_so(keepers: Window, slow_vendor: Vendor, house
     slow_vendor.let_all()
     expect(page.get_by_role("progressbar")).to_have_count(0)
     expect(page.get_by_role("button", name=PRESS)).to_be_enabled()
-    assert house.worker.status()["sources"][0]["last_outcome"] == "cancelled"
+    assert house.office.json("history")[0]["outcome"] == "cancelled"
     assert house.worker.status()["sources"][0]["here"] == before
 
 

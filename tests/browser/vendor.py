@@ -9,7 +9,7 @@ from tests.sources.stub import Request
 from tests.system.office import contacts
 
 PIECES = 10
-CUSTOMERS = 2000
+CUSTOMERS = 20_000
 _PATIENCE_SECONDS = 60
 
 
