@@ -10,6 +10,7 @@ from threading import Event
 from typing import Protocol
 
 from .errors import Cancelled
+from .face import Edge
 from .model import (
     Archive,
     Copy,
@@ -419,6 +420,16 @@ class Staging(Protocol):
 
     def require(self, size_bytes: int) -> None:
         """Raise DiskFull, naming what is needed and what is free, where that much does not fit."""
+
+
+class Board(Protocol):
+    """Lamps and a button that are drawn on the page: the demo's. A real box has its own."""
+
+    def edges(self, since: float) -> tuple[float, Sequence[Edge]]:
+        """Return the time, and what lit up and went out since then; first how each lamp was."""
+
+    def press(self, seconds: float) -> None:
+        """Hold the button for so long; return at once."""
 
 
 class Appliance(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from ..core.ports import Appliance
+from ..core.ports import Appliance, Board
 from . import (
     account,
     activity,
@@ -18,6 +18,7 @@ from . import (
     forms,
     headers,
     home,
+    panel,
     policy,
     programs,
 )
@@ -36,6 +37,7 @@ ROOMS = (
     activity.room,
     account.room,
     first_run.room,
+    panel.room,
     programs.room,
 )
 LONGEST_BODY_BYTES = 64 * 1024
@@ -43,10 +45,13 @@ _MOST_FIELDS = 500
 
 
 def create_app(
-    appliance: Appliance, people: People, office: Callable[[], Office] = Office
+    appliance: Appliance,
+    people: People,
+    office: Callable[[], Office] = Office,
+    board: Board | None = None,
 ) -> Flask:
     """Given the box, who may come in, and how the office is described now, return the page as a
-    WSGI application.
+    WSGI application; with a `board`, its lamps and its button are on the page.
     """
     app = Flask(__name__)
     app.config.update(
@@ -68,6 +73,7 @@ def create_app(
     door.keep(app)
     claim.keep(app)
     programs.keep(app, people.folder)
+    panel.keep(app, board)
     policy.enforce(app)
     forms.keep(app)
     headers.carry(app)

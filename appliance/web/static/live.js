@@ -139,3 +139,23 @@ function renewed(part, next) {
   return next;
 }
 document.querySelectorAll("[data-again]").forEach(again);
+
+/* The lamps: shown a second late, so that each flash lasts as long as on the box. */
+(() => {
+  const panel = document.querySelector("[data-edges]");
+  if (!panel) return;
+  let since = 0, late = 0;
+  async function look() {
+    try {
+      const answer = await (await fetch(`${panel.dataset.edges}?since=${since}`)).json();
+      if (!late) late = performance.now() + 1000 - answer.now * 1000;
+      for (const [at, lamp, lit] of answer.edges) {
+        const light = panel.querySelector(`[data-lamp=${lamp}]`).classList;
+        setTimeout(() => light.toggle("lit", lit), Math.max(0, at * 1000 + late - performance.now()));
+      }
+      since = answer.now;
+    } catch { /* the page is away for a moment */ }
+    setTimeout(look, 500);
+  }
+  look();
+})();
