@@ -5,8 +5,9 @@ Part of the rim.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+import json
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,7 +156,9 @@ def _note(box: Box, name: str, identity: str) -> None:
 
 def _made(box: Box, section: RepositorySection, identity: str) -> Made:
     path = box.state / f"sheet-{section.name}.html"
-    write_durably(path, sheet(box, section.name).encode(), 0o600)
+    made = _sheet(box, section.name)
+    _keep_sheet(box, made)
+    write_durably(path, emergency_sheet.render(made).encode(), 0o600)
     return Made(str(section.url or box.folder_of(section)), identity, path)
 
 
@@ -181,19 +184,51 @@ def _require_confirmed(box: Box, name: str) -> None:
 
 def sheet(box: Box, name: str) -> str:
     """Given a repository's name, return its emergency sheet as HTML."""
+    return emergency_sheet.render(_sheet(box, name))
+
+
+def kept_sheet(box: Box, name: str) -> emergency_sheet.Sheet:
+    """Return a repository's sheet as it was when it was made: its disk may be anywhere.
+
+    Raise ApplianceError where it was made before such were kept.
+    """
+    section = box.settings.repository_named(name)
+    try:
+        kept = json.loads(_kept(box, name).read_bytes())
+        made = datetime.fromisoformat(kept.pop("made"))
+        passphrase = box.secrets.get(section.passphrase)
+        return emergency_sheet.Sheet(**kept, made=made, passphrase=passphrase)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ApplianceError(
+            f"The box does not have the sheet of {name} ready.",
+            hint=f"Type it on the box: sudo appliance sheet {name} --to /tmp/sheet.html",
+            detail=repr(error),
+        ) from None
+
+
+def _keep_sheet(box: Box, made: emergency_sheet.Sheet) -> None:
+    """All but the passphrase, which lies in the secret store alone."""
+    facts = {**asdict(made), "made": made.made.isoformat()}
+    del facts["passphrase"]
+    write_durably(_kept(box, made.repository), json.dumps(facts).encode(), 0o600)
+
+
+def _kept(box: Box, name: str) -> Path:
+    return box.state / f"sheet-{name}.json"
+
+
+def _sheet(box: Box, name: str) -> emergency_sheet.Sheet:
     section = box.settings.repository_named(name)
     repository = box.repository(section)
-    return emergency_sheet.render(
-        emergency_sheet.Sheet(
-            appliance=box.settings.appliance.name,
-            repository=name,
-            repository_id=repository.id(),
-            location=str(section.url or box.folder_of(section)),
-            passphrase=box.secrets.get(section.passphrase),
-            key=repository.export_key(),
-            borg_version=version("borgbackup"),
-            made=box.clock.now().astimezone(box.zone),
-        )
+    return emergency_sheet.Sheet(
+        appliance=box.settings.appliance.name,
+        repository=name,
+        repository_id=repository.id(),
+        location=str(section.url or box.folder_of(section)),
+        passphrase=box.secrets.get(section.passphrase),
+        key=repository.export_key(),
+        borg_version=version("borgbackup"),
+        made=box.clock.now().astimezone(box.zone),
     )
 
 

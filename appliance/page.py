@@ -11,7 +11,7 @@ import signal
 import threading
 from pathlib import Path
 
-from .core.ports import Appliance
+from .core.ports import Appliance, Board
 from .page_map import MapFile, own_folder
 from .system.service import Supervisor
 from .system.socket import Client
@@ -51,14 +51,16 @@ def live(
     appliance: Appliance,
     stop: threading.Event,
     supervisor: Supervisor | None = None,
+    *,
+    board: Board | None = None,
 ) -> None:
-    """Serve the page of a box until somebody asks to stop.
+    """Serve the page of a box until somebody asks to stop; with a `board`, draw that on it.
 
     Raise ApplianceError where nobody can listen where the configuration says.
     """
     supervisor = supervisor or Supervisor()
     quieten()
-    app = create_app(appliance, People(folder), lambda: file.known().office)
+    app = create_app(appliance, People(folder), lambda: file.known().office, board)
     known = file.known()
     names = {*hosts.names(known.office.names), "127.0.0.1", hosts.address()} - {""}
     context = certificate.context(certificate.ensure(folder, names))

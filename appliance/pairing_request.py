@@ -1,5 +1,8 @@
 """A disk is paired without a terminal: the worker asks, the button answers, root prepares.
 
+An emergency sheet is shown in the same way: all that root does then is to say that somebody did
+hold the button, for nobody but the panel can have root asked.
+
 Part of the rim. The worker can only write down which disk it means; the panel, another user, starts
 the unit of root's when somebody at the box holds the button; and that looks at everything anew.
 """
@@ -95,7 +98,8 @@ class PairingRequest:
         self._monotonic, self._changed = monotonic, changed
         self._request, self._result = runtime / REQUEST, runtime / RESULT
         self._until = 0.0
-        self._question = self._answer = self._disk = ""
+        self._question = self._answer = self._about = ""
+        self._sheet, self._sheet_until = "", 0.0
         self._lock = RLock()
         with suppress(OSError):  # nobody remembers what was asked before we began
             self._request.unlink(missing_ok=True)
@@ -112,16 +116,33 @@ class PairingRequest:
         wish = {"node": node, "serial": disk.serial, "size_bytes": disk.size_bytes}
         wish |= {"name": name, "contents": contents, "asked": self._monotonic()}
         with self._lock:
-            self._require_nothing_else()
-            self._result.unlink(missing_ok=True)
-            write_durably(self._request, json.dumps(wish).encode(), 0o640)
-            self._disk = wording.in_words(disk)
+            self._write_down(wish, wording.in_words(disk))
             question = (
-                f"Erase {self._disk} (on it: {contents}) and make it {name}? "
+                f"Erase {self._about} (on it: {contents}) and make it {name}? "
                 "Hold the button on the box for five seconds."
             )
+            self._sheet = ""
             self._show(question=question, within=OPEN_FOR)
         return question
+
+    def make_for_sheet(self, name: str) -> str:
+        """Ask whether a repository's emergency sheet may be shown on the page; return the question.
+        Raise ApplianceError where a disk's turn is not over.
+        """
+        with self._lock:
+            self._write_down({"sheet": name, "asked": self._monotonic()}, f"the sheet of {name}")
+            question = (
+                f"Show the emergency sheet of {name} on the page? "
+                "Hold the button on the box for five seconds."
+            )
+            self._sheet, self._sheet_until = name, 0.0
+            self._show(question=question, within=OPEN_FOR)
+        return question
+
+    def shows_sheet_of(self, name: str) -> bool:
+        """Return whether the button was held for that sheet less than five minutes ago."""
+        with self._lock:
+            return self._sheet == name and self._monotonic() < self._sheet_until
 
     def facts(self) -> Mapping[str, object] | None:
         """Return the open question, or what came of it; None where there is neither."""
@@ -135,23 +156,37 @@ class PairingRequest:
         with self._lock:
             if (ended := self._ended()) is not None:
                 self._clear()
-                self._disk = ""
                 self._show(answer=str(ended.get("sentence", "")), within=OPEN_FOR)
-                return bool(ended.get("ok"))
+                return self._decided(bool(ended.get("ok")))
             if self._question and not self._request.exists():
-                answer = f"{self._disk} is being prepared: leave it plugged in."
-                self._show(answer=answer, within=PREPARED_WITHIN)
-            elif (self._question or self._answer) and self._monotonic() >= self._until:
+                answer = f"{self._about} is being prepared: leave it plugged in."
+                self._show(answer="" if self._sheet else answer, within=PREPARED_WITHIN)
+            elif self._is_open() and self._monotonic() >= self._until:
                 self._clear()
-                self._disk = ""
                 self._show(within=OPEN_FOR)
         return False
 
+    def _is_open(self) -> bool:
+        return bool(self._question or self._answer or self._about)
+
+    def _decided(self, is_yes: bool) -> bool:
+        """Take a decision in; return whether it means another disk."""
+        if self._sheet and is_yes:
+            self._sheet_until = self._monotonic() + OPEN_FOR.total_seconds()
+        return is_yes and not self._sheet
+
+    def _write_down(self, wish: Mapping[str, object], about: str) -> None:
+        """Leave a wish for root, who reads it once the button was held."""
+        self._require_nothing_else()
+        self._result.unlink(missing_ok=True)
+        write_durably(self._request, json.dumps(wish).encode(), 0o640)
+        self._about = about
+
     def _require_nothing_else(self) -> None:
         """What a person at the button reads must not become another disk while they hold it."""
-        if self._disk:
+        if self._about:
             raise ApplianceError(
-                f"It is {self._disk}'s turn to be paired.",
+                f"It is {self._about}'s turn.",
                 hint="Hold the button for it, or ask again when that is over.",
             )
 
@@ -168,6 +203,7 @@ class PairingRequest:
         self._changed()
 
     def _clear(self) -> None:
+        self._about = ""
         for file in (self._request, self._result):
             with suppress(OSError):
                 file.unlink(missing_ok=True)

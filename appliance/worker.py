@@ -33,6 +33,7 @@ from .engine.restore import CloudCopy
 from .engine.rotation import lacking_on
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
+from .first_run import FirstRun
 from .opened import OpenedBackups
 from .pairing_request import PairingRequest
 from .status import health_of
@@ -84,6 +85,7 @@ class Engine:
         )
         self.opened_backups: OpenedBackups = before.opened_backups if before else OpenedBackups(box)
         box.bulletin.subscribe(self.opened_backups.hear)
+        self.beginning = FirstRun(box, self.request)
         box.bulletin.subscribe(self.caretaker.hear)
         if before:
             self.opened_backups.go_on_with(box)
@@ -275,6 +277,33 @@ class Engine:
     def pair(self, node: str, name: str) -> str:
         """Ask root to prepare a disk, once the button was held."""
         return self.request.make(node, name, self._box.repositories)
+
+    def first_run(self) -> Mapping[str, object]:
+        """Return how far the first run is."""
+        return self.beginning.facts()
+
+    def name_the_box(self, name: str, timezone: str) -> None:
+        """Write name and time zone down, and go by them."""
+        self.beginning.name_the_box(name, timezone)
+        self.note("settings", f"Name and time zone: {name}, {timezone}.")
+        self.reload_if_changed()
+
+    def ask_for_sheet(self, repository: str) -> str:
+        """Ask whether a sheet may be shown; the button says yes."""
+        return self.beginning.ask_for_sheet(repository)
+
+    def sheet(self, repository: str) -> Mapping[str, object]:
+        """Return what an emergency sheet says, and write down that it was shown."""
+        shown = self.beginning.sheet(repository)
+        self.note("sheet", f"The emergency sheet of {repository} was shown.")
+        return shown
+
+    def confirm_sheet(self, repository: str, words: Sequence[str]) -> bool:
+        """Return whether the words are right; write down what came of it."""
+        right = self.beginning.confirm_sheet(repository, words)
+        said = "was checked: it is printed" if right else "was not known by its words"
+        self.note("sheet", f"The emergency sheet of {repository} {said}.", went_well=right)
+        return right
 
     def reload(self) -> str:
         """Read the configuration anew, to be taken over once nothing runs.

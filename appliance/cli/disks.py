@@ -186,8 +186,7 @@ def _pair_as_requested(office: Office, cut_off: str | None) -> None:
 
     After the unit's end systemd calls once more, saying how it ended.
     """
-    from .. import pairing, pairing_request
-    from ..hw.erasable import word_for
+    from .. import pairing_request
 
     with identity.as_writer_of(office.path):
         folder = place.runtime(place.state(office.path) or place.STATE)
@@ -197,11 +196,7 @@ def _pair_as_requested(office: Office, cut_off: str | None) -> None:
     ended: dict[str, object] = {"ok": False, "sentence": _BROKEN}
     try:
         wish = pairing_request.take(folder, monotonic())
-        found = pairing.disk_at(str(wish["node"]))
-        _require_the_same(found, wish)
-        typed = word_for(found)
-        paired = pairing.pair(office.path, found, str(wish["name"]), typed, lambda *_: None)
-        ended = {"ok": True, "sentence": f"{paired.name} is ready."}
+        ended = {"ok": True, "sentence": _done_for(office, wish)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         ended = {"ok": False, "sentence": f"The request cannot be read: {error}."}
     except ApplianceError as error:
@@ -210,6 +205,19 @@ def _pair_as_requested(office: Office, cut_off: str | None) -> None:
         pairing_request.answer(folder, ended)
     say(str(ended["sentence"]))
     sys.exit(0 if ended["ok"] else 1)
+
+
+def _done_for(office: Office, wish: Mapping[str, Any]) -> str:
+    """Do what somebody confirmed at the button; return what came of it."""
+    from .. import pairing
+    from ..hw.erasable import word_for
+
+    if "sheet" in wish:  # to have held the button is all there is to it
+        return f"The sheet of {wish['sheet']} may be shown for five minutes."
+    found = pairing.disk_at(str(wish["node"]))
+    _require_the_same(found, wish)
+    paired = pairing.pair(office.path, found, str(wish["name"]), word_for(found), lambda *_: None)
+    return f"{paired.name} is ready."
 
 
 def _require_the_same(found: AttachedDisk, wish: Mapping[str, Any]) -> None:

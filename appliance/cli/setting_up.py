@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,18 +102,33 @@ def _pin(office: Office, offered: Offer) -> None:
 
 @main.command(short_help="Make a repository (once) and its emergency sheet.")
 @click.argument("repository", shell_complete=names("repository"))
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep it in this folder, and write that into the configuration.",
+)
 @click.option("--adopt", is_flag=True, hidden=True, help="Take the disk of another box over.")
 @json_option
 @office
-def init(office: Office, repository: str, adopt: bool, as_json: bool) -> None:
-    """Make a repository (once), with a passphrase of its own in the secret store."""
+def init(office: Office, repository: str, folder: Path | None, adopt: bool, as_json: bool) -> None:
+    """Make a repository (once), with a passphrase of its own in the secret store.
+
+    \b
+    appliance init disk-a --folder /srv/backup
+    """
     from .. import enrolment
 
+    if folder is not None:
+        from ..editing import add_folder
+
+        add_folder(office.path, repository, folder.absolute())
     if adopt:
         made = enrolment.adopt_disk(office.box, repository, sys.stdin.readline().strip())
     else:
         made = enrolment.init_repository(office.box, repository)
     write_down(office, "pairing", f"{repository} was taken into use for backups.")
+    if folder is not None:
+        _tell_the_worker(office)
     if as_json:
         say_json(made)
         return
@@ -120,6 +136,14 @@ def init(office: Office, repository: str, adopt: bool, as_json: bool) -> None:
     say(f"  id {made.id}")
     say(f"Print the emergency sheet now and keep it away from the box: {made.sheet}")
     say("Without the box, the passphrase on it is the only way to your backups.")
+
+
+def _tell_the_worker(office: Office) -> None:
+    """Have a worker that runs take the new place over; another reads of it when it starts."""
+    from ..system.socket import Client, WorkerAbsent
+
+    with suppress(WorkerAbsent):
+        Client(office.box.socket).reload()
 
 
 @main.command(short_help="Write a repository's emergency sheet.")

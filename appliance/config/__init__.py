@@ -57,7 +57,9 @@ def load(path: Path, *, complete: bool = True) -> Settings:
         raise error from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem("", f"{path} cannot be read: {error}.")]) from None
-    return parse(text, complete=complete)
+    settings = parse(text, complete=complete)
+    settings.remember(path)
+    return settings
 
 
 def tables(text: str) -> dict[str, Any]:

@@ -24,6 +24,15 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """A lamp that went on or off, and when."""
+
+    at: float
+    lamp: Lamp
+    lit: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Track:
     """Segments that are played once."""
 
@@ -40,6 +49,8 @@ class _Track:
         return None
 
 
+_SHORTEST_SECONDS = 0.01
+"""No lamp changes faster: an edge that is nearer is now."""
 _SILENCE = _Track((), 0.0)
 _TOGETHER = (STEADY, ASKING)
 """Lamps that show the same of these beat together, whenever each began: the panel wakes up once for
@@ -88,6 +99,17 @@ class Face:
             edges.append(sound[1])
         lit = {lamp: is_lit is not winks for lamp, (is_lit, _) in lamps.items()}
         return Look(lit, sound is not None and sound[0], min(edges))
+
+    def edges(self, since: float, until: float) -> tuple[Edge, ...]:
+        """Return how each lamp was at `since`, then whatever changed until `until`, in order."""
+        look, at = self.at(since), since
+        found = [Edge(since, lamp, lit) for lamp, lit in look.lit.items()]
+        while (at := max(look.changes_at, at + _SHORTEST_SECONDS)) <= until:
+            after = self.at(at)
+            changed = after.lit.items() - look.lit.items()
+            found += [Edge(at, lamp, lit) for lamp, lit in changed]
+            look = after
+        return tuple(found)
 
     def _lamp(self, lamp: Lamp, now: float) -> tuple[bool, float]:
         if (laid := self._feedback.get(lamp)) and (found := laid.at(now)):

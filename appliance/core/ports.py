@@ -11,6 +11,7 @@ from typing import Protocol
 
 from .audit import Act
 from .errors import Cancelled
+from .face import Edge
 from .model import (
     Archive,
     Copy,
@@ -480,6 +481,16 @@ class Download:
     """None where that is known only at the end."""
 
 
+class Board(Protocol):
+    """Lamps and a button that are drawn on the page: the demo's. A real box has its own."""
+
+    def edges(self, since: float) -> tuple[float, Sequence[Edge]]:
+        """Return the time, and what lit up and went out since then; first how each lamp was."""
+
+    def press(self, seconds: float) -> None:
+        """Hold the button for so long; return at once."""
+
+
 class Appliance(Protocol):
     """The box, as page, panel and command line see it: the engine itself, or a client of it."""
 
@@ -509,6 +520,32 @@ class Appliance(Protocol):
 
         Only the button on the box, held for five seconds within five minutes, says yes to it.
         Raise ApplianceError where that disk may not be used.
+        """
+
+    def first_run(self) -> Mapping[str, object]:
+        """Return how far the first run is, as plain JSON values (see `first_run.FirstRun.facts`):
+        what is configured, which disks are plugged in, which sheets are open, what was proved.
+        """
+
+    def name_the_box(self, name: str, timezone: str) -> None:
+        """Write the box's name and time zone down; raise ApplianceError where one is none."""
+
+    def ask_for_sheet(self, repository: str) -> str:
+        """Ask whether an emergency sheet may be shown; return the question for a person.
+
+        Only the button on the box, held for five seconds, says yes; then it is for five minutes.
+        """
+
+    def sheet(self, repository: str) -> Mapping[str, object]:
+        """Return what an emergency sheet says, secret and all (see `repositories.sheet.facts`).
+
+        Each time is written down. Raise ApplianceError unless nothing was proved yet and the sheet
+        was never confirmed, or the button was held for it.
+        """
+
+    def confirm_sheet(self, repository: str, words: Sequence[str]) -> bool:
+        """Return whether these are the words that `first_run` asked for; then the sheet counts as
+        printed. Raise ApplianceError too soon after a wrong answer.
         """
 
     def reload(self) -> str:

@@ -6,30 +6,46 @@ page is printed and kept where the disk is not.
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from html import escape
+from itertools import groupby
+from pathlib import Path
 
 import segno
-
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-"""No i, l, o, 0, 1: nothing that print or handwriting confuses. 31 letters, 4.95 bits each."""
 
 OPENED_BY = "Borg 1.4 or 1.2"
 """Measured: Debian's 1.2.4 lists, checks and extracts what 1.4.5 wrote. Not Borg 2."""
 
-_GROUPS = 7
-_GROUP_LETTERS = 4
-"""28 letters are 138 bits; Borg stretches a passphrase too little to save a weak one (A19)."""
+_WORDS = 12
+"""Of a list of 2048: 132 bits. Borg stretches a passphrase too little to save a weak one (A19)."""
+_QUIET = 4
+"""What a QR code needs around it, in its own squares."""
+
+
+@cache
+def word_list() -> tuple[str, ...]:
+    """Return the 2048 English words of BIP 39 (MIT licence): three to eight letters, no two alike
+    in their first four.
+    """
+    return tuple((Path(__file__).with_name("words.txt")).read_text(encoding="ascii").split())
 
 
 def new_passphrase() -> str:
-    """Return a passphrase of at least 128 random bits, in groups that are easy to type."""
-    groups = (
-        "".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LETTERS)) for _ in range(_GROUPS)
-    )
-    return "-".join(groups)
+    """Return a passphrase of at least 128 random bits, as words that are easy to type."""
+    return "-".join(secrets.choice(word_list()) for _ in range(_WORDS))
+
+
+def words_of(passphrase: str) -> tuple[str, ...]:
+    """Return a passphrase in the pieces that a person reads; joined by dashes they are it again.
+
+    An older one has groups of letters where a newer one has words.
+    """
+    return tuple(passphrase.split("-"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +65,41 @@ class Sheet:
     made: datetime
 
 
+def facts(sheet: Sheet) -> dict[str, object]:
+    """Return what the sheet says as plain JSON values, for whoever draws it.
+
+    In `steps`, what is to be typed stands between backticks; `code` is the passphrase as a QR
+    code: a path in squares of one, and how many of them it is wide and high.
+    """
+    return {
+        "title": f"Emergency sheet: {sheet.repository}",
+        "rows": list(_rows(sheet).items()),
+        "passphrase": sheet.passphrase,
+        "words": list(words_of(sheet.passphrase)),
+        "code": _code(sheet.passphrase),
+        "steps": list(_steps(sheet)),
+        "key": sheet.key.strip(),
+    }
+
+
 def render(sheet: Sheet) -> str:
     """Return the sheet as one self-contained HTML page that prints on A4."""
-    facts = {
+    code = _code(sheet.passphrase)
+    rows = _rows(sheet).items()
+    words = "".join(f"<li>{escape(word)}</li>" for word in words_of(sheet.passphrase))
+    return _PAGE.format(
+        title=escape(f"Emergency sheet: {sheet.repository}"),
+        rows="".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows),
+        words=words,
+        passphrase=escape(sheet.passphrase),
+        code=_SQUARES.format(**code),
+        steps="".join(f"<li>{_marked(step)}</li>" for step in _steps(sheet)),
+        key=escape(sheet.key.strip()),
+    )
+
+
+def _rows(sheet: Sheet) -> Mapping[str, str]:
+    return {
         "Box": sheet.appliance,
         "Copy": sheet.repository,
         "Lies in": sheet.location,
@@ -59,54 +107,60 @@ def render(sheet: Sheet) -> str:
         "Made with": f"Borg {sheet.borg_version}; {OPENED_BY} opens it",
         "Printed": f"{sheet.made:%d %B %Y}",
     }
-    rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in facts.items())
-    steps = "".join(f"<li>{step}</li>" for step in _steps(sheet))
-    return _PAGE.format(
-        title=escape(f"Emergency sheet: {sheet.repository}"),
-        rows=rows,
-        passphrase=escape(sheet.passphrase),
-        code=_code(sheet.passphrase),
-        steps=steps,
-        key=escape(sheet.key.strip()),
-    )
 
 
-def _code(text: str) -> str:
-    """Return the text as a QR code, drawn inside the page."""
-    return segno.make_qr(text, error="q").svg_inline(scale=3, dark="#000", light="#fff")
+def _code(text: str) -> dict[str, object]:
+    """Return the text as a QR code: its size with the margin, and its dark squares as a path."""
+    matrix = segno.make_qr(text, error="q").matrix
+    path = ""
+    for y, row in enumerate(matrix):
+        x = 0
+        for dark, run in groupby(row):
+            width = len(list(run))
+            if dark:
+                path += f"M{x + _QUIET} {y + _QUIET}h{width}v1h-{width}z"
+            x += width
+    return {"size": len(matrix) + 2 * _QUIET, "path": path}
+
+
+def _marked(step: str) -> str:
+    """Return a step as HTML, with what is to be typed marked as such."""
+    return re.sub(r"`(.*?)`", r"<code>\1</code>", escape(step))
 
 
 def _steps(sheet: Sheet) -> tuple[str, ...]:
-    """Return what to do, as HTML; every value in it is escaped."""
+    """Return what to do; what is to be typed stands between backticks."""
     place = "REPOSITORY"
-    folder = escape(sheet.location.rstrip("/").rpartition("/")[2])
+    folder = sheet.location.rstrip("/").rpartition("/")[2].replace("`", "'")
     return (
         (
-            f"On any computer with Linux or macOS install {OPENED_BY} (<code>borgbackup</code>) "
-            "and <code>zstd</code>. Plug the disk in."
+            f"On any computer with Linux or macOS install {OPENED_BY} (`borgbackup`) "
+            "and `zstd`. Plug the disk in."
         ),
         (
-            f"Find the folder <code>{folder}</code> on it; below it is called {place}. "
-            "(It holds the files <code>config</code> and <code>README</code>.)"
+            f"Find the folder `{folder}` on it; below it is called {place}. "
+            "(It holds the files `config` and `README`.)"
         ),
         (
-            f"List what is kept: <code>borg list {place}</code>. It asks for the passphrase above: "
-            "type it with its dashes. Say <code>y</code> if asked about a moved repository."
+            f"List what is kept: `borg list {place}`. It asks for the passphrase above: "
+            "type it with its dashes. Say `y` if asked about a moved repository."
         ),
+        f"In an empty folder, bring one backup back: `borg extract {place}::NAME-FROM-THE-LIST`.",
         (
-            "In an empty folder, bring one backup back: "
-            f"<code>borg extract {place}::NAME-FROM-THE-LIST</code>."
-        ),
-        (
-            "Open <code>HOW-TO-RESTORE.txt</code> in it: one more command for files that were "
+            "Open `HOW-TO-RESTORE.txt` in it: one more command for files that were "
             "kept as differences."
         ),
         (
-            "Never run <code>borg check --&#8203;repair</code> on the only copy. If Borg says that "
-            f"the key is missing: <code>borg key import --paper {place}</code> and the lines below."
+            "Never run `borg check --\u200brepair` on the only copy. If Borg says that "
+            f"the key is missing: `borg key import --paper {place}` and the lines below."
         ),
     )
 
+
+_SQUARES = (
+    '<svg width="42mm" height="42mm" viewBox="0 0 {size} {size}" shape-rendering="crispEdges">'
+    '<path fill="#fff" d="M0 0h{size}v{size}h-{size}z"/><path d="{path}"/></svg>'
+)
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -123,7 +177,8 @@ table {{ border-collapse: collapse }}
 th {{ text-align: left; font-weight: normal; color: #444; padding-right: 5mm; vertical-align: top }}
 td {{ overflow-wrap: anywhere }}
 .secret {{ display: flex; gap: 6mm; align-items: center; border: 1px solid #000; padding: 3mm }}
-.secret code {{ font-size: 15pt; font-weight: bold }}
+.secret code {{ font-weight: bold; overflow-wrap: anywhere }}
+.secret ol {{ columns: 3; font: bold 12.5pt/1.5 monospace; margin: 0 0 2mm }}
 ol {{ margin: 0; padding-left: 6mm }}
 pre {{ font-size: 8pt; line-height: 1.2; margin: 0; white-space: pre-wrap }}
 </style>
@@ -134,7 +189,8 @@ pre {{ font-size: 8pt; line-height: 1.2; margin: 0; white-space: pre-wrap }}
 without this page nobody can, not even you.</p>
 <table>{rows}</table>
 <h2>Passphrase</h2>
-<div class="secret">{code}<code>{passphrase}</code></div>
+<div class="secret">{code}<div><ol>{words}</ol>
+<p>In one piece, as it is typed:</p><code>{passphrase}</code></div></div>
 <h2>Getting everything back without the box</h2>
 <ol>{steps}</ol>
 <h2>The key, in case the disk's own is damaged</h2>

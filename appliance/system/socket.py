@@ -119,6 +119,27 @@ class Client:
         """Ask that a disk be prepared; return the question that the button answers."""
         return str(self._ask({"do": "pair", "node": node, "name": name}))
 
+    def first_run(self) -> Mapping[str, object]:
+        """Return how far the first run is."""
+        return self._facts({"do": "first_run"})
+
+    def name_the_box(self, name: str, timezone: str) -> None:
+        """Have name and time zone written down."""
+        self._ask({"do": "name_the_box", "name": name, "timezone": timezone})
+
+    def ask_for_sheet(self, repository: str) -> str:
+        """Ask that a sheet be shown; return the question that the button answers."""
+        return str(self._ask({"do": "ask_for_sheet", "repository": repository}))
+
+    def sheet(self, repository: str) -> Mapping[str, object]:
+        """Return what an emergency sheet says, where it may be shown."""
+        return self._facts({"do": "sheet", "repository": repository})
+
+    def confirm_sheet(self, repository: str, words: Sequence[str]) -> bool:
+        """Return whether these words are the ones that were asked for."""
+        question = {"do": "confirm_sheet", "repository": repository, "words": list(words)}
+        return bool(self._ask(question))
+
     def note(self, what: str, words: str, went_well: bool = True) -> None:
         """Have written down what somebody did on the page."""
         self._ask({"do": "note", "what": what, "words": words, "went_well": went_well})

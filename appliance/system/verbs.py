@@ -37,6 +37,10 @@ class Question:
         said = self._said.get(name)
         return None if said is None else str(said)
 
+    def texts(self, name: str) -> list[str]:
+        """Return several texts, which must be there."""
+        return [str(each) for each in self._said[name]]
+
     def number(self, name: str) -> int:
         """Return a whole number, 0 where there is none."""
         return int(self._said.get(name) or 0)
@@ -116,6 +120,14 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
         asked.number("file"),
         asked.number("place"),
         asked.text_or_none("text") or "",
+    ),
+    # The first run.
+    "first_run": lambda box, _: box.first_run(),
+    "name_the_box": lambda box, asked: box.name_the_box(asked.text("name"), asked.text("timezone")),
+    "ask_for_sheet": lambda box, asked: box.ask_for_sheet(asked.text("repository")),
+    "sheet": lambda box, asked: box.sheet(asked.text("repository")),
+    "confirm_sheet": lambda box, asked: box.confirm_sheet(
+        asked.text("repository"), asked.texts("words")
     ),
     # Settings.
     "settings": lambda box, _: box.settings(),

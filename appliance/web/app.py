@@ -7,16 +7,18 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from ..core.ports import Appliance
+from ..core.ports import Appliance, Board
 from . import (
     account,
     activity,
     claim,
     door,
     faults,
+    first_run,
     forms,
     headers,
     home,
+    panel,
     policy,
     programs,
     restore,
@@ -37,6 +39,8 @@ ROOMS = (
     restore.room,
     activity.room,
     settings.room,
+    panel.room,
+    first_run.room,
     programs.room,
     account.room,
 )
@@ -45,10 +49,13 @@ _MOST_FIELDS = 500
 
 
 def create_app(
-    appliance: Appliance, people: People, office: Callable[[], Office] = Office
+    appliance: Appliance,
+    people: People,
+    office: Callable[[], Office] = Office,
+    board: Board | None = None,
 ) -> Flask:
     """Given the box, who may come in, and how the office is described now, return the page as a
-    WSGI application.
+    WSGI application; with a `board`, its lamps and its button are on the page.
     """
     app = Flask(__name__)
     app.config.update(
@@ -64,12 +71,13 @@ def create_app(
         THROTTLE: Throttle(people.folder),
         OFFICE: office,
     }
-    programs.keep(app, people.folder)
     for room in ROOMS:
         app.register_blueprint(room)
     app.view_functions["static"].__dict__["open_to"] = policy.Role.ANYBODY
     door.keep(app)
     claim.keep(app)
+    programs.keep(app, people.folder)
+    panel.keep(app, board)
     policy.enforce(app)
     forms.keep(app)
     headers.carry(app)

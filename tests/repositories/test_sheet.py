@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
+import json
 import os
 import re
 import subprocess
@@ -13,10 +15,18 @@ from math import log2
 from pathlib import Path
 
 import pytest
+import segno
 
 import appliance
 from appliance.core.ports import Watch
-from appliance.repositories.sheet import Sheet, new_passphrase, render
+from appliance.repositories.sheet import (
+    Sheet,
+    facts,
+    new_passphrase,
+    render,
+    word_list,
+    words_of,
+)
 from tests.contract.test_repository import borg_at
 from tests.repositories.staging import day, lay
 
@@ -35,11 +45,47 @@ SHEET = Sheet(
 def test_A19_a_passphrase_has_128_bits_and_is_never_the_same() -> None:
     made = {new_passphrase() for _ in range(500)}
     assert len(made) == 500
-    letters = {letter for each in made for letter in each if letter != "-"}
-    assert not letters & set("il1o0")
-    length = len(next(iter(made)).replace("-", ""))
-    assert length * log2(len(letters)) >= 128
-    assert all(re.fullmatch(r"[a-z2-9]{4}(-[a-z2-9]{4})+", each) for each in made)
+    words = set(word_list())
+    assert len(words) == 2048
+    for each in made:
+        assert set(words_of(each)) <= words
+        assert len(words_of(each)) * log2(len(words)) >= 128
+
+
+def test_the_words_are_the_well_known_list_and_no_two_begin_alike() -> None:
+    text = "".join(f"{word}\n" for word in word_list())
+    # As BIP 39's english.txt is known everywhere.
+    known = "2f5eed53a4727b4bf8880d8f3f199efc90e58503646d9ff8eff3a2ed3b24dbda"
+    assert hashlib.sha256(text.encode()).hexdigest() == known
+    assert len({word[:4] for word in word_list()}) == 2048
+
+
+@pytest.mark.parametrize("passphrase", ["abcd-efgh-2345", new_passphrase()])
+def test_its_pieces_are_the_passphrase_again(passphrase: str) -> None:
+    assert "-".join(words_of(passphrase)) == passphrase
+
+
+def test_what_is_handed_to_the_page_says_what_the_printed_one_says() -> None:
+    said, printed = facts(SHEET), html.unescape(render(SHEET))
+    for _, value in said["rows"]:
+        assert value in printed
+    assert said["words"] == ["abcd", "efgh"]
+    assert said["code"]["path"] in printed
+    assert json.loads(json.dumps(said)).keys() == said.keys()
+    for step in said["steps"]:
+        assert re.sub(r"`(.*?)`", r"<code>\1</code>", step) in printed
+
+
+def test_the_code_beside_the_words_is_the_passphrase() -> None:
+    code = facts(SHEET)["code"]
+    dark = {
+        (int(x) + step, int(y))
+        for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", code["path"])
+        for step in range(int(width))
+    }
+    drawn = list(segno.make_qr(SHEET.passphrase, error="q").matrix_iter(border=4))
+    assert code["size"] == len(drawn)
+    assert dark == {(x, y) for y, row in enumerate(drawn) for x, bit in enumerate(row) if bit}
 
 
 def test_the_sheet_says_everything_that_is_needed() -> None:
@@ -99,7 +145,7 @@ def test_A18_sheet_and_disk_and_stock_borg_are_enough(tmp_path: Path) -> None:
             datetime(2026, 11, 21, tzinfo=UTC),
         )
     )
-    secret = html.unescape(re.search(r"</svg><code>(.*?)</code>", page)[1])
+    secret = html.unescape(re.search(r"<p>In one piece.*?<code>(.*?)</code>", page)[1])
     paper = html.unescape(re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)[1])
     config = tmp_path / "disk" / "config"
     config.write_text(config.read_text().partition("key = ")[0])

@@ -29,6 +29,26 @@ SAFE = {
 }
 _SOURCES = [SimpleNamespace(name="crm"), SimpleNamespace(name="site")]
 SETTINGS = SimpleNamespace(zone=ZoneInfo("Europe/Berlin"), source=_SOURCES)
+BEGINNING = {
+    "name": "Office",
+    "timezone": "Europe/Berlin",
+    "named": False,
+    "has_button": False,
+    "attached": [],
+    "repositories": [],
+    "sources": [],
+    "proved": False,
+    "restored": False,
+}
+SHEET = {
+    "title": "Emergency sheet: disk-a",
+    "rows": [["Box", "Office"], ["Identity", "ab" * 32]],
+    "passphrase": "able-baker",
+    "words": ["able", "baker"],
+    "code": {"size": 3, "path": "M1 1h1v1h-1z"},
+    "steps": ["Type `borg list REPOSITORY`."],
+    "key": "BORG PAPER KEY v1",
+}
 _HOURS = timedelta(hours=20)
 AS_OF = "2026-11-21T09:00:00+00:00"
 OPENED = {
@@ -68,6 +88,7 @@ class Worker:
     def __init__(self, now=lambda: datetime.now(UTC)):
         self._now = now
         self.facts = dict(SAFE)
+        self.beginning = dict(BEGINNING)
         self.version = 1
         self.asked = []
         self.refuses = False
@@ -163,6 +184,32 @@ class Worker:
 
     def try_cloud(self, name, wish):
         return self.seen
+
+    def first_run(self):
+        return self.beginning
+
+    def name_the_box(self, name, timezone):
+        if not name:
+            raise ApplianceError("A name has 1 to 60 letters.")
+        self.asked.append(("name", name, timezone))
+        self.beginning |= {"name": name, "timezone": timezone, "named": True}
+
+    def pair(self, node, name):
+        self.asked.append(("pair", node, name))
+        return f"Erase {node} and make it {name}? Hold the button on the box for five seconds."
+
+    def ask_for_sheet(self, repository):
+        self.asked.append(("ask for sheet", repository))
+        return f"Show the emergency sheet of {repository} on the page?"
+
+    def sheet(self, repository):
+        self.asked.append(("sheet", repository))
+        if self.refuses:
+            raise ApplianceError("Not now.", hint="Hold the button.")
+        return SHEET
+
+    def confirm_sheet(self, repository, words):
+        return list(words) == SHEET["words"]
 
     def cancel(self, source):
         return False

@@ -113,3 +113,54 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   later();
 })();
+
+/* The first run: a part that says data-again is fetched anew so many seconds later, for as long as it says so. */
+function again(part) {
+  setTimeout(async () => {
+    let next = null;
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      if (answer.redirected) location.reload();  // signed out meanwhile
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      next = page.getElementById(part.id);
+    } catch { /* the box is away for a moment: the next look may find it */ }
+    if (next && !part.querySelector("input:focus, select:focus")) part = renewed(part, next);
+    if (part.dataset.again) again(part);
+  }, part.dataset.again * 1000);
+}
+
+/* Nothing that a person does there is lost: what is new only in its token stays as it is. */
+function renewed(part, next) {
+  for (const kind of ["details", "[name=csrf_token]"]) {
+    const twins = next.querySelectorAll(kind);
+    part.querySelectorAll(kind).forEach((each, number) => {
+      if (!twins[number]) return;
+      if (each.open) twins[number].open = true;
+      else if (each.value) twins[number].setAttribute("value", each.value);
+    });
+  }
+  if (next.innerHTML === part.innerHTML && next.dataset.again === part.dataset.again) return part;
+  part.replaceWith(next);
+  return next;
+}
+document.querySelectorAll("[data-again]").forEach(again);
+
+/* The lamps: shown a second late, so that each flash lasts as long as on the box. */
+(() => {
+  const panel = document.querySelector("[data-edges]");
+  if (!panel) return;
+  let since = 0, late = 0;
+  async function look() {
+    try {
+      const answer = await (await fetch(`${panel.dataset.edges}?since=${since}`)).json();
+      if (!late) late = performance.now() + 1000 - answer.now * 1000;
+      for (const [at, lamp, lit] of answer.edges) {
+        const light = panel.querySelector(`[data-lamp=${lamp}]`).classList;
+        setTimeout(() => light.toggle("lit", lit), Math.max(0, at * 1000 + late - performance.now()));
+      }
+      since = answer.now;
+    } catch { /* the page is away for a moment */ }
+    setTimeout(look, 500);
+  }
+  look();
+})();
