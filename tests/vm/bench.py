@@ -13,7 +13,7 @@ from tests.vm.office import BUTTON, Office
 
 PRESSES = 200
 IDLE_SECONDS = 120
-_SERVICES = ("appliance-worker", "appliance-panel")
+_SERVICES = ("appliance-worker", "appliance-panel", "appliance-web")
 _SECTOR_BYTES = 512
 
 
