@@ -10,8 +10,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
-from . import editing, enrolment
+from . import enrolment
 from .box import Box
+from .changing import editing
 from .config import RepositorySection
 from .core.errors import ApplianceError
 from .core.model import AttachedDisk, Outcome

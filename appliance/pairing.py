@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import editing
 from .box import BOX_ID, Box
+from .changing import editing
 from .config import MOUNTS, Settings, load
 from .core.errors import ApplianceError, ConfigError, Problem, WrongDisk
 from .core.model import AttachedDisk

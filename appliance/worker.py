@@ -14,9 +14,10 @@ from pathlib import Path
 from . import __version__, activity
 from .attendance import Attendance
 from .audit import Audit
-from .backups import listed
 from .box import Box
 from .caretaker import Caretaker
+from .changing.desk import Desk
+from .changing.trials import Trials
 from .config import Settings
 from .core.errors import ApplianceError, ConfigError, Problem
 from .core.model import Run, Trigger
@@ -25,7 +26,6 @@ from .core.schedule import Schedule, parse
 from .core.signals import Reason
 from .core.vitals import as_json
 from .days import days_of
-from .desk import Desk
 from .engine import drill, examination, mirroring, pipeline
 from .engine.news import News
 from .engine.pulse import Pulse
@@ -34,10 +34,10 @@ from .engine.rotation import lacking_on
 from .engine.runner import Current, Runner, Work
 from .engine.ticker import Ticker
 from .first_run import FirstRun
-from .opened import OpenedBackups
+from .giving_back.backups import listed
+from .giving_back.opened import OpenedBackups
 from .pairing_request import PairingRequest
 from .status import health_of
-from .trials import Trials
 from .vitals import with_vitals
 
 log = logging.getLogger("appliance")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance import accounts
+from appliance.changing import accounts
 
 TOKEN = '{"access_token":"abc","expiry":"2026-11-21T03:00:00Z"}'
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance import editing
 from appliance.box import Box
+from appliance.changing import editing
 from appliance.config import load, parse, tables
 from appliance.core.errors import ApplianceError, ConfigError, DiskFull
 from appliance.core.model import Copy
@@ -317,7 +317,7 @@ def test_F1_a_full_card_leaves_the_file_as_it_was_and_says_so(room, monkeypatch)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from appliance import editing
+from appliance.changing import editing
 from appliance.system import files
 file, at = Path(sys.argv[1]), sys.argv[2]
 real = getattr(os, at)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import editing
+from appliance.changing import editing
 from appliance.config import load
 from appliance.core.errors import ConfigError, DiskFull
 

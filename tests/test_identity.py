@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance import editing, identity, pairing
+from appliance import identity, pairing
+from appliance.changing import editing
 from appliance.config import MOUNTS
 from appliance.core.errors import ApplianceError, ConfigError
 from appliance.core.model import AttachedDisk

@@ -13,7 +13,17 @@ import appliance
 PACKAGE = Path(appliance.__file__).parent
 
 RING = {"sources", "exports", "repositories", "mirrors", "hw", "web"}
-LAYERS = RING | {"cli", "config", "core", "engine", "system", "demo", "doctor"}
+LAYERS = RING | {
+    "cli",
+    "config",
+    "core",
+    "engine",
+    "system",
+    "demo",
+    "doctor",
+    "changing",
+    "giving_back",
+}
 MAY_IMPORT = {"core": set(), "engine": {"core"}, "system": {"core"}, "config": {"core"}} | {
     layer: {"core", "system"} for layer in RING
 }
@@ -30,7 +40,7 @@ DOORS = {
     "gpiozero": {"hw/panel.py"},
     "lgpio": {"hw/panel.py"},
     "pyudev": {"hw/disks.py"},
-    "tomlkit": {"editing.py"},
+    "tomlkit": {"changing/"},
     "watchdog": {"sources/arrivals.py", "config/"},
     "argon2": {"web/people.py"},
     "flask": {"web/"},

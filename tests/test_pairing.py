@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance import editing, enrolment, pairing
+from appliance import enrolment, pairing
 from appliance.box import Box
+from appliance.changing import editing
 from appliance.config import load
 from appliance.core.errors import ApplianceError, ConfigError, WrongDisk
 from appliance.core.model import AttachedDisk, Filesystem

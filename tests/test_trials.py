@@ -205,7 +205,7 @@ def test_a_cloud_that_says_no_is_said_in_words_without_the_key(room, s3):
 def test_a_cloud_that_never_answers_is_given_up(room, s3, monkeypatch):
     from datetime import timedelta
 
-    from appliance import trials
+    from appliance.changing import trials
 
     monkeypatch.setattr(trials, "WITHIN", timedelta(seconds=1))
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and says nothing

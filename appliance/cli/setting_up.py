@@ -119,7 +119,7 @@ def init(office: Office, repository: str, folder: Path | None, adopt: bool, as_j
     from .. import enrolment
 
     if folder is not None:
-        from ..editing import add_folder
+        from ..changing.editing import add_folder
 
         add_folder(office.path, repository, folder.absolute())
     if adopt:

@@ -129,8 +129,8 @@ def daemon(office: Office) -> None:
     what it is doing in good order; that is begun anew at the next start.
     """
     from ..box import Box
+    from ..changing.desk import begin_with
     from ..daemon import serve
-    from ..desk import begin_with
 
     serve(Box(begin_with(office.path)), office.read_anew, office.path)
 

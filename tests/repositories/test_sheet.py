@@ -60,9 +60,9 @@ def test_the_words_are_the_well_known_list_and_no_two_begin_alike() -> None:
     assert len({word[:4] for word in word_list()}) == 2048
 
 
-@pytest.mark.parametrize("passphrase", ["abcd-efgh-2345", new_passphrase()])
-def test_its_pieces_are_the_passphrase_again(passphrase: str) -> None:
-    assert "-".join(words_of(passphrase)) == passphrase
+def test_its_pieces_are_the_passphrase_again() -> None:
+    for passphrase in ("abcd-efgh-2345", new_passphrase()):
+        assert "-".join(words_of(passphrase)) == passphrase
 
 
 def test_what_is_handed_to_the_page_says_what_the_printed_one_says() -> None:

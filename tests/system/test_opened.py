@@ -19,7 +19,7 @@ from appliance.config import load
 from appliance.core.errors import ApplianceError
 from appliance.core.events import RunStarted
 from appliance.core.model import Trigger
-from appliance.opened import UNUSED_FOR
+from appliance.giving_back.opened import UNUSED_FOR
 from appliance.system.socket import Client, WorkerAbsent
 from tests.fakes import FakeClock
 from tests.system import processes
@@ -230,7 +230,7 @@ def test_cancelled_while_it_is_opened_it_leaves_nothing(filled):
         with pytest.raises(ApplianceError, match="You closed it"):
             client.opened(ticket)
         assert processes.until(lambda: apart(filled) == [], 60)
-        assert processes.until(lambda: b"appliance.opening" not in commands(filled), 60)
+        assert processes.until(lambda: b"appliance.giving_back.opening" not in commands(filled), 60)
         assert list((filled.state / "staging").iterdir()) == []
 
 

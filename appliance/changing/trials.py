@@ -13,20 +13,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 
+from ..box import Box
+from ..config import InboxSource, SftpSource
+from ..configured import AnySource, Supplies, source_settings
+from ..core.errors import ApplianceError, Cancelled, ConfigError, MirrorUnreachable
+from ..core.ports import Watch
+from ..mirrors.rclone import RcloneMirror
+from ..sources.child import ChildSource
+from ..sources.hostkeys import HostKey, pin
+from ..system.files import make_private, write_durably
+from ..system.process import Limits
+from ..system.secrets import Secrets
 from . import forms
-from .box import Box
-from .config import InboxSource, SftpSource
-from .configured import AnySource, Supplies, source_settings
-from .core.errors import ApplianceError, Cancelled, ConfigError, MirrorUnreachable
-from .core.ports import Watch
 from .desk import Desk
-from .mirrors.rclone import RcloneMirror
 from .proposals import CLOUDS, Proposal, settings_of
-from .sources.child import ChildSource
-from .sources.hostkeys import HostKey, pin
-from .system.files import make_private, write_durably
-from .system.process import Limits
-from .system.secrets import Secrets
 
 WITHIN = timedelta(seconds=45)
 _PATIENCE = {"connect_seconds": 10.0, "idle_seconds": 20.0}

@@ -15,12 +15,12 @@ from time import monotonic
 from typing import IO, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from .core.errors import ApplianceError
-from .core.ports import Download
-from .engine.restore import FILES
-from .exports.finding import LONGEST_TEXT, SHORTEST_TEXT, find, row_at, rows_of
-from .exports.first_rows import first_rows
-from .exports.looks import Kind, plain
+from ..core.errors import ApplianceError
+from ..core.ports import Download
+from ..engine.restore import FILES
+from ..exports.finding import LONGEST_TEXT, SHORTEST_TEXT, find, row_at, rows_of
+from ..exports.first_rows import first_rows
+from ..exports.looks import Kind, plain
 from .opening import CONTENTS, Original, original
 
 MOST_LISTED = 2000

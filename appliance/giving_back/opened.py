@@ -18,19 +18,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from ..attendance import Attendance
+from ..box import Box
+from ..core.errors import ApplianceError, DiskAbsent
+from ..core.events import Event, RunStarted
+from ..core.model import Progress, StepName
+from ..core.ports import Chunks, Download, Watch
+from ..core.words import plural
+from ..engine.journal import understood
+from ..engine.restore import Wish
+from ..system.staging import FolderStaging
 from . import opening
-from .attendance import Attendance
 from .backups import listed, places_of
-from .box import Box
-from .core.errors import ApplianceError, DiskAbsent
-from .core.events import Event, RunStarted
-from .core.model import Progress, StepName
-from .core.ports import Chunks, Download, Watch
-from .core.words import plural
-from .engine.journal import understood
-from .engine.restore import Wish
-from .opened_files import OpenedFiles
-from .system.staging import FolderStaging
+from .files import OpenedFiles
 
 UNUSED_FOR = timedelta(minutes=15)
 _TIMES_THE_EXPORT = 4

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from .core.settable import AUTH_KEYS, FORGET, NOT_SET, SET, Field, Kind
+from ..core.settable import AUTH_KEYS, FORGET, NOT_SET, SET, Field, Kind
 
 Wish = Mapping[str, str]
 """What the form holds, by the field's key; a key that is missing stays as it is."""

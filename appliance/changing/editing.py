@@ -17,10 +17,10 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, InlineTable, Table
 
+from ..config import parse, tables
+from ..core.errors import ApplianceError, ConfigError, DiskFull, Problem
+from ..system.files import replace_durably
 from . import paragraphs
-from .config import parse, tables
-from .core.errors import ApplianceError, ConfigError, DiskFull, Problem
-from .system.files import replace_durably
 
 Values = Mapping[str, Any]
 """What a section is to say, by key; None: nothing any more. A table stands for an inline one."""

@@ -13,11 +13,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ..config import Settings, parse, tables
+from ..config.values import require_name
+from ..core.errors import ConfigError, Problem
+from ..core.settable import FORGET, NAMED, NOT_SET, SET, SOURCES, Field, fields_of
 from . import accounts, editing, forms
-from .config import Settings, parse, tables
-from .config.values import require_name
-from .core.errors import ConfigError, Problem
-from .core.settable import FORGET, NAMED, NOT_SET, SET, SOURCES, Field, fields_of
 from .drafts import Drafts
 
 PAGE = "page-"

@@ -15,16 +15,17 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from . import editing, forms, place
-from .box import Box
-from .config import Settings, load, parse, tables
-from .core.errors import ApplianceError, ConfigError, Problem
-from .core.foresight import Foresight, foresee
-from .core.ports import Ledger
-from .core.settable import NAMED
+from .. import place
+from ..box import Box
+from ..config import Settings, load, parse, tables
+from ..core.errors import ApplianceError, ConfigError, Problem
+from ..core.foresight import Foresight, foresee
+from ..core.ports import Ledger
+from ..core.settable import NAMED
+from ..system.files import make_private, write_durably
+from . import editing, forms
 from .drafts import Drafts
 from .proposals import CLOUDS, PAGE, Proposal, Proposer, names_in, shown
-from .system.files import make_private, write_durably
 
 LAST_GOOD = "last-good.toml"
 """In the state folder: the file as it was when it was taken over."""

@@ -1,9 +1,9 @@
 """The only home of what the worker and the child that opens a backup say to each other.
 
-The child is `python -m appliance.opening`. It reads one pickled request of ours from standard input
-and either rebuilds a backup below a folder, telling its progress in lines of JSON, or writes one of
-the vendor's own files to standard output. It ends with us, and takes its memory along. Part of the
-rim.
+The child is `python -m appliance.giving_back.opening`. It reads one pickled request of ours from
+standard input and either rebuilds a backup below a folder, telling its progress in lines of JSON,
+or writes one of the vendor's own files to standard output. It ends with us, and takes its memory
+along. Part of the rim.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NoReturn, TextIO
 
-from .box import Box
-from .config import Settings
-from .core.errors import ApplianceError
-from .core.model import Progress
-from .core.ports import Watch
-from .engine.restore import FILES, STORED, Wish, open_up
-from .exports.looks import Kind, look_at, table_name
-from .exports.restore import originals, write_original
-from .system import process
-from .system.files import write_durably
+from ..box import Box
+from ..config import Settings
+from ..core.errors import ApplianceError
+from ..core.model import Progress
+from ..core.ports import Watch
+from ..engine.restore import FILES, STORED, Wish, open_up
+from ..exports.looks import Kind, look_at, table_name
+from ..exports.restore import originals, write_original
+from ..system import process
+from ..system.files import write_durably
 
 CONTENTS = "contents.json"
 _KINDS = [str(kind) for kind in Kind]
@@ -142,9 +142,9 @@ def _say(facts: Mapping[str, object], out: TextIO = sys.stdout) -> None:
 
 
 def _open(opening: Opening) -> None:
-    from .daemon import reading  # noqa: PLC0415 - a vendor's file needs none of these
-    from .foreground import cancelled_by_signals  # noqa: PLC0415
-    from .worker import cloud_copy  # noqa: PLC0415
+    from ..daemon import reading  # noqa: PLC0415 - a vendor's file needs none of these
+    from ..foreground import cancelled_by_signals  # noqa: PLC0415
+    from ..worker import cloud_copy  # noqa: PLC0415
 
     box, watch = Box(opening.settings), Watch(_telling())
     box.let_go = opening.let_go
@@ -205,6 +205,6 @@ def _end(number: int, _: object) -> NoReturn:
 
 if __name__ == "__main__":
     # Under its real name: what comes in is made of the classes of that module.
-    from appliance.opening import main as child
+    from appliance.giving_back.opening import main as child
 
     child()

@@ -9,7 +9,7 @@ import secrets as randomness
 from collections.abc import Callable
 from threading import Lock
 
-from .core.errors import ApplianceError
+from ..core.errors import ApplianceError
 
 KEPT_FOR_SECONDS = 3600.0
 _MOST = 64

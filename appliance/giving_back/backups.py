@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
-from .box import Box
-from .core.errors import ApplianceError
-from .core.model import Copy
-from .engine.memory import WAITING_ROOM
+from ..box import Box
+from ..core.errors import ApplianceError
+from ..core.model import Copy
+from ..engine.memory import WAITING_ROOM
 
 
 def listed(box: Box, source: str | None, away: Collection[str]) -> dict[str, object]:
