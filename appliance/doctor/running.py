@@ -13,7 +13,7 @@ def services(box: Installation) -> Findings:
     if not box.machine.runs_systemd():
         yield Finding("services", "warn", "systemd does not run here, so no service does.")
         return
-    wanted = [WORKER, WEB, *([PANEL] if box.settings and box.settings.panel else [])]
+    wanted = [WORKER, *([PANEL] if box.settings and box.settings.panel else []), WEB]
     for unit in wanted:
         found = unit_properties(unit, "ActiveState", "UnitFileState", "Result", "NRestarts")
         if found.get("UnitFileState") != "enabled":

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..core.errors import ApplianceError
 from ..system.files import make_private, write_durably
 
 FILE = "certificate.pem"
@@ -46,11 +47,21 @@ def fingerprint(folder: Path) -> str:
 
 
 def context(file: Path) -> ssl.SSLContext:
-    """Given the file of key and certificate, return how the box speaks TLS."""
+    """Given the file of key and certificate, return how the box speaks TLS.
+
+    Raise ApplianceError where it cannot be used.
+    """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_RENEGOTIATION
-    made.load_cert_chain(file)
+    try:
+        made.load_cert_chain(file)
+    except OSError as error:  # an SSLError is one
+        raise ApplianceError(
+            f"The page's key and certificate in {file} cannot be used.",
+            hint="Remove that file: another one, with another fingerprint, is made at once.",
+            detail=str(error),
+        ) from None
     return made
 
 

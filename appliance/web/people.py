@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from ..system.files import disk_errors, make_private, write_durably
 from . import passwords
 from .policy import Role
 
-FILE, _LOCK = "people.json", "people.lock"
+FILE = "people.json"
 _BROWSERS = "browsers"
 _MOST_BROWSERS = 32
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -122,11 +123,21 @@ class People:
     def _changing(self) -> Iterator[dict[str, object]]:
         """Change what is known for the length of the block; nobody else does meanwhile."""
         make_private(self.folder)
-        with disk_errors(self._file), (self.folder / _LOCK).open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with disk_errors(self._file), _locked(self.folder):
             known = self._read()
             yield known
             write_durably(self._file, json.dumps(known).encode(), 0o600)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Be the only one, of all processes, for the length of the block."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _browsers(known: dict[str, object]) -> list[str]:

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ IDLE_SECONDS = 60.0
 """How long a connection stays open for another request."""
 STALLED_SECONDS = 60.0
 """How long somebody may take nothing of an answer that waits for them."""
+STUCK_SECONDS = 120.0
+"""Longer than any answer may stand still: then our threads hang, not who asks."""
 _TURN_SECONDS = 1.0
 _SEND_BUFFER_BYTES = 256 * 1024
 _AWAITED_BYTES = 256 * 1024
@@ -171,7 +174,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # as above
         """Send a piece; return how much was taken."""
         sent = int(super().send(data, do_close))
         if sent:
-            self._taken = monotonic()
+            self._taken = self.server.moved = monotonic()
         return sent
 
     def write_soon(self, data: Any) -> int:
@@ -183,7 +186,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # as above
     def service(self) -> None:
         """Answer a request, in one of the threads."""
         super().service()
-        self._since, self._is_new = monotonic(), False
+        self._since = self.server.moved = monotonic()
+        self._is_new = False
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc] # as above
@@ -193,6 +197,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc] # as above
 
     def __init__(self, page: WSGIApplication, context: ssl.SSLContext, listen: Address) -> None:
         self._context = context
+        self.moved = monotonic()
+        """When something was last answered, or nobody waited for an answer."""
         listening = _listening(listen)
         adjustments = Adjustments(sockets=[listening], **_SETTINGS)
         threads = ThreadedTaskDispatcher()
@@ -206,14 +212,16 @@ class Server(TcpWSGIServer):  # type: ignore[misc] # as above
         return int(self.effective_port)
 
     def run(self, stop: threading.Event, each_second: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop`; `each_second` is called about that often while the loop turns."""
+        """Serve until `stop`; `each_second` is called about that often while requests move."""
         due = monotonic()
         while not stop.is_set():
             wasyncore.poll2(_TURN_SECONDS, self._map)
-            if monotonic() >= due:
-                due = monotonic() + _TURN_SECONDS
-                self._close_overdue(monotonic())
-                each_second()
+            now = monotonic()
+            if now >= due:
+                due = now + _TURN_SECONDS
+                self._close_overdue(now)
+                if self._moves(now):
+                    each_second()
         self.task_dispatcher.shutdown()
         wasyncore.close_all(self._map, ignore_all=True)
 
@@ -244,6 +252,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc] # as above
             return _one_less(of_the_peer)
         return len(channels) < MOST_CONNECTIONS or _one_less(channels)
 
+    def _moves(self, now: float) -> bool:
+        """Whether nobody has waited for long while every thread hung."""
+        if not self.task_dispatcher.queue:
+            self.moved = now
+        return now - self.moved < STUCK_SECONDS
+
     def _close_overdue(self, now: float) -> None:
         for each in list(self.active_channels.values()):
             if each.is_overdue(now):
@@ -261,14 +275,16 @@ def _one_less(channels: list[_Channel]) -> bool:
 def _listening(listen: Address) -> socket.socket:
     """Raise ApplianceError where nobody can listen there."""
     try:
-        family, kind, number, _, place = socket.getaddrinfo(
-            listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        family, kind, _, _, place = socket.getaddrinfo(
+            listen.host, listen.port, type=socket.SOCK_STREAM
         )[0]
-        made = socket.socket(family, kind, number)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        made.bind(place)
+        with ExitStack() as undone:
+            made = undone.enter_context(socket.socket(family, kind))
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            made.bind(place)
+            undone.pop_all()
     except OSError as error:
         raise ApplianceError(
             f"The page cannot be served at {listen}: {error.strerror}.",

@@ -40,19 +40,23 @@ class Threshold:
         here = environ.get(hosts.HERE, _LOOPBACK)
         if not hosts.is_ours(host, here, self._office().names):
             refused = HTTPStatus.BAD_REQUEST
-            return _answer(start, refused, plain.said(refused, _FOREIGN))
+            return _answer(environ, start, refused, plain.said(refused, _FOREIGN))
         if environ.get("PATH_INFO") == ALIVE:
-            return _answer(start, HTTPStatus.OK, _ALIVE)
+            return _answer(environ, start, HTTPStatus.OK, _ALIVE)
         if environ["wsgi.url_scheme"] != "https":
             there = f"https://{host}{quote(environ.get('PATH_INFO', '/'), encoding='latin-1')}"
             body = plain.said(HTTPStatus.FOUND, _MOVED)
-            return _answer(start, HTTPStatus.FOUND, body, ("Location", there))
+            return _answer(environ, start, HTTPStatus.FOUND, body, ("Location", there))
         return self._page(environ, start)
 
 
 def _answer(
-    start: StartResponse, status: HTTPStatus, body: bytes, *more: tuple[str, str]
+    environ: WSGIEnvironment,
+    start: StartResponse,
+    status: HTTPStatus,
+    body: bytes,
+    *more: tuple[str, str],
 ) -> Iterable[bytes]:
     length = ("Content-Length", str(len(body)))
     start(f"{status.value} {status.phrase}", [*plain.HEADERS, length, *more])
-    return [body]
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -319,9 +319,10 @@ def test_a_service_that_does_not_run_or_start_by_itself_is_named(box, systemd):
     systemd(ActiveState="failed", UnitFileState="disabled", Result="exit-code")
     findings = found(box, running.services)
 
-    assert [each.todo.split()[0] for each in findings] == ["Run:", "journalctl"] * 2
+    assert [each.todo.split()[0] for each in findings] == ["Run:", "journalctl"] * 3
     assert "systemctl enable appliance-worker.service" in findings[0].todo
     assert "appliance-panel.service does not run (exit-code)" in findings[3].sentence
+    assert "appliance-web.service does not run (exit-code)" in findings[5].sentence
 
 
 def test_a_worker_that_does_not_answer_is_named(box, systemd):
@@ -340,6 +341,40 @@ def test_a_worker_of_before_the_upgrade_is_named(box, systemd, monkeypatch):
     (process / "cwd").unlink()
     (process / "cwd").symlink_to(current.with_name("0ld"))
     assert "before the upgrade" in only(box, running.worker).sentence
+
+
+def test_E12_what_is_the_page_s_own_is_nobody_else_s(box):
+    folder = box.machine.root / "var/lib/appliance-web"
+    assert "nobody's yet" in only(box, laid_down.page).sentence
+    web = Machine(box.machine.root).users()["appliance-web"]
+    for name in ("people.json", "certificate.pem"):
+        (folder / name).write_text("{}")
+        (folder / name).chmod(0o600)
+        os.chown(folder / name, web, web)
+    assert found(box, laid_down.page) == []
+    (folder / "certificate.pem").chmod(0o640)
+    assert "certificate.pem: it is not the page's alone" in only(box, laid_down.page).sentence
+    (folder / "certificate.pem").chmod(0o600)
+    os.chown(folder / "people.json", 0, 0)
+    assert "chown -R appliance-web:" in only(box, laid_down.page).todo
+
+
+def test_E12_a_key_that_the_page_could_read_is_named(box):
+    key = box.machine.root / "etc/appliance/key"
+    key.write_text("secret")
+    key.chmod(0o640)
+    more = """
+[[source]]
+name = "crm"
+type = "sftp"
+host = "crm.example.org"
+user = "backup"
+key_file = "/etc/appliance/key"
+"""
+    box.configuration.write_text(CONFIGURATION + more)
+    assert "/etc/appliance/key can be read by others" in only(box, laid_down.keys).sentence
+    key.chmod(0o600)
+    assert found(box, laid_down.keys) == []
 
 
 def test_a_check_that_cannot_look_says_so(box):

@@ -107,6 +107,42 @@ def test_what_root_does_with_the_box_s_files_it_does_as_the_worker(installed):
     assert (state / "ledger.sqlite").exists()
 
 
+PAGE_USER = (
+    *("setpriv", "--reuid=appliance-web", "--regid=appliance-web"),
+    "--groups=appliance-clients,appliance",
+)
+
+
+def test_E12_from_a_shell_as_the_page_s_user_no_key_and_no_disk_is_seen(installed):
+    data_on(installed)
+    (installed.file("/etc/appliance/credentials") / "crm").write_text("secret")
+    for path in (
+        *("/var/lib/appliance/ledger.sqlite", "/var/lib/appliance/secrets/disk-a"),
+        "/etc/appliance/credentials/crm",
+    ):
+        seen = installed.run(*PAGE_USER, "cat", path)
+        assert "Permission denied" in seen.stderr, path
+    assert installed.run(*PAGE_USER, "cat", "/etc/appliance/appliance.toml").returncode == 0
+    changed = installed.run(*PAGE_USER, "sh", "-c", "echo >> /etc/appliance/appliance.toml")
+    assert changed.returncode != 0
+
+
+def test_the_page_runs_as_its_own_user_and_leaves_nothing_of_root_s(installed):
+    installed.file("/etc/appliance/appliance.toml").write_text(
+        '[web]\nlisten = "127.0.0.1:58080"\n'
+    )
+    page = ("env", "STATE_DIRECTORY=/var/lib/appliance-web", "timeout", "4")
+    done = installed.run(*PAGE_USER, *page, "/usr/local/bin/appliance", "web")
+    assert "page=ready https://127.0.0.1:58080/" in done.stderr, done.stderr
+
+    assert "It works once" in says(installed, "web", "claim")
+    assert len(says(installed, "fingerprint")) == 95
+    for file in installed.file("/var/lib/appliance-web").iterdir():
+        assert owner(installed, f"/var/lib/appliance-web/{file.name}") == (
+            *("appliance-web", "appliance-web"), 0o600,
+        )  # fmt: skip
+
+
 def data_on(root):
     """A box with settings, a record, a paired disk, and a place where it is mounted."""
     root.file("/etc/appliance/appliance.toml").write_text('[appliance]\nname = "Ours"\n')

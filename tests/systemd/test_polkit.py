@@ -73,7 +73,9 @@ MAY = [
     ask("appliance-panel", "appliance-pair.service", "start"),
 ]
 MAY_NOT = [
-    *(ask(user, DISK, "start") for user in ("appliance-panel", "pi", "root", "", "appliance2")),
+    *(ask(user, DISK, "start") for user in (
+        "appliance-panel", "appliance-web", "pi", "root", "", "appliance2",
+    )),
     *(ask("appliance", DISK, verb) for verb in (
         "restart", "reload", "kill", "set-property", "", "Start",
     )),

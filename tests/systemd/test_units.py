@@ -146,6 +146,16 @@ def test_the_last_lamp_is_lit_unless_ours_was_until_its_time_was_over(tmp_path, 
     assert (tmp_path / "lit").exists() is is_followed
 
 
+def test_E12_the_page_has_no_way_to_keys_disks_or_devices():
+    page = UNITS / "appliance-web.service"
+    closed = " ".join(values(page, "InaccessiblePaths")).split()
+    assert {"-/var/lib/appliance", "-/etc/appliance/credentials", "-/mnt", "-/srv"} <= set(closed)
+    assert values(page, "CapabilityBoundingSet") == [""]
+    assert values(page, "PrivateDevices") == ["yes"]
+    assert values(page, "LoadCredential") == values(page, "ReadWritePaths") == []
+    assert "gpio" not in values(page, "SupplementaryGroups")[0]
+
+
 def test_F12_the_worker_has_two_minutes_to_stop_in_good_order():
     worker = UNITS / "appliance-worker.service"
     assert values(worker, "TimeoutStopSec") == ["120"]
