@@ -23,6 +23,7 @@ _LONGEST_MESSAGE = 400
 _MOST_EXCEPTIONS = 5
 _DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_INCOMPLETE = "Not everything has a proved copy there yet."
 _LOSABLE = "Whoever takes over this box could destroy the copy there."
 _KEPT = "What is there cannot be destroyed from this box."
 
@@ -124,8 +125,8 @@ def _source(seen: Seen, facts: Facts) -> SourceRow:
         badges.STATES[state],
         facts.text("sentence"),
         in_plain_words(facts.text("todo")) if state is not State.SAFE else "",
-        _near(seen, facts.moment("here")) or "none yet",
-        (_near(seen, facts.moment("cloud")) or "none yet") if facts.yes("has_cloud") else "",
+        _near(seen, facts.moment("here")) or "nothing yet",
+        (_near(seen, facts.moment("cloud")) or "nothing yet") if facts.yes("has_cloud") else "",
         _near(seen, facts.moment("next_due")) or "when something comes",
         _last(facts),
     )
@@ -223,9 +224,7 @@ def _cloud(seen: Seen, name: str, facts: Facts, is_fresh: bool) -> CloudRow:
     times = [each.part("places").moment(name) for each in seen.status.each("sources")]
     oldest = min((each for each in times if each), default=None)
     if oldest is None or None in times:
-        return CloudRow(
-            name, badges.NOT_YET, "Not everything has a proved copy there yet.", _keeps(facts)
-        )
+        return CloudRow(name, badges.NOT_YET, _INCOMPLETE, _keeps(facts))
     newest = f"Newest proved copy: {_near(seen, oldest)}, {words.age(seen.now - oldest)}."
     return CloudRow(name, badges.FRESH if is_fresh else badges.OLD, newest, _keeps(facts))
 

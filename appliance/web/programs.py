@@ -31,7 +31,7 @@ room = Blueprint("programs", __name__)
 
 _TOKEN = "token"  # noqa: S105 - where it is kept, not what it is
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
-_NO_TOKEN = "Send the token of this box: Authorization: Bearer TOKEN. The page makes one.\n"
+_ASK = "Send the token of this box: Authorization: Bearer TOKEN. The page makes one.\n"
 
 
 def keep(app: Flask, folder: Path) -> None:
@@ -49,7 +49,7 @@ def _bears_the_token() -> bool:
 
 
 def _refused() -> Response:
-    answer = make_response(_NO_TOKEN, 401)
+    answer = make_response(_ASK, 401)
     answer.headers["WWW-Authenticate"] = "Bearer"
     answer.mimetype = "text/plain"
     return answer

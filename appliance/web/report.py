@@ -6,6 +6,7 @@ is no answer at all in the first: half a truth would be taken for a whole one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from ..core.health import State
@@ -149,10 +150,8 @@ def _source_state(seen: Seen) -> Iterator[Sample]:
 def _age(seen: Seen) -> Iterator[Sample]:
     for each in seen.status.each("sources"):
         for where in ("here", "cloud"):
-            yield (
-                {"source": each.text("source"), "where": where},
-                each.number(f"{where}_age_seconds"),
-            )
+            labels = {"source": each.text("source"), "where": where}
+            yield labels, each.number(f"{where}_age_seconds")
 
 
 def _attention(seen: Seen) -> Iterator[Sample]:
@@ -171,16 +170,17 @@ def _waiting(seen: Seen) -> Iterator[Sample]:
 def _runs(seen: Seen) -> Iterator[Sample]:
     if seen.days is None:
         raise Unreadable("days")
-    counts: dict[tuple[str, str], float] = {}
-    for day in map(Facts.of, seen.days):
-        runs = day.part("runs")
-        for source in runs.names():
-            for outcome in Outcome:
-                found = runs.part(source).told.get(str(outcome), 0)
-                key = (source, str(outcome))
-                counts[key] = counts.get(key, 0) + int(found)
-    for (source, outcome), count in counts.items():
-        yield {"source": source, "outcome": outcome}, count
+    days = [Facts.of(day).part("runs") for day in seen.days]
+    for source in dict.fromkeys(name for runs in days for name in runs.names()):
+        counts = Counter[str]()
+        for runs in days:
+            counts.update(_counts(runs.part(source)) if source in runs.told else {})
+        for outcome in Outcome:
+            yield {"source": source, "outcome": str(outcome)}, counts[outcome]
+
+
+def _counts(facts: Facts) -> dict[str, int]:
+    return {name: int(facts.number(name) or 0) for name in facts.names()}
 
 
 def _of_disks(name: str) -> Callable[[Seen], Iterator[Sample]]:

@@ -68,35 +68,38 @@ def _without_lead(state: State, sentence: str) -> str:
 
 
 def tasks(seen: Seen) -> Tasks:
-    """Return what a person should do, the worst first."""
+    """Return what a person should do, the worst first, each once."""
     if seen.absent is not None:
         return Tasks(Task("", SIGNS[Reason.SILENT].todo))
     ranked = sorted(_tasks(seen.status), key=lambda each: each[0])
-    found = list(dict.fromkeys(task for _, task in ranked))
-    return Tasks(found[0] if found else None, tuple(found[1:]))
+    once: dict[str, Task] = {}
+    for _, task in ranked:
+        once.setdefault(task.todo or task.about, task)
+    found = tuple(once.values())
+    return Tasks(found[0] if found else None, found[1:])
 
 
 def _tasks(status: Facts) -> Iterator[tuple[int, Task]]:
-    """Yield each task with its rank: first what a lamp stands for, worst first."""
+    """Yield each task with its rank: what a lamp stands for, worst first, then the rest."""
     of_sources = {one for each in status.each("sources") for one in _reasons(each)}
+    unwell = [each for each in status.each("vitals") if each.text("state") == Condition.LOOK]
+    of_vitals = {_reason(each.text("reason")) for each in unwell if each.text("reason")}
     if todo := status.text("todo"):
         worst = min(of_sources, key=list(Reason).index, default=None)
         yield _rank(worst), _of_health(status, todo, worst)
-    of_vitals: set[Reason] = set()
-    for each in status.each("vitals"):
-        if each.text("state") == Condition.LOOK:
-            reason = _reason(each.text("reason")) if each.text("reason") else None
-            of_vitals |= {reason} if reason else set()
-            yield (
-                _rank(reason),
-                Task(each.text("sentence"), in_plain_words(each.text("todo"), reason)),
-            )
+    yield from map(_of_a_vital, unwell)
     for reason in _reasons(status):
         if reason not in of_sources | of_vitals:
             words = SIGNS[reason].words
             yield _rank(reason), Task(f"{words[0].upper()}{words[1:]}.", SIGNS[reason].todo)
     if reminder := status.text("reminder"):
         yield _LAST, Task("", reminder)
+
+
+def _of_a_vital(facts: Facts) -> tuple[int, Task]:
+    reason = _reason(facts.text("reason")) if facts.text("reason") else None
+    todo = in_plain_words(facts.text("todo"), reason)
+    return _rank(reason), Task(facts.text("sentence"), todo)
 
 
 def _of_health(status: Facts, todo: str, worst: Reason | None) -> Task:

@@ -100,6 +100,23 @@ def test_asked_while_it_runs_is_already_running_and_seen(box: Box) -> None:
     assert runner.current() is None
 
 
+def test_who_asks_is_told_how_long_the_step_will_still_take(box):
+    answers = []
+
+    def ask(watch: Watch) -> None:
+        for place in range(2):  # the second disk begins anew
+            watch.report(StepName.VERIFY, 0, 100)
+            answers.append(runner.current().left(box.clock.monotonic()))
+            box.clock.forward(timedelta(seconds=10))
+            watch.report(StepName.VERIFY, 50 // (place + 1), 100)
+            answers.append(runner.current().left(box.clock.monotonic()))
+
+    runner = runner_for(box, crm=ask)
+    runner.submit("crm", Trigger.BUTTON)
+    work_all(runner)
+    assert answers == [None, timedelta(seconds=10), None, timedelta(seconds=30)]
+
+
 def test_nobody_can_ask_for_what_does_not_exist(box: Box) -> None:
     with pytest.raises(KeyError):
         runner_for(box, crm=nothing).submit("other", Trigger.PAGE)

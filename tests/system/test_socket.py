@@ -26,6 +26,9 @@ class Box:
     def cancel(self, source):
         return source == "crm"
 
+    def days(self, count):
+        return [{"date": f"day {each}"} for each in range(count)]
+
 
 @pytest.fixture
 def box(tmp_path):
@@ -46,6 +49,10 @@ def test_questions_reach_the_engine_and_answers_come_back(box, client):
     assert client.cancel("crm") is True
     assert client.cancel("other") is False
     assert box.asked == [("crm", Trigger.BUTTON)]
+
+
+def test_days_come_back_as_a_list(client):
+    assert client.days(2) == [{"date": "day 0"}, {"date": "day 1"}]
 
 
 def test_an_error_arrives_with_its_hint(client):

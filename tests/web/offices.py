@@ -146,7 +146,7 @@ def days(now, states=OF_EACH_DAY, count=30):
         {
             "date": (now.date() - timedelta(days=back)).isoformat(),
             "state": states[back % len(states)],
-            "sentence": f"It was {states[back % len(states)]}.",
+            "sentence": f"It was {states[back % len(states)]}.".replace("none", "quiet"),
             "runs": {"crm": {"ok": 1}},
         }
         for back in range(count)
@@ -167,6 +167,13 @@ def released(office):
     facts = office.facts["disks"]
     facts[0] |= {"ejected": True}
     return office.says(disks=facts, ejected=True)
+
+
+def stopped(office):
+    finished = (office.now - timedelta(seconds=5)).isoformat()
+    said = "Stopped because somebody asked for it."
+    facts = {"job": "crm", "outcome": "cancelled", "message": said, "hint": ""}
+    return office.says(ended=facts | {"finished": finished})
 
 
 def damaged(office):
@@ -204,7 +211,7 @@ OFFICES = {
     ),
     "overdue": lambda: Office().copied(50 * HOUR),
     "unchanged": lambda: Office().copied(60 * HOUR).ran(Outcome.SKIPPED, archive=""),
-    "the first is awaited": lambda: Office(),
+    "the first is awaited": Office,
     "nothing is set up": lambda: Office((), disks="", cloud=False),
     "no disks": lambda: Office(disks="").copied(places=()),
     "no cloud": lambda: Office(cloud=False).copied(places=("disk-a", "disk-b")),
@@ -217,13 +224,5 @@ OFFICES = {
     "damaged": lambda: damaged(Office().copied()),
     "weak power": lambda: Office().copied().machine(vitals.power(Power(True, True, False))),
     "losable cloud": lambda: Office().copied().says(mirrors={"cloud": {"keeps": False}}),
-    "just stopped": lambda: (lambda one: one.says(ended=ended(one, "cancelled")))(
-        Office().copied()
-    ),
+    "just stopped": lambda: stopped(Office().copied()),
 }
-
-
-def ended(office, outcome, message="Stopped because somebody asked for it."):
-    finished = (office.now - timedelta(seconds=5)).isoformat()
-    facts = {"job": "crm", "outcome": outcome, "message": message, "hint": ""}
-    return facts | {"finished": finished}

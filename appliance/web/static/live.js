@@ -9,7 +9,9 @@
   const HIDDEN = 30, SLOWEST = 30, PATIENCE = 10000, SAID_FOR = 20000, PRESSED_FOR = 1500;
   const by = id => document.getElementById(id);
   const form = by("act"), silent = by("silent"), said = by("said");
-  const drawn = new Map();
+  const parts = of => [...of.querySelectorAll("[data-live]")];
+  const names = of => parts(of).map(each => each.id).join();
+  const drawn = new Map(parts(live).map(each => [each.id, each.innerHTML]));  // as the server said
   let seen = "", next = Number(live.dataset.next), failures = 0, timer = 0, talk = 0, asking = false;
 
   /* Replacing must take neither the focus nor what somebody has opened or ticked. */
@@ -31,20 +33,22 @@
   }
 
   function put(fresh) {
-    const there = by(fresh.id), html = fresh.innerHTML;
-    const before = drawn.has(fresh.id) ? drawn.get(fresh.id) : there.innerHTML;
+    const html = fresh.innerHTML;
+    if (drawn.get(fresh.id) === html) return;
     drawn.set(fresh.id, html);
-    if (before !== html) replace(there, fresh.childNodes);
+    replace(by(fresh.id), fresh.childNodes);
   }
-
-  const parts = of => [...of.querySelectorAll("[data-live]")];
-  const names = of => parts(of).map(each => each.id).join();
 
   function place(html) {
     const page = new DOMParser().parseFromString(html, "text/html");
     for (const block of page.querySelectorAll("section")) {
-      if (names(block) === names(by(block.id))) parts(block).forEach(put);
-      else replace(by(block.id), block.childNodes);
+      const there = by(block.id);
+      if (names(block) === names(there)) {
+        parts(block).forEach(put);
+      } else {
+        for (const each of parts(block)) drawn.set(each.id, each.innerHTML);
+        replace(there, block.childNodes);
+      }
     }
     if (page.getElementById("said")) said.replaceChildren(...page.getElementById("said").childNodes);
   }
