@@ -51,6 +51,7 @@ def live(
     appliance: Appliance,
     stop: threading.Event,
     supervisor: Supervisor | None = None,
+    *,
     board: Board | None = None,
 ) -> None:
     """Serve the page of a box until somebody asks to stop; with a `board`, draw that on it.

@@ -106,9 +106,8 @@ class Face:
         found = [Edge(since, lamp, lit) for lamp, lit in look.lit.items()]
         while (at := max(look.changes_at, at + _SHORTEST_SECONDS)) <= until:
             after = self.at(at)
-            found += [
-                Edge(at, lamp, lit) for lamp, lit in after.lit.items() if lit != look.lit[lamp]
-            ]
+            changed = after.lit.items() - look.lit.items()
+            found += [Edge(at, lamp, lit) for lamp, lit in changed]
             look = after
         return tuple(found)
 

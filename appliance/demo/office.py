@@ -13,7 +13,7 @@ from pathlib import Path
 from ..core.errors import ApplianceError
 from .authority import write_private
 from .crm import Change, Crm
-from .servers import S3, Https, Sshd, https, s3, sshd
+from .servers import S3, Https, Sshd, free_port, https, s3, sshd
 
 MARKER = ".appliance-demo"
 _MARKER_TEXT = "A demo lives here. The next demo empties this folder.\n"
@@ -125,6 +125,7 @@ def _write_configuration(folder: Path, sftp: Sshd, web: Https, cloud: S3) -> Pat
             ca_file=web.ca_file,
             remote=cloud.remote,
             rclone=rclone,
+            page_port=free_port(),
         ),
         encoding="utf-8",
     )
@@ -179,6 +180,9 @@ repository = "disk-a"
 remote = "{remote}"
 rclone_config = '{rclone}'
 schedule = "after backup"
+
+[web]
+listen = "127.0.0.1:{page_port}"
 
 [panel]
 button = 17

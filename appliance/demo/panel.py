@@ -1,6 +1,7 @@
-"""The demo's panel: the real one on pins that are not there, in the terminal's last line.
+"""The demo's panel: the real one on pins that are not there, on the page and in the terminal.
 
-Its lamps shine where nothing scrolls; its button is a key. Without a terminal there is none.
+On the page its lamps shine and its button can be pressed. Where somebody sits at a terminal, the
+lamps also shine in its last line, where nothing scrolls, and a key is the button.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import sys
 import termios
 import threading
 import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
+from ..core.face import Edge
 from ..core.pins import PinMap
 from ..core.signals import LAMPS, Lamp
 from ..panel import Stop, live
@@ -28,6 +32,7 @@ HOLD_SECONDS = 4.2
 """Until the fourth second was counted."""
 _KEYS = "[space] taps the button, [h] holds it for four seconds"
 _FEWEST_ROWS = 4
+_REMEMBERED_EDGES = 200
 
 
 def is_possible() -> bool:
@@ -37,33 +42,37 @@ def is_possible() -> bool:
 
 
 @contextmanager
-def in_the_terminal(configuration: Path) -> Iterator[None]:
-    """Show the panel for the length of the block, where there is a terminal."""
-    pins = read(configuration).pins
-    if pins is None or not is_possible():
-        yield
+def shown(configuration: Path) -> Iterator[Pins | None]:
+    """Be the panel for the length of the block; yield its pins, None where none is configured.
+
+    Where there is a terminal, it is drawn there too.
+    """
+    known = read(configuration).pins
+    if known is None:
+        yield None
         return
-    stop = Stop()
-    with _last_line() as write, _keys_at_once():
-        factories = _Pins(pins, write)
-        arguments = (MapFile(configuration, None), stop, factories.opened)
-        finger = threading.Thread(target=_finger, args=(stop, factories), daemon=True)
-        lamps = threading.Thread(target=live, args=arguments, daemon=True)
-        lamps.start()
-        finger.start()
-        try:
-            yield
-        finally:
-            stop.ask()
-            lamps.join()
-            finger.join()
+    with ExitStack() as until_the_end:
+        pins, stop = Pins(known), Stop()
+        if is_possible():
+            pins.draw = until_the_end.enter_context(_last_line())
+            until_the_end.enter_context(_keys_at_once())
+            _begin(until_the_end, _finger, stop, pins)
+        _begin(until_the_end, live, MapFile(configuration, None), stop, pins.opened)
+        until_the_end.callback(stop.ask)
+        yield pins
 
 
-class _Pins:
-    """Mock pins that are drawn whenever one of them changes."""
+def _begin(until_the_end: ExitStack, work: Callable[..., None], *arguments: Any) -> None:
+    thread = threading.Thread(target=work, args=arguments, daemon=True)
+    thread.start()
+    until_the_end.callback(thread.join)
 
-    def __init__(self, pins: PinMap, write: Callable[[str], None]) -> None:
-        self._write = write
+
+class Pins:
+    """Mock pins that are drawn whenever one of them changes: a `core.ports.Board`."""
+
+    def __init__(self, pins: PinMap) -> None:
+        self.draw: Callable[[str], None] = lambda _: None
         self._button = pins.button
         self._lamps = {
             Lamp.OFFICE: pins.led_office,
@@ -71,41 +80,60 @@ class _Pins:
             Lamp.ATTENTION: pins.led_attention,
         }
         self._factory: Any = None
+        self._lit = dict.fromkeys(Lamp, False)
+        self._edges: deque[Edge] = deque(maxlen=_REMEMBERED_EDGES)
+        self._finger = threading.Lock()
 
     def opened(self) -> Any:
         """Return pins for the panel to open."""
-        drawn = self._draw
+        changed = self._changed
 
         class Pin(MockPWMPin):  # type: ignore[misc] # gpiozero has no types
             """One that is watched."""
 
             def _change_state(self, value: float) -> bool:
-                changed = bool(super()._change_state(value))
-                if changed:
-                    drawn()
-                return changed
+                is_new = bool(super()._change_state(value))
+                if is_new:
+                    changed()
+                return is_new
 
         self._factory = MockFactory(pin_class=Pin)
         return self._factory
 
-    def press(self) -> None:
-        """Put the finger on the button, once there is one."""
-        if self._factory is not None:
+    def edges(self, since: float) -> tuple[float, Sequence[Edge]]:
+        """Return the time, and what lit up and went out since then; first how each lamp is."""
+        found = [edge for edge in list(self._edges) if edge.at > since]
+        now = monotonic()
+        begun = min((edge.at for edge in found), default=now)
+        before = self._lit | {edge.lamp: not edge.lit for edge in reversed(found)}
+        return now, [*(Edge(begun, lamp, lit) for lamp, lit in before.items()), *found]
+
+    def press(self, seconds: float) -> None:
+        """Hold the button for so long; return at once. There is one finger."""
+        threading.Thread(target=self.hold, args=(seconds, threading.Event()), daemon=True).start()
+
+    def hold(self, seconds: float, stop: threading.Event) -> None:
+        """Hold the button for so long, or until somebody asks to stop."""
+        if self._factory is None or not self._finger.acquire(blocking=False):
+            return
+        try:
             self._factory.pin(self._button).drive_low()
-
-    def release(self) -> None:
-        """Take it away."""
-        if self._factory is not None:
+            stop.wait(seconds)
             self._factory.pin(self._button).drive_high()
+        finally:
+            self._finger.release()
 
-    def _draw(self) -> None:
+    def _changed(self) -> None:
         levels = {str(pin): bool(pin.state) for pin in list(self._factory.pins.values())}
         lit = {lamp: levels.get(f"GPIO{pin}", False) for lamp, pin in self._lamps.items()}
+        now = monotonic()
+        self._edges.extend(Edge(now, *one) for one in lit.items() - self._lit.items())
+        self._lit = lit
         lamps = "   ".join(f"{'●' if lit[lamp] else '○'} {LAMPS[lamp].label}" for lamp in Lamp)
-        self._write(f" {lamps}      {_KEYS}")
+        self.draw(f" {lamps}      {_KEYS}")
 
 
-def _finger(stop: Stop, pins: _Pins) -> None:
+def _finger(stop: Stop, pins: Pins) -> None:
     """Press the button as the keys say."""
     while not stop.asked.is_set():
         if not select.select([sys.stdin], [], [], 0.1)[0]:
@@ -115,9 +143,7 @@ def _finger(stop: Stop, pins: _Pins) -> None:
         if seconds is None:
             return  # nobody types any more
         if seconds:
-            pins.press()
-            stop.asked.wait(seconds)
-            pins.release()
+            pins.hold(seconds, stop.asked)
 
 
 @contextmanager

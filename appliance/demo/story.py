@@ -16,7 +16,7 @@ from ..core import words
 from ..core.errors import ApplianceError
 from ..screen import say
 from ..system.clock import SystemClock
-from . import panel
+from . import page, panel
 from .crm import Change
 from .office import Office, office
 
@@ -126,14 +126,15 @@ class Story:
         _title("The box stays, and backs up every five minutes while the office works on")
         say(f"In another terminal:  export APPLIANCE_CONFIG={self._here.config}")
         say("                      appliance status; appliance history; appliance run")
-        if panel.is_possible():
-            say("The last line is the box's panel: three lamps and a button, as on a real one.")
-        say("Ctrl-C ends it, and everything that it started.")
         closed = threading.Event()
         worker = threading.Thread(target=self._work_on, args=(closed,), daemon=True)
         worker.start()
         try:
-            with panel.in_the_terminal(self._here.config):
+            with (
+                panel.shown(self._here.config) as board,
+                page.served(self._here.config, board) as shown,
+            ):
+                _introduce(shown)
                 return self.appliance("daemon")
         finally:
             closed.set()
@@ -166,6 +167,14 @@ class Story:
     def _work_on(self, closed: threading.Event) -> None:
         while not closed.wait(_A_DAY_LASTS.total_seconds()):
             self._here.advance()
+
+
+def _introduce(shown: page.Page) -> None:
+    say(f"The page:             {shown.address}")
+    say(f"         password:    {shown.password}")
+    say("Your browser warns, for nobody but the box vouches for its certificate: go on.")
+    say("Lamps and button are on the page, and in the last line of a terminal like this one.")
+    say("Ctrl-C ends it, and everything that it started.")
 
 
 def _told(changes: Mapping[str, Change]) -> list[str]:

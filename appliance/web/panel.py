@@ -27,7 +27,6 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from ..core import drawing
-from ..core.errors import ApplianceError
 from ..core.face import Edge, Face
 from ..core.gestures import GESTURES
 from ..core.ports import Board
@@ -43,7 +42,6 @@ from ..core.signals import (
     Pattern,
     legend,
 )
-from .box import the_box
 from .policy import Role, open_to
 from .sight import the_sight
 
@@ -161,7 +159,5 @@ def _shown(lamp: Lamp, pattern: Pattern, reasons: tuple[Any, ...]) -> Shown:
 
 
 def _status() -> Mapping[str, Any] | None:
-    try:
-        return the_box().status()
-    except ApplianceError:
-        return None
+    seen = the_sight().look()
+    return None if seen.absent else seen.status.told

@@ -25,11 +25,11 @@ from tests.system.worker import Worker
 SHOW = """
 import fcntl, signal, sys, termios
 from pathlib import Path
-from appliance.demo.panel import in_the_terminal
+from appliance.demo.panel import shown
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as the demo does, whoever started us
 if len(sys.argv) > 2:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-with in_the_terminal(Path(sys.argv[1])):
+with shown(Path(sys.argv[1])):
     try:
         for number in range(3):
             print("something scrolls", number, flush=True)

@@ -120,6 +120,7 @@ function again(part) {
     let next = null;
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
+      if (answer.redirected) location.reload();  // signed out meanwhile
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       next = page.getElementById(part.id);
     } catch { /* the box is away for a moment: the next look may find it */ }
