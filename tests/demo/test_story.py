@@ -101,6 +101,8 @@ def test_the_demo_stays_as_the_daemon_and_lets_nobody_into_its_folder(tmp_path):
                 "crm-nightly",
                 "site-export",
             }
+            page = re.search(r"The page: +https://127\.0\.0\.1:(\d+)/\n +password: +\S+", said)
+            assert _answers(int(page[1]))
             second = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
             assert second.returncode == 1
             assert "A demo is running in" in second.stderr
