@@ -14,7 +14,7 @@ from . import editing, enrolment
 from .box import Box
 from .config import RepositorySection
 from .core.errors import ApplianceError
-from .core.model import AttachedDisk
+from .core.model import AttachedDisk, Outcome
 from .engine import memory
 from .pairing_request import PairingRequest
 from .repositories import sheet as emergency_sheet
@@ -23,8 +23,9 @@ NAMED = "office-named"
 """Noted once a person said what the box is called."""
 CONFIRMED = "sheet-confirmed"
 """Noted by the repository's id: another one of the same name has another sheet."""
-RESTORED = ("page:restore", "page:download")
+RESTORED = "page:download"
 """What people did on the page that brought a file back, as the ledger has it."""
+_LOOKED_BACK = 50
 _LONGEST_NAME = 60
 _ASKED_WORDS = 2
 _LONGEST_WAIT_SECONDS = 900.0
@@ -50,7 +51,9 @@ class FirstRun:
             "repositories": [self._repository(each) for each in settings.repository],
             "sources": [each.name for each in settings.source],
             "proved": bool(ledger.copies()),
-            "restored": any(ledger.runs(each, 1) for each in RESTORED),
+            "restored": any(
+                run.outcome is Outcome.OK for run in ledger.runs(RESTORED, _LOOKED_BACK)
+            ),
         }
 
     def name_the_box(self, name: str, timezone: str) -> None:

@@ -246,6 +246,15 @@ def test_every_showing_and_every_answer_is_in_the_record(desk):
 
 
 @pytest.mark.slow
+def test_a_file_came_back_once_a_download_went_well(desk):
+    engine = Engine(desk.box)
+    engine.note("download", "A wrong password was typed for a download.", went_well=False)
+    assert not engine.first_run()["restored"]
+    engine.note("download", "One row was taken home.")
+    assert engine.first_run()["restored"]
+
+
+@pytest.mark.slow
 def test_a_folder_by_command_is_in_the_configuration_once(office):
     (office.folder / "disk").mkdir()
     office.ok("init", "disk-a", "--folder", office.folder / "disk" / "repo")
