@@ -32,7 +32,7 @@ def newest_opened(page: Page) -> None:
 def test_one_customer_comes_back_to_a_phone(keepers: Window, house: House, tmp_path: Path) -> None:
     page = keepers(size=PHONE)
     newest_opened(page)
-    expect(page.get_by_text(re.compile("ago|old|newer"))).not_to_have_count(0)  # what it would cost
+    expect(page.locator("main")).to_contain_text(re.compile("since|newer"))  # what it would cost
     seen(page)
     page.get_by_role("searchbox").or_(page.locator("input[name=text]")).first.fill(CUSTOMER)
     page.keyboard.press("Enter")
@@ -68,7 +68,7 @@ def test_the_whole_export_comes_back_byte_for_byte_without_javascript(
     page.goto("/restore")
     page.get_by_role("button", name="Open the newest backup").click()
     expect(page.get_by_role("heading", name="What is in it")).to_be_visible(timeout=60_000)
-    page.get_by_role("link", name="customers.csv").click()
+    page.get_by_role("listitem").get_by_role("link").first.click()
     expect(page.get_by_role("columnheader", name="Record Id")).to_be_visible()
     page.get_by_role("button", name="Download this file").click()
     page.get_by_label(re.compile("Your password")).fill(PASSWORD)
