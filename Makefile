@@ -29,7 +29,7 @@ BOX   = DESTDIR="$(DESTDIR)" PYTHON="$(SYSTEM_PYTHON)" RUN_PACKAGES="$(RUN_PACKA
 TOOLS = PYTHONPATH="$(CURDIR)/.venv/dev" $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test vm lint bench venv install uninstall lock
+.PHONY: help run test vm lint bench screenshots venv install uninstall lock
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -59,6 +59,10 @@ lint: ## ruff, mypy and the shells' own check
 bench: ## compare with restic, borg, sftp and curl; ARGS="--scale 0.1 --days 10" is quicker
 	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
 	@$(TOOLS) tests.bench $(ARGS)
+
+screenshots: ## every page as a phone and a desktop show it, into build/screenshots
+	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES)
+	@$(TOOLS) tests.browser.screenshots
 
 venv: ## only what developers need, into .venv
 	@$(SETUP) $(PACKAGES)

@@ -217,8 +217,8 @@ def _addresses() -> dict[str, str]:
     """Return where the other rooms are that the steps lead to, as far as there are such."""
     known = {each.rule.rstrip("/"): each.rule for each in current_app.url_map.iter_rules()}
     found = {"restore": known.get("/restore", "")}
-    if "settings.add_source" in current_app.view_functions:
-        found["source"] = url_for("settings.add_source")
+    if "settings.new_source" in current_app.view_functions:
+        found["source"] = url_for("settings.new_source")
     return found
 
 
