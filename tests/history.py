@@ -92,7 +92,7 @@ class History:
     def _unchanged(self, source: str, begun: datetime) -> None:
         run = self._ledger.begin(source, Trigger.SCHEDULE, begun)
         end = self._steps(run.id, begun, [(StepName.PULL, "", 0, 2)])
-        said, newest = "Nothing has changed since the newest backup.", self._newest[source]
+        said, newest = "Nothing has changed since the newest backup.", self._newest.get(source, "")
         self._ledger.finish(run.id, Outcome.SKIPPED, end, archive=newest, message=said)
 
     def _drilled(self, begun: datetime) -> None:
