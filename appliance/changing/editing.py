@@ -61,23 +61,25 @@ def _with_disk(file: Path, name: str, uuid: str, serial: str) -> str:
 
 def add_folder(file: Path, name: str, folder: Path) -> None:
     """Add a repository in a folder to the file; raise as `add_disk` does."""
-    document = _read(file)
-    tables = document.setdefault("repository", tomlkit.aot())
-    if any(one.get("name") == name for one in tables):
-        raise ConfigError([Problem(f"repository.{name}", "there is one of this name already")])
-    table = tomlkit.table()
-    table["name"], table["path"] = name, str(folder)
-    table["passphrase"] = f"${{secret:{name}}}"
-    tables.append(table)
-    _replace(file, tomlkit.dumps(document))
+    with alone(file):
+        document = _read(file)
+        tables = document.setdefault("repository", tomlkit.aot())
+        if any(one.get("name") == name for one in tables):
+            raise ConfigError([Problem(f"repository.{name}", "there is one of this name already")])
+        table = tomlkit.table()
+        table["name"], table["path"] = name, str(folder)
+        table["passphrase"] = f"${{secret:{name}}}"
+        tables.append(table)
+        _replace(file, tomlkit.dumps(document))
 
 
 def describe_office(file: Path, name: str, timezone: str) -> None:
     """Write the box's name and its time zone into the file; raise as `add_disk` does."""
-    document = _read(file)
-    table = document.setdefault("appliance", tomlkit.table())
-    table["name"], table["timezone"] = name, timezone
-    _replace(file, tomlkit.dumps(document))
+    with alone(file):
+        document = _read(file)
+        table = document.setdefault("appliance", tomlkit.table())
+        table["name"], table["timezone"] = name, timezone
+        _replace(file, tomlkit.dumps(document))
 
 
 def remove_disk(file: Path, name: str) -> None:

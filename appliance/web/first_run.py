@@ -13,7 +13,7 @@ from string import ascii_lowercase
 from typing import Any
 from zoneinfo import available_timezones
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..core import words
@@ -214,12 +214,8 @@ def _failed(status: Mapping[str, Any]) -> list[str]:
 
 
 def _addresses() -> dict[str, str]:
-    """Return where the other rooms are that the steps lead to, as far as there are such."""
-    known = {each.rule.rstrip("/"): each.rule for each in current_app.url_map.iter_rules()}
-    found = {"restore": known.get("/restore", "")}
-    if "settings.new_source" in current_app.view_functions:
-        found["source"] = url_for("settings.new_source")
-    return found
+    """Return where the other rooms are that the steps lead to."""
+    return {"restore": url_for("restore.start"), "source": url_for("settings.new_source")}
 
 
 def _free_name(facts: Mapping[str, Any]) -> str:
