@@ -227,8 +227,7 @@ def test_a_ledger_that_fails_does_not_end_the_loop(
 
 
 def test_D15_what_the_panel_says_of_itself_is_told_where_one_is_configured(room: Room) -> None:
-    names = lambda: [each.name for each in room.caretaker.read()]  # noqa: E731
-    assert "panel" not in names()
+    assert "panel" not in [each.name for each in room.caretaker.read()]
     room.caretaker._box.settings.panel = object()
     room.caretaker.hear_panel({"why_not": "", "stuck": False})
     room.caretaker.hear_panel({"why_not": "", "stuck": False})

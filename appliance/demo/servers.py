@@ -54,6 +54,8 @@ def _wait_until_listening(running: process.Running, port: int, heard: list[str])
             if caller.connect_ex(("127.0.0.1", port)) == 0:
                 return
         pause.wait(_LOOK_EVERY_SECONDS)
+    if not running.alive:
+        running.result()  # it has said its last word then
     raise ToolFailed("A server of the demo did not start.", detail="\n".join(heard[-20:]))
 
 

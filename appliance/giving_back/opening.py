@@ -143,8 +143,8 @@ def _say(facts: Mapping[str, object], out: TextIO = sys.stdout) -> None:
 
 def _open(opening: Opening) -> None:
     from ..daemon import reading  # noqa: PLC0415 - a vendor's file needs none of these
-    from ..foreground import cancelled_by_signals  # noqa: PLC0415
-    from ..worker import cloud_copy  # noqa: PLC0415
+    from ..foreground import cancelled_by_signals  # noqa: PLC0415 - the child alone
+    from ..worker import cloud_copy  # noqa: PLC0415 - as above
 
     box, watch = Box(opening.settings), Watch(_telling())
     box.let_go = opening.let_go

@@ -82,5 +82,5 @@ def create_app(
     forms.keep(app)
     headers.carry(app)
     faults.explain(app)
-    app.wsgi_app = Threshold(app.wsgi_app, office)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = Threshold(app.wsgi_app, office)  # type: ignore[method-assign, assignment] # as Flask says
     return app

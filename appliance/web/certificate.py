@@ -71,10 +71,10 @@ def _made(hosts: list[str]) -> bytes:
     It signs nothing but itself: who trusts it trusts this box, and nothing made with its key.
     """
     # Once in a box's life; at each start it would be 10 MB that the page carries for nothing.
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    from cryptography.x509 import oid  # noqa: PLC0415
+    from cryptography import x509  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+    from cryptography.x509 import oid  # noqa: PLC0415 - as above
 
     def known_as(host: str) -> x509.GeneralName:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import (
     Blueprint,
     Flask,
-    current_app,
     flash,
     redirect,
     render_template,
@@ -25,7 +24,6 @@ from .throttle import TooManyTries
 
 room = Blueprint("claim", __name__, url_prefix="/claim")
 _SHOWN = "claim_code_shown"
-_NEXT = "first_run.start"
 _NOT_THE_CODE = "That is not the code, or it is used up or too old. Have the box print another one."
 
 
@@ -96,8 +94,8 @@ def _claimed(password: str) -> ResponseReturnValue:
         confirm.people().claim(password)
     except ClaimedAlready:
         return _too_late()
-    home = let_in(Role.CHANGE)
-    answer = redirect(url_for(_NEXT) if _NEXT in current_app.view_functions else home)
+    let_in(Role.CHANGE)
+    answer = redirect(url_for("first_run.start"))
     confirm.remember_browser(answer, Role.CHANGE)
     write_down("claim", "Somebody made this box theirs and set the password")
     return answer

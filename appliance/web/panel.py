@@ -92,7 +92,8 @@ def _has_lamps() -> bool:
     if _board() is not None:
         return True
     vitals = the_sight().look().status.told.get("vitals")
-    return isinstance(vitals, list) and any(each.get("name") == "panel" for each in vitals)
+    found = [each for each in vitals if isinstance(each, dict)] if isinstance(vitals, list) else []
+    return any(each.get("name") == "panel" for each in found)
 
 
 def _board() -> Board | None:

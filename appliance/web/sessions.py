@@ -79,7 +79,7 @@ class Sessions(SessionInterface):
                     return found
         return Session(peer, self._now())
 
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Keep a session that holds something, and have the browser know it."""
         mine = cast("Session", session)
         if not mine or mine.token:

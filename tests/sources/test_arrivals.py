@@ -469,8 +469,11 @@ def test_C6_hostile_names_end_nothing(looked, folder):
 
 def test_A15_what_is_told_lies_on_the_disk_and_not_in_memory_alone(looked, folder, monkeypatch):
     order: list[str] = []
-    name = lambda descriptor: Path(f"/proc/self/fd/{descriptor}").readlink().name  # noqa: E731
-    monkeypatch.setattr(module.os, "fsync", lambda descriptor: order.append(name(descriptor)))
+
+    def note(descriptor: int) -> None:
+        order.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(module.os, "fsync", note)
     looked.arrivals._on_arrival = order.append
     (folder / "a.csv").write_text("whole")
     looked.after(10)

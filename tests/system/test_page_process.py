@@ -123,8 +123,8 @@ def worker(page):
 
 def test_the_page_comes_up_without_the_worker_is_claimed_and_ends_when_told(page):
     page.start()
-    assert page.claim()[1]["location"] == "/"
-    assert page.get("/")[0] == 503
+    assert page.claim()[1]["location"] == "/first-run"
+    assert page.get("/")[0] == 200
     assert page.get("/account/")[0] == 200
     assert page.stop() == 0
 

@@ -47,27 +47,13 @@ def test_E2_the_code_of_the_terminal_leads_to_the_password_and_in(browse, people
     browser = browse()
     assert open_door(browser, people).location == "/claim/password"
     answer = browser.send("/claim/password", TWICE)
-    assert answer.location == "/"
+    assert answer.location == "/first-run"
     assert browser.is_in()
     assert people.role_of(PASSWORD) is Role.CHANGE
     assert box.asked[-1] == (
         "note", "claim", "Somebody made this box theirs and set the password, from 192.168.1.7.",
         True,
     )  # fmt: skip
-
-
-def test_E2_the_wizard_comes_next_where_there_is_one(box, people, monkeypatch):
-    from flask import Blueprint
-
-    from appliance.web import app as made
-    from appliance.web.policy import open_to
-
-    room = Blueprint("first_run", __name__)
-    room.get("/first-run", endpoint="start")(open_to(Role.CHANGE)(lambda: "welcome"))
-    monkeypatch.setattr(made, "ROOMS", (*made.ROOMS, room))
-    browser = Browser(create_app(box, people))
-    open_door(browser, people)
-    assert browser.send("/claim/password", TWICE).location == "/first-run"
 
 
 def test_E2_without_the_code_nobody_sets_a_password(browse, people):
@@ -128,7 +114,7 @@ def test_E2_of_two_browsers_one_wins_and_the_other_is_told(browse, people):
     open_door(slow, people)
     open_door(quick, people)
     token = slow.token("/claim/password")
-    assert quick.send("/claim/password", TWICE).location == "/"
+    assert quick.send("/claim/password", TWICE).location == "/first-run"
     other = {"password": "mine mine all of it", "again": "mine mine all of it"}
     answer = slow.client.post(
         "/claim/password", base_url=ORIGIN, data={"csrf_token": token} | other

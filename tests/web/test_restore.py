@@ -196,7 +196,7 @@ def test_a_download_asks_for_the_password_and_is_written_down(keeper, box, open_
     wrong = post(keeper, f"{OPEN}download", what="file", file=0, password="no")
     assert wrong.status_code == 403
     assert "That is not the password" in wrong.text
-    assert box.asked[-1][:2] == ("note", "download")
+    assert box.asked[-1][:2] == ("note", "password")
     assert box.asked[-1][3] is False
     got, data = take(keeper, what="file", file=0)
     assert data == b"a,b\n1,2\n"
