@@ -81,6 +81,7 @@ class Sessions(SessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Keep a session that holds something, and have the browser know it."""
+        del app  # Flask hands it over; there is one
         mine = cast("Session", session)
         if not mine or mine.token:
             return  # kept already; or ended by somebody else meanwhile, and it stays so
