@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from . import enrolment
 from .box import Box
@@ -36,8 +37,9 @@ _BY_COMMAND = "Or type it on the box: sudo appliance sheet {name} --to /tmp/shee
 class FirstRun:
     """Answers the page; what it must not know it is not told."""
 
-    def __init__(self, box: Box, request: PairingRequest) -> None:
-        self._box, self._request = box, request
+    def __init__(self, box: Box, request: PairingRequest, file: Path | None) -> None:
+        """`file` is the configuration's, where there is one."""
+        self._box, self._request, self._file = box, request, file
         self._guesses = Guesses(box.clock.monotonic)
 
     def facts(self) -> Mapping[str, object]:
@@ -62,10 +64,9 @@ class FirstRun:
         name = " ".join(name.split())
         if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
             raise ApplianceError(f"A name has 1 to {_LONGEST_NAME} letters.")
-        file = self._box.settings.file
-        if file is None:
+        if self._file is None:
             raise ApplianceError("This box has no configuration of its own.")
-        editing.describe_office(file, name, timezone)
+        editing.describe_office(self._file, name, timezone)
         now = self._box.clock.now().isoformat()
         self._box.ledger.note(memory.key(NAMED, memory.BOX), now)
 

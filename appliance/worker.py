@@ -85,7 +85,7 @@ class Engine:
         )
         self.opened_backups: OpenedBackups = before.opened_backups if before else OpenedBackups(box)
         box.bulletin.subscribe(self.opened_backups.hear)
-        self.beginning = FirstRun(box, self.request)
+        self.beginning = FirstRun(box, self.request, self.desk.file)
         box.bulletin.subscribe(self.caretaker.hear)
         if before:
             self.opened_backups.go_on_with(box)

@@ -30,7 +30,7 @@ class Desk:
         self.box = Box(load(office.config, complete=False))
         self.clock = FakeClock()
         self.request = PairingRequest(self.box.state, self.clock.monotonic, lambda: None)
-        self.first_run = FirstRun(self.box, self.request)
+        self.first_run = FirstRun(self.box, self.request, office.config)
 
     def words(self, name="disk-a"):
         """What a person reads from the sheet."""

@@ -57,9 +57,7 @@ def load(path: Path, *, complete: bool = True) -> Settings:
         raise error from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem("", f"{path} cannot be read: {error}.")]) from None
-    settings = parse(text, complete=complete)
-    settings.remember(path)
-    return settings
+    return parse(text, complete=complete)
 
 
 def tables(text: str) -> dict[str, Any]:

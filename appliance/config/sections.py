@@ -308,16 +308,6 @@ class Settings(Section):
     disks: DisksSection = DisksSection()
     panel: PanelSection | None = None
     web: WebSection = WebSection()
-    _file: Path | None = None
-
-    @property
-    def file(self) -> Path | None:
-        """The file that said all this; None where it came from nowhere."""
-        return self._file
-
-    def remember(self, file: Path) -> None:
-        """Say which file said all this."""
-        self._file = file
 
     @property
     def zone(self) -> ZoneInfo:
