@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import re
 import shutil
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-from waitress.server import create_server
 
 from appliance.system.socket import WorkerAbsent
 from appliance.web import create_app
 from appliance.web.people import People
 from appliance.web.policy import Role
 from tests.system.worker import Worker
+from tests.web import real
 from tests.web.conftest import PASSWORD
 from tests.web.offices import OFFICES, days
 
 pytestmark = pytest.mark.slow
-POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +38,13 @@ def served(tmp_path_factory):
     people, box = People(tmp_path_factory.mktemp("page")), Worker()
     people.set_password(Role.CHANGE, PASSWORD)
     app = create_app(box, people)
-    # Plain HTTP on this machine only: the cookie's name and mark would ask for TLS.
-    app.config |= {"SESSION_COOKIE_SECURE": False, "SESSION_COOKIE_NAME": "s"}
     app.after_request(lambda answer: silenced(answer, box))
     box.silent = Event()
-    server = create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    yield box, f"http://127.0.0.1:{server.effective_port}"
-    server.close()
+    with real.served(app, people.folder) as server:
+        yield box, f"https://127.0.0.1:{server.port}"
 
 
 def silenced(answer, box):
-    answer.headers["Content-Security-Policy"] = POLICY
     if box.silent.is_set():
         answer.status_code = 502
     return answer
@@ -63,7 +53,7 @@ def silenced(answer, box):
 @pytest.fixture(scope="module")
 def signed_in(chromium, served):
     _, address = served
-    with chromium.new_context() as person:
+    with chromium.new_context(ignore_https_errors=True) as person:
         page = person.new_page()
         page.goto(f"{address}/sign-in")
         page.fill("[name=password]", PASSWORD)
@@ -80,7 +70,7 @@ def open_page(chromium, served, signed_in):
 
     def opened(name, **how):
         show(box, name)
-        person = chromium.new_context(storage_state=signed_in, **how)
+        person = chromium.new_context(storage_state=signed_in, ignore_https_errors=True, **how)
         people.append(person)
         page = person.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
