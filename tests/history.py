@@ -101,8 +101,7 @@ class History:
         self._ledger.finish(run.id, Outcome.OK, end, message="Both backups came back whole.")
 
     def _noted(self, what: str, words: str, at: datetime) -> None:
-        run = self._ledger.begin(f"page:{what}", Trigger.PAGE, at)
-        self._ledger.finish(run.id, Outcome.OK, at, message=words)
+        self._ledger.add_act(f"page:{what}", Trigger.PAGE, at, Outcome.OK, words)
 
     def _steps(
         self, run: int, at: datetime, steps: Sequence[tuple[StepName, str, int, int]]
