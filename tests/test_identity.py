@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,9 @@ CHECKOUT = Path(__file__).parent.parent
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A configuration of the worker's in a folder of root's, as it is installed."""
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
+    for each in (tmp_path, *tmp_path.parents):
+        if each.is_relative_to(tempfile.gettempdir()) and not each.stat().st_mode & 0o001:
+            each.chmod(0o755)
     folder, state = tmp_path / "etc", tmp_path / "state"
     folder.mkdir()
     os.chown(folder, 0, WORKER)

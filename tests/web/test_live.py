@@ -20,6 +20,7 @@ from tests.web.conftest import PASSWORD
 from tests.web.offices import OFFICES, days
 
 pytestmark = pytest.mark.slow
+expect.set_options(timeout=20_000)  # a machine under load: how fast it is, the bench says
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +115,11 @@ def test_the_bar_moves_without_a_reload_and_nobody_loses_the_focus(served, open_
     for done in (50_000_000, 75_000_000, 100_000_000):
         box.facts["running"]["progress"]["done"] = done
         words = f"{done / 1e6:.1f} MB of 105.0 MB"
-        expect(page.locator("#work")).to_contain_text(words, timeout=3000)
+        expect(page.locator("#work")).to_contain_text(words)
         assert page.evaluate("document.activeElement.id") == "stop-running"
     assert page.locator("progress").get_attribute("value") == "95"
     box.facts = OFFICES["just stopped"]().facts
-    expect(page.locator("#work")).to_contain_text("stopped on request", timeout=3000)
+    expect(page.locator("#work")).to_contain_text("stopped on request")
     assert page.evaluate("document.activeElement.id") == "block-work"
     assert page.evaluate("window.same"), "and nothing was loaded anew"
 
@@ -137,7 +138,7 @@ def test_a_press_says_at_once_that_it_was_asked_for(served, open_page):
     )
     page.click("#back-up")
     expect(page.locator("#said")).to_contain_text("crm: asked for.")
-    expect(page.locator("#back-up")).to_have_text("Back up now", timeout=3000)
+    expect(page.locator("#back-up")).to_have_text("Back up now")
     assert page.evaluate("window.told[0]") == "Asked for", "at once, whatever the box says later"
     assert [each[:2] for each in box.asked] == [("start", "crm"), ("start", "site")]
     box.start = lambda source, trigger: "already running"
@@ -154,7 +155,7 @@ def test_what_is_chosen_stays_chosen_while_the_page_moves(served, open_page):
     page.check("#pick-2")
     box.facts["running"]["progress"]["done"] = 99_000_000
     box.facts["sources"].append(box.facts["sources"][0] | {"source": "shop"})
-    expect(page.locator("#which")).to_contain_text("shop", timeout=3000)
+    expect(page.locator("#which")).to_contain_text("shop")
     assert page.is_checked("#pick-2")
     page.click("#back-up")
     expect(page.locator("#said")).to_contain_text("site: asked for.")
@@ -194,12 +195,12 @@ def test_F13_a_worker_that_dies_while_somebody_looks_is_seen(served, open_page):
         raise WorkerAbsent("The worker is not running.")
 
     box.status = absent
-    expect(page.locator(".verdict")).to_contain_text("The box does not answer", timeout=3000)
+    expect(page.locator(".verdict")).to_contain_text("The box does not answer")
     assert page.locator("#stop-running").count() == 0, "nothing is left of what was"
     del box.status
     expect(page.locator(".verdict")).to_contain_text("Working", timeout=8000)
     box.facts["running"]["progress"]["done"] = 99_000_000
-    expect(page.locator("#work")).to_contain_text("99.0 MB", timeout=3000)
+    expect(page.locator("#work")).to_contain_text("99.0 MB")
 
 
 def test_without_a_script_everything_is_pressed_by_plain_forms(served, open_page):
