@@ -19,7 +19,9 @@ from flask.typing import ResponseReturnValue
 from ..core import words
 from ..core.errors import ApplianceError
 from ..core.model import StepName, Trigger
+from . import confirm
 from .box import the_box
+from .certificate import fingerprint
 from .policy import Role, open_to
 
 room = Blueprint("first_run", __name__, url_prefix="/first-run")
@@ -126,7 +128,8 @@ def sheet() -> ResponseReturnValue:
     except ApplianceError as error:
         flash(f"{error.message} {error.hint}".strip())
         return redirect(_to("sheet"))
-    return render_template("sheet.html", sheet=shown)
+    certificate = fingerprint(confirm.people().folder)
+    return render_template("sheet.html", sheet=shown, certificate=certificate)
 
 
 @room.post("/ask")

@@ -8,6 +8,7 @@ import pytest
 
 from appliance.core.model import Trigger
 from appliance.system.socket import WorkerAbsent
+from appliance.web import certificate
 from appliance.web.first_run import STEPS
 from tests.system.worker import SHEET
 from tests.web.conftest import ORIGIN
@@ -134,6 +135,14 @@ def test_the_sheet_is_shown_only_when_asked_for_and_nobody_keeps_it(keeper, box)
     assert "no-store" in shown.headers["Cache-Control"]
     assert all(word in shown.text for word in SHEET["words"])
     assert "<code>borg list REPOSITORY</code>" in shown.text
+
+
+def test_E10_by_the_sheet_the_page_s_certificate_is_known_again(keeper, box, people):
+    box.beginning["repositories"] = [READY]
+    assert "Certificate" not in post(keeper, "sheet", repository="disk-a").text
+    certificate.ensure(people.folder, ["box"])
+    shown = post(keeper, "sheet", repository="disk-a").text
+    assert certificate.fingerprint(people.folder) in shown
 
 
 def test_a_sheet_that_is_not_shown_says_what_to_do(keeper, box):
