@@ -107,6 +107,12 @@ class Office:
         """Have a disk mirrored to that cloud."""
         self.configure(_MIRROR.format(disk=disk))
 
+    def reword(self, old: str, new: str) -> None:
+        """Write something else into the configuration; `restart` makes it so."""
+        text = self.guest.read(self.configuration)
+        assert old in text
+        self.guest.sh(f"cat >{self.configuration} <<'T'\n{text.replace(old, new)}\nT")
+
     def restart(self) -> None:
         """Have worker and panel read what was configured."""
         self.guest.run("systemctl", "restart", "appliance-worker", "appliance-panel", seconds=200)
@@ -135,6 +141,10 @@ class Office:
         """Let so many days go by at once; the hardware clock goes with them."""
         now = float(self.guest.run("date", "+%s"))
         self.guest.set_clock(now + timedelta(days=days).total_seconds())
+
+    def night(self) -> None:
+        """Let it be a few seconds before the next night's backup."""
+        self.guest.set_clock(float(self.guest.sh("date -d 'tomorrow 02:59:57' +%s")))
 
     def status(self) -> dict[str, Any]:
         """Return how things stand, as the worker says."""
