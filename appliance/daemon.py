@@ -174,7 +174,7 @@ def _watch_over(
             again.clear()
             with suppress(ConfigError):  # it is in the log, and in status
                 engine.reload()
-        if engine.next_settings is not None and not engine.is_at_work():
+        if engine.gives_way():
             return True
     return True
 

@@ -14,7 +14,7 @@ import os
 import sys
 import uuid as uuids
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from .hw import disks, erasable, pairing
 from .hw.pairing import Marked
 from .hw.usb_disk import mount_unit
 from .identity import as_writer_of, require_harmless
+from .pairing_request import enrolling
 from .system import process, service
 from .system.socket import Client, WorkerAbsent
 
@@ -316,9 +317,11 @@ def _enrol(  # noqa: PLR0917 - what a disk of this box is
 ) -> Paired:
     """Write the disk down, then have the box itself make it its own."""
     host.attached()  # udev has to know the new filesystem before anybody mounts it
-    with as_writer_of(file):
-        editing.add_disk(file, name, identity, serial)
-    made = host.as_the_box(file, argv, stdin)
+    with ExitStack() as alone:
+        with as_writer_of(file):
+            alone.enter_context(enrolling(load(file, complete=False).state))
+            editing.add_disk(file, name, identity, serial)
+        made = host.as_the_box(file, argv, stdin)
     _tell_the_worker(file)
     return Paired(name, identity, str(made["sheet"]))
 

@@ -9,6 +9,7 @@ the unit of root's when somebody at the box holds the button; and that looks at 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,6 +25,8 @@ from .system.files import write_durably
 
 REQUEST, RESULT = "pair.json", "pair-result.json"
 """In the runtime folder: which disk is meant, and what came of it."""
+_ENROLLING = "enrolling.lock"
+"""In the state folder."""
 _LONGEST_BYTES = 16 * 1024
 OPEN_FOR = timedelta(minutes=5)
 """How long the button is waited for, and how long what came of it is shown."""
@@ -32,6 +35,26 @@ PREPARED_WITHIN = timedelta(minutes=65)
 _LONGEST_CHARACTERS = 10_000
 _ENDED_BY_ITSELF = ("success", "exit-code")
 CUT_OFF = "Preparing the disk was cut off. Ask for it again: it goes on where it was."
+
+
+@contextmanager
+def enrolling(state: Path) -> Iterator[None]:
+    """Have the worker leave a new disk alone for the length of the block: it is in the
+    configuration already, and not yet the box's own. The kernel ends it, however we end.
+    """
+    with (state / _ENROLLING).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_enrolling(state: Path) -> bool:
+    """Return whether somebody makes a disk the box's own right now."""
+    with (state / _ENROLLING).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def take(folder: Path, now_seconds: float) -> Mapping[str, object]:

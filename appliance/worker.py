@@ -36,7 +36,7 @@ from .engine.ticker import Ticker
 from .first_run import FirstRun
 from .giving_back.backups import listed
 from .giving_back.opened import OpenedBackups
-from .pairing_request import PairingRequest
+from .pairing_request import PairingRequest, is_enrolling
 from .status import health_of
 from .vitals import with_vitals
 
@@ -147,6 +147,13 @@ class Engine:
     def beat(self) -> bool:
         """Return whether ticker and worker move; what systemd and the lamps are told."""
         return self.pulse.beat(self.runner.moved())
+
+    def gives_way(self) -> bool:
+        """Return whether there is another configuration, and this is the moment to take it over:
+        not while a disk that stands in it is still being made the box's own.
+        """
+        waits = self.next_settings is not None and not self.is_at_work()
+        return waits and not is_enrolling(self._box.state)
 
     def is_at_work(self) -> bool:
         """Return whether a Run, or what comes before one, is at work."""

@@ -22,6 +22,7 @@ from appliance.hw import disks, marker, usb_disk
 from appliance.hw.disks import Found
 from appliance.hw.pairing import burn_in, mark_on
 from appliance.hw.usb_disk import UsbDisk
+from appliance.pairing_request import is_enrolling
 from appliance.system import files, process, service
 from tests.hw import loops
 from tests.hw.loops import run, sha256
@@ -108,6 +109,7 @@ class Bench(pairing.Host):
             self.ports.stop(unit)
 
     def as_the_box(self, file: Path, argv: Sequence[str], stdin: bytes) -> Mapping[str, object]:
+        assert is_enrolling(self.state), "or the worker would use the disk meanwhile"
         box = self.box()
         try:
             if "--adopt" in argv:

@@ -15,6 +15,7 @@ from appliance.core.errors import DiskAbsent
 from appliance.core.model import Outcome, Trigger
 from appliance.engine.kit import Ended
 from appliance.engine.pulse import SILENCE
+from appliance.pairing_request import enrolling
 from appliance.repositories.on_disk import RepositoryOnDisk
 from appliance.worker import Engine
 from tests.fakes import FakeDisk, FakeRepository
@@ -119,6 +120,15 @@ def test_a_disk_that_was_let_go_and_left_meanwhile_is_used_when_it_comes_back(de
     engine = lived(box, before)
     assert box.let_go == frozenset()
     assert engine.attendance.away() == {"disk-a"}
+
+
+def test_a_disk_is_not_used_before_it_is_the_box_s_own(desk):
+    """The watch of the configuration sees it before its repository is made."""
+    engine = lived(desk.box(one=A))
+    engine.next_settings = desk.box(one=A, two=B).settings
+    with enrolling(desk.folder / "state"):
+        assert not engine.gives_way()
+    assert engine.gives_way()
 
 
 def test_only_the_first_start_looks_for_locks(desk):
