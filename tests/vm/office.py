@@ -79,11 +79,16 @@ class Office:
         self.last_id()
 
     def pair(self, disk: str, name: str, **plugged: Any) -> str:
-        """Plug a new blank stick in and pair it; return its device."""
+        """Plug a new blank stick in and pair it, until the worker has taken it into use and lets
+        it rest; return its device.
+        """
         self.guest.usb.make(disk, size_mib=256)
         node = self.plug(disk, **plugged)
         pair = f"appliance disk pair {node} --name {name} --yes --quick"
+        seen = self.last_id()
         self.guest.run("sh", "-c", pair, seconds=300)
+        self.wait_for_run(ANY, after=seen)
+        self.last_id()
         return node
 
     def plug(self, disk: str, **plugged: Any) -> str:
