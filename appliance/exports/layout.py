@@ -9,11 +9,11 @@ of another kind, `original = "drop"`, another zlib).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
-from typing import Literal
+from typing import Any, Literal
 
 from ..core.errors import RepositoryDamaged
 from ..core.model import Archive, Export, SeenFile, StepName, StoredFile
@@ -26,14 +26,17 @@ from .likeness import pair
 from .original import NotReproduced
 from .parts import PART_BYTES
 from .restore import disk_full_of
+from .tables.grouping import TableRule
 from .tree import Tree
+from .understanding import Understanding
 from .unpack import Container, Limits, Member, unpack
 
 
 @dataclass(frozen=True, slots=True)
-class _Odd:
+class _Said:
     notes: list[str]
     remarks: list[str]
+    tables: list[Mapping[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class ExportFolder:
 
     original: Literal["keep", "drop"] = "keep"
     limits: Limits = field(default_factory=Limits)
+    rules: Sequence[TableRule] = ()
+    """What somebody said of its tables."""
     part_bytes: int = PART_BYTES
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
@@ -60,12 +65,14 @@ class ExportFolder:
             members = work / "members"
             members.mkdir()
             unpacked = unpack(export, members, self.limits, watch)
-            odd = _Odd(list(unpacked.notes), list(unpacked.remarks))
+            said = _Said(list(unpacked.notes), list(unpacked.remarks))
             before = Extracted.at(previous, scratch) if previous else None
+            understanding = Understanding(self.rules, scratch, watch)
+            said.tables.extend(understanding.tell(unpacked.members, before, said.remarks))
             keeper = Keeper(scratch, self.limits, watch, self.part_bytes)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
-            kept = _keep_all(unpacked.members, before, keeper, tree, odd)
-            layout = self._finish(export, unpacked.containers, kept, tree, odd)
+            kept = _keep_all(unpacked.members, before, keeper, tree, said)
+            layout = self._finish(export, unpacked.containers, kept, tree, said)
             rmtree(scratch)
             return layout
 
@@ -92,9 +99,9 @@ class ExportFolder:
         containers: Sequence[Container],
         kept: tuple[Kept, ...],
         tree: Tree,
-        odd: _Odd,
+        said: _Said,
     ) -> Layout:
-        boxes = tuple(self._box(container, tree, odd) for container in containers)
+        boxes = tuple(self._box(container, tree, said) for container in containers)
         archive = Archive.name_for(export.source, export.pulled_at)
         tree.write(how_to_restore.NAME, how_to_restore.text(archive).encode())
         content = Manifest(
@@ -107,13 +114,14 @@ class ExportFolder:
             containers=boxes,
             members=kept,
             stored=dict(tree.stored),
-            notes=tuple(odd.notes),
-            remarks=tuple(odd.remarks),
+            notes=tuple(said.notes),
+            remarks=tuple(said.remarks),
+            tables=tuple(said.tables),
         )
         itself = tree.write(manifest.NAME, manifest.encode(content))
         return _layout(tree.root, content, itself, tree.new_bytes)
 
-    def _box(self, container: Container, tree: Tree, odd: _Odd) -> Box:
+    def _box(self, container: Container, tree: Tree, said: _Said) -> Box:
         """Store a container's own bytes where nothing else gives them back."""
         original = ""
         if container.recipe is None and not container.inside:
@@ -122,7 +130,7 @@ class ExportFolder:
                 stored = StoredFile(container.size_bytes, container.sha256)
                 tree.put(original, container.file, stored)
             else:
-                odd.remarks.append(
+                said.remarks.append(
                     f"Of {container.path} only what is inside was kept: the file itself cannot "
                     'be made again from that, and original = "drop" is set.'
                 )
@@ -138,7 +146,7 @@ class ExportFolder:
 
 
 def _keep_all(
-    members: Sequence[Member], before: Extracted | None, keeper: Keeper, tree: Tree, odd: _Odd
+    members: Sequence[Member], before: Extracted | None, keeper: Keeper, tree: Tree, said: _Said
 ) -> tuple[Kept, ...]:
     """Store every member, one at a time, each with its own predecessor."""
     earlier = before.manifest.members if before else ()
@@ -146,7 +154,7 @@ def _keep_all(
     total, done, kept = sum(member.size_bytes for member in members), 0, []
     for member in members:
         keeper.watch.report(StepName.INSPECT, done, total, note=member.path)
-        kept.append(tree.keep(_draft(member, before, pairs.get(member.path), keeper, odd)))
+        kept.append(tree.keep(_draft(member, before, pairs.get(member.path), keeper, said)))
         keeper.clear()
         done += member.size_bytes
     keeper.watch.report(StepName.INSPECT, total, total)
@@ -154,15 +162,15 @@ def _keep_all(
 
 
 def _draft(
-    member: Member, before: Extracted | None, old: Kept | None, keeper: Keeper, odd: _Odd
+    member: Member, before: Extracted | None, old: Kept | None, keeper: Keeper, said: _Said
 ) -> Draft:
     """Decide how to store a member; whole where its predecessor is not what it should be."""
     try:
         return keeper.draft(member, before, old)
     except NotReproduced:
-        odd.remarks.append(f"{member.path} is stored whole: its packing cannot be made again here.")
+        said.remarks.append(f"{member.path} is stored whole: its packing cannot be made here.")
     except RepositoryDamaged as error:
-        odd.notes.append(
+        said.notes.append(
             f"{member.path} is stored whole: its version in the backup before cannot be read back "
             f"({error.detail or error.message})."
         )

@@ -57,8 +57,10 @@ class Look:
         return "utf-8" if self.encoding == "utf-16" else self.encoding
 
 
-def look_at(file: Path) -> Look:
-    """Given a file, read its first 64 KiB and return what it looks like."""
+def look_at(file: Path, path: str = "") -> Look:
+    """Given a file, read its first 64 KiB and return what it looks like; `path` is its name where
+    it lies under another.
+    """
     with plain(file) as opened:
         head = opened.read(_HEAD_BYTES)
     mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
@@ -67,7 +69,7 @@ def look_at(file: Path) -> Look:
         return Look(Kind.BINARY)
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
     skip = len(mark) if encoding != "utf-16" else 0
-    return _written(file.suffix.lower(), text, encoding, skip)
+    return _written(PurePosixPath(path or file.name).suffix.lower(), text, encoding, skip)
 
 
 def _written(suffix: str, text: str, encoding: str, skip: int) -> Look:

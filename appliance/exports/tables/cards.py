@@ -1,0 +1,95 @@
+"""The only home of address books: vCard 3.0 and 4.0, each card a row (RFC 2426, RFC 6350).
+
+A property is a column, with the kind where it says one (`TEL work`); the second of the same is
+another column. A photo is told by its size and hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+
+from ..looks import Look, plain
+from .delimited import lines
+from .rows import LONGEST_BYTES, NotATable
+
+_BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
+_FOLD = re.compile(rb"\r?\n[ \t]")
+_PROPERTY = re.compile(  # an optional group, the name, parameters, the value
+    r"(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)((?:;[^:\"]*(?:\"[^\"]*\"[^:\"]*)*)?):(.*)", re.DOTALL
+)
+_KIND = re.compile(r"type=\"?([^;\"]+)\"?", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([nN,;:\\])")
+_BLOBS = frozenset({"PHOTO", "LOGO", "SOUND", "KEY"})
+_LEFT_OUT = frozenset({"BEGIN", "END", "VERSION"})
+
+
+class Cards:
+    """Rows that are vCards; implements `rows.Rows`. A `raw` is a card from BEGIN to END."""
+
+    shape: Hashable = "vCard"
+
+    def __init__(self, file: Path, look: Look) -> None:
+        self._file, self._look = file, look
+        self._places: dict[str, int] = {}
+        for _ in self.rows():
+            pass
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The properties of all cards; see `rows.Rows`."""
+        return tuple(self._places)
+
+    def raws(self) -> Iterator[bytes]:
+        """Yield each card's bytes; see `rows.Rows`."""
+        card: list[bytes] = []
+        size = 0
+        with plain(self._file) as opened:
+            for line in lines(opened.read, b"\n"):
+                mark = line.strip().upper()
+                if mark == _BEGIN:
+                    card, size = [], 0
+                card.append(line)
+                size += len(line)
+                if size > LONGEST_BYTES:
+                    raise NotATable("A card of this file has no end.")
+                if mark == _END and card[0].strip().upper() == _BEGIN:
+                    yield b"\n".join(card)
+
+    def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
+        """Yield each card's bytes and its properties; see `rows.Rows`."""
+        for raw in self.raws():
+            yield raw, self.cells(raw)
+
+    def cells(self, raw: bytes) -> Sequence[str]:
+        """Take one card apart; see `rows.Rows`."""
+        text = _FOLD.sub(b"", raw).decode(self._look.bytes_encoding, "replace")
+        row = [""] * len(self._places)
+        for name, value in _properties(text):
+            at = self._places.setdefault(name, len(self._places))
+            row += [""] * (at + 1 - len(row))
+            row[at] = value
+        return row
+
+
+def _properties(card: str) -> Iterator[tuple[str, str]]:
+    seen: dict[str, int] = {}
+    for line in card.split("\n"):
+        found = _PROPERTY.fullmatch(line.rstrip("\r"))
+        if not found or (name := found[1].upper()) in _LEFT_OUT:
+            continue
+        kinds = " ".join(sorted({kind.lower() for kind in _KIND.findall(found[2])}))
+        label = f"{name} {kinds}".strip()
+        seen[label] = seen.get(label, 0) + 1
+        value = _blob(found[3]) if name in _BLOBS else _ESCAPED.sub(_plain, found[3])
+        yield label if seen[label] == 1 else f"{label} ({seen[label]})", value
+
+
+def _plain(found: re.Match[str]) -> str:
+    return "\n" if found[1] in "nN" else found[1]
+
+
+def _blob(text: str) -> str:
+    return f"{len(text)} characters, {hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -1,0 +1,147 @@
+"""The only home of tables written as lines of cells: CSV, TSV and their kin.
+
+Where a row ends is found without taking it apart, by where its quotes stand; the cells are read by
+the standard library, as whoever imports such a file does.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from ..looks import Look, plain
+from ..records import readable
+from .rows import LONGEST_BYTES, NotATable, distinct
+
+_BLOCK_BYTES = 1 << 20
+_QUOTE = b'"'
+_STRAY = "\ue000"
+"""Stands for a carriage return within a row while it is taken apart: no office writes it."""
+csv.field_size_limit(LONGEST_BYTES)
+
+
+class Delimited:
+    """Rows that lie in lines below a header; implements `rows.Rows`. A `raw` has no line's end."""
+
+    def __init__(self, file: Path, look: Look) -> None:
+        self._file, self._look = file, look
+        self._encoding = look.bytes_encoding if _is_so(file, look) else "cp1252"
+        self._last = b""
+        self.header = next(self._records(), b"")
+        self.columns: Sequence[str] = distinct(self.cells(self.header))
+        self.shape: Hashable = (self._encoding, look.delimiter, *self.columns)
+
+    def raws(self) -> Iterator[bytes]:
+        """Yield each row's bytes; see `rows.Rows`."""
+        records = self._records()
+        next(records, None)
+        return records
+
+    def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
+        """Yield each row's bytes and its cells; see `rows.Rows`."""
+        texts = self._texts()
+        while True:
+            try:
+                for cells in csv.reader(texts, delimiter=self._look.delimiter):
+                    yield self._last, cells
+            except csv.Error:
+                yield self._last, self.cells(self._last)
+            else:
+                return
+
+    def cells(self, raw: bytes) -> Sequence[str]:
+        """Take one row apart; see `rows.Rows`."""
+        text = raw.decode(self._encoding, "replace").replace("\r", _STRAY)
+        row = next(csv.reader([text], delimiter=self._look.delimiter), [])
+        return [cell.replace(_STRAY, "\r") for cell in row]
+
+    def _texts(self) -> Iterator[str]:
+        """What the rows are as text; which one was read last is remembered."""
+        encoding = self._encoding
+        for raw in self.raws():
+            self._last = raw
+            yield raw.decode(encoding, "replace")
+
+    def _records(self) -> Iterator[bytes]:
+        with plain(self._file) as opened:
+            source = readable(opened, self._look)
+            source.seek(self._look.skip_bytes)
+            yield from _whole(lines(source.read, self._look.newline), self._look)
+
+
+def _is_so(file: Path, look: Look) -> bool:
+    """Whether a file keeps to the last byte what its first ones say of its encoding."""
+    if look.encoding != "utf-8":
+        return True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with plain(file) as opened:
+        try:
+            while block := opened.read(_BLOCK_BYTES):
+                decoder.decode(block)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def lines(read: Callable[[int], bytes], newline: bytes) -> Iterator[bytes]:
+    """Yield lines without their ends, but for a carriage return before it."""
+    rest = b""
+    while block := read(_BLOCK_BYTES):
+        first, *lines = block.split(newline)
+        rest += first
+        if lines:
+            yield rest
+            rest = lines.pop()
+            yield from lines
+        elif len(rest) > LONGEST_BYTES:
+            raise NotATable("A line of this file is longer than any table's.")
+    if rest:
+        yield rest
+
+
+def _whole(lines: Iterator[bytes], look: Look) -> Iterator[bytes]:
+    """Given lines, yield rows: one that ends within quotes goes on in the next line."""
+    mark = look.delimiter.encode()
+    opens, closes, as_it_ends = mark + _QUOTE, _QUOTE + mark, (_QUOTE, _QUOTE + b"\r")
+    for line in lines:
+        quotes = line.count(_QUOTE)
+        if quotes:
+            opened = line.count(opens) + line.startswith(_QUOTE)
+            closed = line.count(closes) + line.endswith(as_it_ends)
+            if not opened == closed == quotes / 2 and _stays_open(line, look.delimiter, False):
+                line = _gathered(line, lines, look)  # noqa: PLW2901 - the same row, whole
+        if line := line.removesuffix(b"\r"):
+            yield line
+
+
+def _gathered(line: bytes, lines: Iterator[bytes], look: Look) -> bytes:
+    """Return a row of several lines; one that the file's end cuts as far as it goes."""
+    parts, size = [line], len(line)
+    for more in lines:
+        parts.append(more)
+        size += len(more)
+        if size > LONGEST_BYTES:
+            raise NotATable("A quote is opened in this file and never closed.")
+        if _QUOTE in more and not _stays_open(more, look.delimiter, True):
+            break
+    return look.newline.join(parts)
+
+
+def _stays_open(line: bytes, delimiter: str, is_open: bool) -> bool:
+    """Return whether a line ends within quotes, as Python's `csv` counts them."""
+    outside, inside = _open_ends(delimiter)
+    return bool((inside if is_open else outside).fullmatch(line))
+
+
+@lru_cache
+def _open_ends(delimiter: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """What a line is that ends within quotes: one that begins outside of them, one inside."""
+    mark = re.escape(delimiter.encode())
+    text, quoted = b"[^" + mark + b"]*+", b'(?:[^"]++|"")*+'
+    cell = b'(?:"' + quoted + b'"' + text + b'|(?!")' + text + b")"
+    goes_on = b"(?:" + cell + mark + b')*+"' + quoted
+    return re.compile(goes_on), re.compile(quoted + b'(?:"(?!")' + text + mark + goes_on + b")?")

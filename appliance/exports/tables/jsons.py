@@ -1,0 +1,90 @@
+"""The only home of tables written as JSON: a list of objects in a file, or an object on each line.
+
+An object is a row; one within it is laid flat (`properties.email`), a list stays JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..looks import Kind, Look, plain
+from ..records import readable, records
+from .rows import LONGEST_BYTES, MOST_COLUMNS, NotATable
+
+_DEEPEST = 4
+
+
+class Objects:
+    """Rows that are JSON objects; implements `rows.Rows`. A `raw` is an object's own text.
+
+    Which columns there are is known after the last row: an object may have others than the first.
+    """
+
+    shape: Hashable = "JSON"
+
+    def __init__(self, file: Path, look: Look) -> None:
+        self._file, self._look = file, look
+        self._places: dict[str, int] = {}
+        for _ in self.rows():
+            pass
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of all fields; see `rows.Rows`."""
+        return tuple(self._places)
+
+    def raws(self) -> Iterator[bytes]:
+        """Yield each object's bytes; see `rows.Rows`."""
+        with plain(self._file) as opened, plain(self._file) as again:
+            source = readable(again, self._look)
+            for one in records(opened, self._look):
+                if one.end - one.start > LONGEST_BYTES:
+                    raise NotATable("An object of this file is longer than any record.")
+                source.seek(one.start)
+                if raw := source.read(one.end - one.start).strip():
+                    yield raw
+
+    def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
+        """Yield each object's bytes and its fields; see `rows.Rows`."""
+        for raw in self.raws():
+            yield raw, self.cells(raw)
+
+    def cells(self, raw: bytes) -> Sequence[str]:
+        """Take one object apart; see `rows.Rows`."""
+        try:
+            value = json.loads(raw.decode(self._look.bytes_encoding, "replace"))
+        except (ValueError, RecursionError) as error:
+            raise NotATable("This file is not JSON to its end.", detail=str(error)) from error
+        if not isinstance(value, dict):
+            raise NotATable("What this file lists are no records.")
+        found = dict(_flat(value, "", _DEEPEST))
+        for name in found:
+            self._places.setdefault(name, len(self._places))
+        if len(self._places) > MOST_COLUMNS:
+            raise NotATable("The records of this file have nothing in common.")
+        row = [""] * len(self._places)
+        for name, cell in found.items():
+            row[self._places[name]] = cell
+        return row
+
+
+def _flat(value: Mapping[str, Any], prefix: str, deeper: int) -> Iterator[tuple[str, str]]:
+    for name, one in value.items():
+        if isinstance(one, dict) and one and deeper:
+            yield from _flat(one, f"{prefix}{name}.", deeper - 1)
+        else:
+            yield f"{prefix}{name}", _text(one)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def is_json(look: Look) -> bool:
+    """Return whether a file is read here."""
+    return look.kind in {Kind.JSON, Kind.JSON_LINES}

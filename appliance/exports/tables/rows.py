@@ -1,0 +1,56 @@
+"""What every way of writing a table has in common: named columns and rows, read one by one.
+
+A row is known by its *raw* bytes, which say all of it and can be given back, and is taken apart
+only where somebody wants its cells: two days of an export are the same bytes for the most part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Protocol
+
+from ...core.errors import ApplianceError
+
+LONGEST_BYTES = 64 << 20
+"""No row of a table is longer; a file that says so is none."""
+
+
+MOST_COLUMNS = 20_000
+"""What has more is no table; spreadsheets end at 16,384."""
+
+
+class NotATable(ApplianceError):
+    """What a file holds cannot be understood as rows; it is kept all the same."""
+
+
+class Rows(Protocol):
+    """One file of a table."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Names, each once."""
+
+    @property
+    def shape(self) -> Hashable:
+        """How a row's bytes are to be read: of one shape, equal ones are the same row."""
+
+    def raws(self) -> Iterator[bytes]:
+        """Yield each row's own bytes; raise NotATable, also in the middle."""
+
+    def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
+        """Yield each row's bytes and its cells, of which there may be fewer than columns."""
+
+    def cells(self, raw: bytes) -> Sequence[str]:
+        """Take one row apart."""
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Given the names of columns, return them such that each is there once and none is empty."""
+    found: dict[str, None] = {}
+    for number, told in enumerate(names, 1):
+        name = unique = told.strip() or f"column {number}"
+        again = 2
+        while unique in found:
+            unique, again = f"{name} ({again})", again + 1
+        found[unique] = None
+    return list(found)

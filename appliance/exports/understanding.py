@@ -1,0 +1,135 @@
+"""The only home of what an export says of the office's records: its tables, and what became of
+each record since the backup before.
+
+It is an addition to a backup, never a condition of one: what cannot be understood is kept as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..core.errors import Cancelled, DiskFull
+from ..core.model import StepName
+from ..core.ports import Watch
+from .contents import Kept
+from .extracted import Extracted
+from .looks import Kind, look_at
+from .tables.cards import Cards
+from .tables.comparing import differences
+from .tables.delimited import Delimited
+from .tables.grouping import File, TableRule, tables
+from .tables.jsons import Objects
+from .tables.profile import Profile, profile
+from .tables.rows import Rows
+from .tables.table import Table
+from .unpack import Member
+
+_CARDS = frozenset({".vcf", ".vcard"})
+_REMEMBERED = 8
+"""How many counts of good backups before are known to judge the next by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """Tells the tables of an export; `rules` are what somebody said of them."""
+
+    rules: Sequence[TableRule]
+    scratch: Path
+    watch: Watch
+
+    def tell(
+        self, members: Sequence[Member], before: Extracted | None, remarks: list[str]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Given an export, and the backup before it, yield what the manifest is to say of each
+        table; why one is left out is added to `remarks`.
+        """
+        files = [File(each.path, each.file, each.sha256) for each in members]
+        told = {table["name"]: table for table in before.manifest.tables} if before else {}
+        for table in tables(files, self.rules, opened):
+            try:
+                yield self._tell(table, before, told.get(table.name, {}))
+            except (DiskFull, Cancelled):
+                raise
+            except Exception as error:  # noqa: BLE001 - what is not understood is kept all the same
+                remarks.append(f"{table.name} was not understood: {error}")
+
+    def _tell(
+        self, table: Table, before: Extracted | None, told: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        self.watch.report(StepName.INSPECT, 0, note=table.name)
+        now = profile(table)
+        known = replace(table, id_columns=now.id_columns)
+        entry = _entry(table, now)
+        if before is None or not told:
+            return entry
+        earlier = [*told.get("earlier", []), told["rows"]][-_REMEMBERED:]
+        return entry | {"earlier": earlier, "since": self._since(known, before, told, now)}
+
+    def _since(
+        self, table: Table, before: Extracted, told: Mapping[str, Any], now: Profile
+    ) -> Mapping[str, Any]:
+        """What became of the records since; what the backup before cannot tell is left out."""
+        added = changed = removed = 0
+        with self._as_it_was(before, told, table) as was:
+            for one in differences(was, table, max(told["rows"], now.rows), self.scratch):
+                self.watch.check()
+                added += one.before is None
+                removed += one.after is None
+                changed += one.before is not None and one.after is not None
+        return {
+            "added": added,
+            "changed": changed,
+            "removed": removed,
+            "new_columns": [name for name in now.columns if name not in told["columns"]],
+            "lost_columns": [name for name in told["columns"] if name not in now.columns],
+        }
+
+    @contextmanager
+    def _as_it_was(
+        self, before: Extracted, told: Mapping[str, Any], table: Table
+    ) -> Iterator[Table]:
+        """The same table in the backup before, from its files made again."""
+        kept = {each.path: each for each in before.manifest.members}
+        with TemporaryDirectory(prefix=".was-", dir=self.scratch) as folder:
+            parts: dict[str, Rows] = {}
+            for number, name in enumerate(told["members"]):
+                file = self._made(before, kept[name], Path(folder) / str(number))
+                parts[name] = opened(file)[told["inside"]]
+            yield replace(table, parts=parts)
+
+    def _made(self, before: Extracted, kept: Kept, file: Path) -> File:
+        with file.open("xb") as out:
+            before.write(kept, out, self.watch)
+        return File(kept.path, file, kept.sha256)
+
+
+def opened(file: File) -> Mapping[str, Rows]:
+    """Given a file, return its tables by a name within it; none where it is none."""
+    look = look_at(file.file, file.path)
+    if look.kind is Kind.TABLE:
+        return {"": Delimited(file.file, look)}
+    if look.kind in {Kind.JSON, Kind.JSON_LINES}:
+        return {"": Objects(file.file, look)}
+    if look.kind is Kind.TEXT and PurePosixPath(file.path).suffix.lower() in _CARDS:
+        return {"": Cards(file.file, look)}
+    return {}
+
+
+def _entry(table: Table, now: Profile) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "members": list(table.parts),
+        "inside": table.inside,
+        "columns": list(now.columns),
+        "id": list(now.id_columns),
+        "rows": now.rows,
+        "repeated": now.repeated,
+        "without_id": now.without_id,
+        "blank": list(now.blank),
+        "newest": now.newest,
+    }
