@@ -14,6 +14,7 @@ from .config import CommonSource, HttpSource, InboxSource, SftpSource
 from .core.model import Export, SeenFile
 from .core.ports import Layout, Watch
 from .exports.layout import ExportFolder
+from .exports.tables.grouping import TableRule
 from .exports.unpack import Limits as UnpackLimits
 from .sources.child import ChildSource
 from .sources.inbox import InboxSettings
@@ -178,4 +179,5 @@ def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
         max_ratio=source.limits.ratio,
         reserve_bytes=reserve_bytes,
     )
-    return ExportFolder(limits=limits, original=source.original)
+    rules = tuple(TableRule(each.match, each.id, each.ignore) for each in source.table)
+    return ExportFolder(limits=limits, original=source.original, rules=rules)

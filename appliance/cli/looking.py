@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ import click
 from .. import place
 from ..core import activity_words, vitals, words
 from ..core.errors import ApplianceError, DiskAbsent, RepositoryBusy
-from ..core.model import Archive, Outcome, Run
+from ..core.model import Archive, Outcome, Run, TableChanges
 from ..screen import complain, say, say_json, step_line, table
 from ..system.socket import Client, WorkerAbsent
-from .office import Office, json_option, main, names, office
+from .office import Office, json_option, main, names, office, source_argument, time_of
 
 if TYPE_CHECKING:
     from ..box import Box
@@ -111,6 +111,63 @@ def _status(office: Office) -> Mapping[str, Any]:
         "waiting": [],
         "vitals": [vitals.as_json(each) for each in found],
     }
+
+
+@main.command(short_help="Say which records were added, changed and removed.")
+@source_argument
+@click.option("--from", "since", metavar="TIME", help="Which backup before. [the one before]")
+@click.option("--to", "until", metavar="TIME", help="Which backup after. [the newest]")
+@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(0, 1000))
+@json_option
+@office
+def changes(office: Office, /, source: str, as_json: bool, **how: Any) -> None:
+    """Say which records were added, changed and removed between two backups.
+
+    \b
+    appliance changes crm-nightly
+    appliance changes crm-nightly --from "7 days ago" --table Contacts
+    """
+    from ..engine.restore import Span
+    from ..foreground import changes as find_changes
+
+    name, box = office.settings.source_named(source).name, office.box
+    since, until = time_of(box, how["since"], "--from"), time_of(box, how["until"], "--to")
+    found, before, after = find_changes(
+        box, Span(name, since, until), how["tables"], None, quiet=as_json
+    )
+    if as_json:
+        say_json({"before": before, "after": after, "tables": found})
+        return
+    say(f"From {office.when(before.time)} to {office.when(after.time)}:")
+    for each in found:
+        for line in _change_lines(each, how["limit"]):
+            say(line)
+    if not found:
+        say("  There are no tables in these backups.")
+
+
+_SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+
+
+def _change_lines(changes: TableChanges, limit: int) -> Iterator[str]:
+    """Say what became of a table, and of its first records."""
+    if not (changes.was_there and changes.is_there):
+        yield f"  {changes.table}: {'new' if changes.is_there else 'not there any more'}"
+        return
+    counts = {kind: getattr(changes, kind) for kind in _SIGNS}
+    told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    how = "" if changes.id_columns else " (no column is an id: whole rows were compared)"
+    yield f"  {changes.table}: {told or 'nothing'}{how if told else ''}"
+    for names_of, word in ((changes.new_columns, "new"), (changes.lost_columns, "lost")):
+        if names_of:
+            yield f"    {word} columns: {', '.join(names_of)}"
+    for record in changes.records[:limit]:
+        yield f"    {_SIGNS[record.kind]} {record.title}{f' ({record.id})' if record.id else ''}"
+        for column, (old, new) in record.fields.items():
+            yield f"        {column}: {old or 'nothing'} -> {new or 'nothing'}"
+    if (more := sum(counts.values()) - min(limit, len(changes.records))) > 0 and limit:
+        yield f"    and {more:,} more"
 
 
 @main.command(short_help="List what was done, newest first.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .. import __version__, identity, place
-from ..core import words
+from ..core import moment, words
 from ..core.errors import ApplianceError, Cancelled, ConfigError
 from ..core.model import Trigger
 from ..screen import complain
@@ -159,3 +159,13 @@ def names(*kinds: str) -> Callable[..., list[str]]:
 
 
 source_argument = click.argument("source", shell_complete=names("source"))
+
+
+def time_of(box: Box, text: str | None, option: str) -> datetime | None:
+    """Given what somebody typed for a time, return the moment; None where nothing was typed."""
+    if text is None:
+        return None
+    try:
+        return moment.parse(text, box.zone, box.clock.now())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import click
 
-from ..core import moment
+from ..core.errors import ApplianceError
+from ..core.model import Lost
 from ..screen import say, say_json
-from .office import Office, json_option, main, names, office, source_argument
+from .office import Office, json_option, main, names, office, source_argument, time_of
 
-if TYPE_CHECKING:
-    from ..box import Box
+_NONE = {"removed": "none is gone", "changed": "none has changed"}
 
 
 @main.command(short_help="Get files back into a folder.")
@@ -24,21 +24,31 @@ if TYPE_CHECKING:
 @click.option("--from-mirror", "mirror", shell_complete=names("mirror"), help="From the cloud.")
 @click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table or file.")
 @click.option("--original", is_flag=True, help="The vendor's own file, byte for byte.")
+@click.option("--removed-since", metavar="TIME", help="Only records that are gone since TIME.")
+@click.option("--changed-since", metavar="TIME", help="Records changed since, as they were then.")
+@click.option("--record", metavar="ID", help="Only this record, as it was (--at TIME).")
 @json_option
 @office
 def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: Any) -> None:
-    """Get files back into a folder; nothing that is there is overwritten.
+    """Get files, or lost records, back into a folder; nothing that is there is overwritten.
 
     \b
     appliance restore crm-nightly --to /tmp/back
     appliance restore crm-nightly --at "3 days ago" --table Leads --to /tmp/back
     appliance restore crm-nightly --original --from-mirror cloud --to /tmp/back
+    appliance restore crm-nightly --removed-since yesterday --table Contacts --to /tmp/back
+
+    Lost records come in the vendor's own columns, order and encoding: ready for its import.
     """
     from ..engine.restore import Wish
+
+    if how["removed_since"] or how["changed_since"] or how["record"]:
+        _restore_records(office, source, into, how, as_json=as_json)
+        return
     from ..foreground import give_back
 
     name, box = office.settings.source_named(source).name, office.box
-    wish = Wish(name, _time(box, how["at"]), how["tables"], how["original"])
+    wish = Wish(name, time_of(box, how["at"], "--at"), how["tables"], how["original"])
     done = give_back(box, wish, into, how["repository"], how["mirror"], quiet=as_json)
     if as_json:
         say_json(done)
@@ -48,10 +58,46 @@ def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: An
         say(f"  {path}")
 
 
-def _time(box: Box, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return moment.parse(text, box.zone, box.clock.now())
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--at") from None
+def _restore_records(
+    office: Office, source: str, into: Path, how: Mapping[str, Any], *, as_json: bool
+) -> None:
+    from ..engine.restore import Span
+    from ..foreground import give_lost
+
+    what, since, option = _which_records(how)
+    name, box = office.settings.source_named(source).name, office.box
+    span = Span(name, time_of(box, since, option))
+    wish = Lost(what, how["tables"], how["record"] or "")
+    paths, before, after = give_lost(box, span, wish, into, how["repository"], quiet=as_json)
+    if as_json:
+        say_json({"paths": paths, "before": before, "after": after})
+        return
+    if not paths:
+        raise ApplianceError(
+            f"No such record: {_NONE[what]} between {office.when(before.time)} and"
+            f" {office.when(after.time)}.",
+            hint="`appliance changes` lists what changed; an earlier time may have it.",
+        )
+    say(f"As they were {office.when(before.time)}, every byte compared:")
+    for path in paths:
+        say(f"  {path}")
+
+
+def _which_records(
+    how: Mapping[str, Any],
+) -> tuple[Literal["removed", "changed"], str | None, str]:
+    """What is wished for, the time from which it is, and the option that says so; refuse what
+    makes no sense together.
+    """
+    given = [key for key in ("removed_since", "changed_since", "record") if how[key]]
+    if len(given) > 1:
+        raise click.UsageError("Give one of --removed-since, --changed-since and --record.")
+    if how["original"] or how["mirror"]:
+        raise click.UsageError("Single records do not go with --original or --from-mirror.")
+    if how["at"] and given != ["record"]:
+        raise click.UsageError("--at goes with --record; the other two say their time themselves.")
+    if how["changed_since"]:
+        return "changed", how["changed_since"], "--changed-since"
+    if how["removed_since"]:
+        return "removed", how["removed_since"], "--removed-since"
+    return "removed", how["at"], "--at"

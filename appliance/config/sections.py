@@ -84,6 +84,17 @@ class LimitsSection(Section):
     """Bytes per second, below which a transfer is given up after five minutes."""
 
 
+class TableSection(Section):
+    """What is to be known of a table beyond what it says itself."""
+
+    match: str = Field(min_length=1)
+    """Which files: a path, a glob, or words of the name."""
+    id: tuple[str, ...] = ()
+    """Its id column; of several names the first that the table has."""
+    ignore: tuple[str, ...] = ()
+    """Columns that change by themselves."""
+
+
 class CommonSource(Section):
     """What every kind of source has."""
 
@@ -93,6 +104,7 @@ class CommonSource(Section):
     original: Literal["keep", "drop"] = "keep"
     retention: RetentionOverride = RetentionOverride()
     limits: LimitsSection = LimitsSection()
+    table: tuple[TableSection, ...] = ()
 
 
 class SftpSource(CommonSource):

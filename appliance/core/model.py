@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 COPY_MARKER = "THIS-IS-A-CLOUD-COPY"
 """Lies in a repository that was fetched from a mirror: two written copies of one repository would
@@ -101,6 +102,48 @@ class Export:
     def size_bytes(self) -> int:
         """Sum of the files as they came."""
         return sum(file.size_bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """One record that was added, changed or removed between two backups."""
+
+    kind: str
+    id: str
+    """Empty where the table has none."""
+    title: str
+    """What a person knows it by."""
+    fields: Mapping[str, tuple[str, str]]
+    """What changed: by column, from what to what."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableChanges:
+    """What became of a table between two backups."""
+
+    table: str
+    id_columns: tuple[str, ...] = ()
+    """By which a record is known again; without, only whole rows are compared."""
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    records: tuple[RecordChange, ...] = ()
+    """The first of them."""
+    new_columns: tuple[str, ...] = ()
+    lost_columns: tuple[str, ...] = ()
+    was_there: bool = True
+    is_there: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Which records somebody wants back, as they were."""
+
+    what: Literal["removed", "changed"] = "removed"
+    only: tuple[str, ...] = ()
+    """Patterns of tables; none means all."""
+    record: str = ""
+    """The id of one; then it does not matter what became of it."""
 
 
 @dataclass(frozen=True, slots=True)

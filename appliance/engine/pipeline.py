@@ -222,7 +222,8 @@ class _Backup:
             raise real[0]
         memory.fulfil(self.kit.ledger, Pending(archive, files))
         self.journal.archive = archive.name
-        self.journal.message = f"{size(layout.export_bytes)} kept, {size(layout.new_bytes)} new."
+        kept = f"{size(layout.export_bytes)} kept, {size(layout.new_bytes)} new."
+        self.journal.message = f"{layout.changes} {kept}".strip()
         self._settle(export)
 
     def _named(self, export: Export, layout: Layout, places: Sequence[Place]) -> Archive:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from ..core.errors import ApplianceError, Cancelled, RepositoryBusy
 from ..core.model import Archive, StepName, Trigger
@@ -42,6 +43,20 @@ class Wish:
     """The vendor's own files."""
     archive: str = ""
     """This archive and no other, held or not; empty: `at` says which."""
+
+
+T = TypeVar("T")
+Look = Callable[[Path, Path, Path], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Two backups of a source, each the newest good one at or before a time."""
+
+    source: str
+    since: datetime | None = None
+    """None: the one before the later."""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +123,61 @@ def restore(
     return _recorded(kit, wish, Trigger.COMMAND, watch, story, found)
 
 
+def beside(
+    kit: Kit, places: Sequence[Repository] | CloudCopy, span: Span, look: Look[T], watch: Watch
+) -> tuple[T, Archive, Archive]:
+    """Take two archives out, and return what `look` finds in them, and which they were.
+
+    It is given both folders and an empty third. Raise as `restore`.
+    """
+    found: list[tuple[T, Archive, Archive]] = []
+
+    def story(journal: Journal, folder: Path) -> None:
+        here = _here(kit, journal, places, folder)
+        before, after = _ends(here, span)
+        for archive, name in ((before, "before"), (after, "after")):
+            wish = Wish(span.source, archive=archive.name)
+            _Restoring(kit, journal, wish, folder / name).first_whole(here)
+        (folder / "work").mkdir()
+        seen = look(folder / "before", folder / "after", folder / "work")
+        found.append((seen, before, after))
+        journal.message = f"{before.name} was compared with {after.name}."
+        journal.archive = before.name
+
+    ended = record(kit, f"{_RESTORE}{span.source}", Trigger.COMMAND, watch, story)
+    if ended.error is not None:
+        raise ended.error
+    return found[0]
+
+
+def _ends(repositories: Sequence[Repository], span: Span) -> tuple[Archive, Archive]:
+    """Choose both ends of a span among all the archives that can be read."""
+    archives = _all_of(repositories, span.source)
+    after = choose(archives, span.until)
+    earlier = [one for one in archives if after and one.sequence < after.sequence]
+    before = choose(earlier, span.since)
+    if after is None or before is None:
+        raise ApplianceError(
+            f"There are no two backups of {span.source} to compare.",
+            hint="`appliance archives` lists what there is.",
+        )
+    return before, after
+
+
+def _all_of(repositories: Sequence[Repository], source: str) -> list[Archive]:
+    """Return the archives of a source, each once; raise where no repository can be read."""
+    found: dict[str, Archive] = {}
+    failures: list[ApplianceError] = []
+    for repository in repositories:
+        try:
+            found |= {one.name: one for one in repository.archives(source)}
+        except ApplianceError as error:
+            failures.append(error)
+    if not found and failures:
+        raise failures[0]
+    return list(found.values())
+
+
 def open_up(
     kit: Kit, places: Sequence[Repository] | CloudCopy, wish: Wish, into: Path, watch: Watch
 ) -> Restored:
@@ -152,7 +222,8 @@ class _Restoring:
     wish: Wish
     stored: Path
     """Where the archive is taken out to."""
-    into: Path
+    into: Path | None = None
+    """Where its files are made again; None: they are not."""
     in_staging: bool = False
     """Whether `into` takes from the room that Runs need."""
 
@@ -178,13 +249,16 @@ class _Restoring:
     def _from(self, repository: Repository, patience: timedelta) -> Restored:
         def bring_back(remarks: Remarks) -> Restored:
             archive = self._once_free(repository, patience, lambda: self._taken_out(repository))
+            remarks.message = archive.name
+            if self.into is None:
+                return Restored(archive, repository.name, ())
             self._require_room()
             self.into.mkdir(parents=True, exist_ok=True)
             watch, wish = self.journal.watch, self.wish
             paths = self.kit.exports.restore(
                 self.stored, self.into, watch, only=wish.only, original=wish.original
             )
-            remarks.size_bytes, remarks.message = sum(p.stat().st_size for p in paths), archive.name
+            remarks.size_bytes = sum(path.stat().st_size for path in paths)
             return Restored(archive, repository.name, paths)
 
         return self.journal.step(StepName.VERIFY, bring_back, repository.name)

@@ -27,6 +27,7 @@ from .original import NotReproduced
 from .parts import PART_BYTES
 from .restore import disk_full_of
 from .tables.grouping import TableRule
+from .tables.telling import sentence
 from .tree import Tree
 from .understanding import Understanding
 from .unpack import Container, Limits, Member, unpack
@@ -188,4 +189,5 @@ def _layout(root: Path, content: Manifest, itself: StoredFile, new_bytes: int) -
         stored_bytes=sum(file.size_bytes for file in stored.values()),
         new_bytes=new_bytes,
         notes=content.notes,
+        changes=sentence(content.tables),
     )

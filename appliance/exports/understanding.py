@@ -9,27 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..core.errors import Cancelled, DiskFull
 from ..core.model import StepName
 from ..core.ports import Watch
-from .contents import Kept
 from .extracted import Extracted
-from .looks import Kind, look_at
-from .tables.cards import Cards
+from .reading import made, opened
 from .tables.comparing import differences
-from .tables.delimited import Delimited
 from .tables.grouping import File, TableRule, tables
-from .tables.jsons import Objects
 from .tables.profile import Profile, profile
 from .tables.rows import Rows
 from .tables.table import Table
 from .unpack import Member
 
-_CARDS = frozenset({".vcf", ".vcard"})
 _REMEMBERED = 8
 """How many counts of good backups before are known to judge the next by."""
 
@@ -98,26 +93,9 @@ class Understanding:
         with TemporaryDirectory(prefix=".was-", dir=self.scratch) as folder:
             parts: dict[str, Rows] = {}
             for number, name in enumerate(told["members"]):
-                file = self._made(before, kept[name], Path(folder) / str(number))
+                file = made(before, kept[name], Path(folder) / str(number), self.watch)
                 parts[name] = opened(file)[told["inside"]]
             yield replace(table, parts=parts)
-
-    def _made(self, before: Extracted, kept: Kept, file: Path) -> File:
-        with file.open("xb") as out:
-            before.write(kept, out, self.watch)
-        return File(kept.path, file, kept.sha256)
-
-
-def opened(file: File) -> Mapping[str, Rows]:
-    """Given a file, return its tables by a name within it; none where it is none."""
-    look = look_at(file.file, file.path)
-    if look.kind is Kind.TABLE:
-        return {"": Delimited(file.file, look)}
-    if look.kind in {Kind.JSON, Kind.JSON_LINES}:
-        return {"": Objects(file.file, look)}
-    if look.kind is Kind.TEXT and PurePosixPath(file.path).suffix.lower() in _CARDS:
-        return {"": Cards(file.file, look)}
-    return {}
 
 
 def _entry(table: Table, now: Profile) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..looks import Look, plain
 from .delimited import lines
-from .rows import LONGEST_BYTES, NotATable
+from .rows import LONGEST_BYTES, Frame, NotATable
 
 _BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
 _FOLD = re.compile(rb"\r?\n[ \t]")
@@ -36,6 +36,11 @@ class Cards:
         self._places: dict[str, int] = {}
         for _ in self.rows():
             pass
+
+    @property
+    def frame(self) -> Frame:
+        """One card after the other; see `rows.Rows`."""
+        return Frame()
 
     @property
     def columns(self) -> Sequence[str]:

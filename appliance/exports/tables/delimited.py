@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..looks import Look, plain
 from ..records import readable
-from .rows import LONGEST_BYTES, NotATable, distinct
+from .rows import LONGEST_BYTES, Frame, NotATable, distinct
 
 _BLOCK_BYTES = 1 << 20
 _QUOTE = b'"'
@@ -34,6 +34,19 @@ class Delimited:
         self.header = next(self._records(), b"")
         self.columns: Sequence[str] = distinct(self.cells(self.header))
         self.shape: Hashable = (self._encoding, look.delimiter, *self.columns)
+
+    @property
+    def frame(self) -> Frame:
+        """The mark and the header, as they are, and its lines' end; see `rows.Rows`."""
+        with plain(self._file) as opened:
+            head = opened.read(self._look.skip_bytes)
+            source = readable(opened, self._look)
+            source.seek(self._look.skip_bytes)
+            start = source.read(len(self.header) + _BLOCK_BYTES)
+        newline = self._look.newline
+        end = b"\r\n" if b"\r\n" in start and newline == b"\n" else newline
+        encoding = "utf-16" if self._look.encoding == "utf-16" else ""
+        return Frame(head + self.header + end, end, end, encoding)
 
     def raws(self) -> Iterator[bytes]:
         """Yield each row's bytes; see `rows.Rows`."""
@@ -120,15 +133,15 @@ def _whole(lines: Iterator[bytes], look: Look) -> Iterator[bytes]:
 
 def _gathered(line: bytes, lines: Iterator[bytes], look: Look) -> bytes:
     """Return a row of several lines; one that the file's end cuts as far as it goes."""
-    parts, size = [line], len(line)
+    row = bytearray(line)
     for more in lines:
-        parts.append(more)
-        size += len(more)
-        if size > LONGEST_BYTES:
+        row += look.newline
+        row += more
+        if len(row) > LONGEST_BYTES:
             raise NotATable("A quote is opened in this file and never closed.")
         if _QUOTE in more and not _stays_open(more, look.delimiter, True):
             break
-    return look.newline.join(parts)
+    return bytes(row)
 
 
 def _stays_open(line: bytes, delimiter: str, is_open: bool) -> bool:

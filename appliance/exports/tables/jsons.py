@@ -12,7 +12,7 @@ from typing import Any
 
 from ..looks import Kind, Look, plain
 from ..records import readable, records
-from .rows import LONGEST_BYTES, MOST_COLUMNS, NotATable
+from .rows import LONGEST_BYTES, MOST_COLUMNS, Frame, NotATable
 
 _DEEPEST = 4
 
@@ -35,6 +35,13 @@ class Objects:
     def columns(self) -> Sequence[str]:
         """The names of all fields; see `rows.Rows`."""
         return tuple(self._places)
+
+    @property
+    def frame(self) -> Frame:
+        """A list, or a line for each; see `rows.Rows`."""
+        if self._look.kind is Kind.JSON_LINES:
+            return Frame()
+        return Frame(b"[\n", b",\n", b"\n]\n")
 
     def raws(self) -> Iterator[bytes]:
         """Yield each object's bytes; see `rows.Rows`."""
@@ -83,8 +90,3 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def is_json(look: Look) -> bool:
-    """Return whether a file is read here."""
-    return look.kind in {Kind.JSON, Kind.JSON_LINES}

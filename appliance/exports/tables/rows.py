@@ -7,6 +7,7 @@ only where somebody wants its cells: two days of an export are the same bytes fo
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ...core.errors import ApplianceError
@@ -23,8 +24,24 @@ class NotATable(ApplianceError):
     """What a file holds cannot be understood as rows; it is kept all the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How rows become a file again, as the vendor writes it."""
+
+    opening: bytes = b""
+    """What stands before the first row: a mark, the header."""
+    between: bytes = b"\n"
+    closing: bytes = b"\n"
+    encoding: str = ""
+    """What the bytes are to be turned into, where `raw` is not as it lies in the file."""
+
+
 class Rows(Protocol):
     """One file of a table."""
+
+    @property
+    def frame(self) -> Frame:
+        """How some of its rows are a file of its kind."""
 
     @property
     def columns(self) -> Sequence[str]:

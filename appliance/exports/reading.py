@@ -1,0 +1,72 @@
+"""The only home of the tables of an archive that lies in a folder: its files are made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from ..core.ports import Watch
+from .choosing import matches
+from .contents import Kept
+from .extracted import Extracted
+from .looks import Kind, look_at
+from .tables.cards import Cards
+from .tables.delimited import Delimited
+from .tables.grouping import File, TableRule, tables
+from .tables.jsons import Objects
+from .tables.profile import profile
+from .tables.rows import Rows
+from .tables.table import Table
+
+CARDS = frozenset({".vcf", ".vcard"})
+READ = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"}) | CARDS
+"""How the names of files end that may be tables."""
+
+
+def opened(file: File) -> Mapping[str, Rows]:
+    """Given a file, return its tables by a name within it; none where it is none."""
+    suffix = PurePosixPath(file.path).suffix.lower()
+    if suffix not in READ:
+        return {}
+    look = look_at(file.file, file.path)
+    if look.kind is Kind.TABLE:
+        return {"": Delimited(file.file, look)}
+    if look.kind in {Kind.JSON, Kind.JSON_LINES}:
+        return {"": Objects(file.file, look)}
+    if suffix in CARDS and look.kind is Kind.TEXT:
+        return {"": Cards(file.file, look)}
+    return {}
+
+
+def made(archive: Extracted, kept: Kept, file: Path, watch: Watch) -> File:
+    """Make a member of an archive again; raise RepositoryDamaged where it is not what it was."""
+    with file.open("xb") as out:
+        archive.write(kept, out, watch)
+    return File(kept.path, file, kept.sha256)
+
+
+def tables_of(
+    archive: Extracted, folder: Path, only: Sequence[str], watch: Watch
+) -> dict[str, Table]:
+    """Given an archive and an empty folder for its files, return its tables by name.
+
+    `only` are patterns of tables; none means all. Raise RepositoryDamaged, Cancelled.
+    """
+    wanted = [
+        kept
+        for kept in archive.manifest.members
+        if PurePosixPath(kept.path).suffix.lower() in READ and matches(kept.path, only)
+    ]
+    files = [made(archive, kept, folder / str(at), watch) for at, kept in enumerate(wanted)]
+    rules = [
+        TableRule(path, tuple(table["id"]))
+        for table in archive.manifest.tables
+        for path in table["members"]
+    ]
+    return {table.name: table for table in tables(files, rules, opened)}
+
+
+def with_id(table: Table) -> Table:
+    """Return a table with the id that it shows, where nobody named one."""
+    return table if table.id_columns else replace(table, id_columns=profile(table).id_columns)
