@@ -17,7 +17,7 @@ from .core.health import Health, SourceHealth
 from .core.ports import Clock, Ledger
 from .core.schedule import Schedule, parse
 from .core.words import listed
-from .engine.memory import WAITING_ROOM, cloud_keeps, is_damaged, still_to_bring
+from .engine.memory import WAITING_ROOM, cloud_keeps, is_damaged, not_good, rejected, still_to_bring
 from .engine.trust import trusts
 
 _RUNS_PER_SOURCE = 50
@@ -51,6 +51,8 @@ def health_of(
         running,
         waiting,
         clock_trusted=trusts(ledger, clock),
+        held={name for each in settings.source for name in not_good(ledger, each.name)},
+        rejected={name for each in settings.source for name in rejected(ledger, each.name)},
         retrying=retrying,
         damaged=[each.name for each in settings.repository if is_damaged(ledger, each.name)],
     )

@@ -1,10 +1,11 @@
 """The command line: reads the words, asks the box, shows the answer. Part of the rim."""
 
-from . import caring, disks, looking, panel, restoring, setting_up, web, working
+from . import caring, deciding, disks, looking, panel, restoring, setting_up, web, working
 from .office import main
 
 __all__ = [
     "caring",
+    "deciding",
     "disks",
     "looking",
     "main",

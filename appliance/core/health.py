@@ -124,22 +124,31 @@ def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
     *,
     clock_trusted: bool = True,
     held: Collection[str] | None = None,
+    rejected: Collection[str] = (),
     retrying: Collection[str] = (),
     damaged: Collection[str] = (),
 ) -> Health:
     """Given what is expected and what the ledger knows (`runs` newest first), return how things
     stand at `now`.
 
-    `held` names the archives that wait for a person (None: those of all held runs); `retrying`
+    `held` names the archives that do not count (None: those of all held runs), `rejected` those
+    of them that nobody has to look at any more; `retrying`
     the sources whose failed run is tried again by itself; `damaged` the places that did not give
     back what they were given.
     """
     if held is None:
         held = {run.archive for run in runs if run.outcome is Outcome.HELD and run.archive}
     good = [copy for copy in copies if copy.archive not in held]
+    asked = set(held) - set(rejected)
     assessed = tuple(
         _Case(
-            expected, good, runs, now, held, damaged=damaged, clock_trusted=clock_trusted
+            expected,
+            good,
+            runs,
+            now,
+            set(held) - set(rejected),
+            damaged=damaged,
+            clock_trusted=clock_trusted,
         ).assessed(
             running=running == expected.source,
             waiting=expected.source in waiting,

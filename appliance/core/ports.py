@@ -109,6 +109,8 @@ class Layout:
     """Size of the files that the previous archive did not have."""
     notes: tuple[str, ...] = ()
     """Sentences for the Run, where something is worth a warning."""
+    held: tuple[str, ...] = ()
+    """Why a person must look at this export before it counts, a sentence each."""
     changes: str = ""
     """What became of the office's records since the backup before, in words; where it is known."""
 

@@ -70,7 +70,8 @@ def drill_mirror(
             _pass_over(journal, name)
             return
         repository = fetched(kit, journal, copy, folder / "fetched")
-        place = Place(repository, list(repository.archives()), known_as=name)
+        archives = memory.as_decided(kit.ledger, repository.archives())
+        place = Place(repository, archives, known_as=name)
         gone = MirrorRefused(f"The backups that were in {name} are gone.")
         _try(kit, journal, place, folder, choose, gone if known else None)
 

@@ -58,6 +58,7 @@ class Journal:
         self.unmirrored: list[str] = []
         self.archive = ""
         self.message = ""
+        self.hint = ""
         self.outcome = Outcome.OK
 
     def step(self, name: StepName, work: Callable[[Remarks], T], target: str = "") -> T:
@@ -122,13 +123,14 @@ class Journal:
         outcome = outcome_of(error) if error else self._good_outcome()
         spoken = ([error] if error else []) + self.troubles
         messages = [self.message] if self.message and not error else []
+        hints = [self.hint] if self.hint and not error else []
         run = self._kit.ledger.finish(
             self.run.id,
             outcome,
             self._kit.clock.now(),
             archive=self.archive,
             message=" ".join(_once(messages + [one.message for one in spoken])),
-            hint=" ".join(_once([one.hint for one in spoken if one.hint])),
+            hint=" ".join(_once(hints + [one.hint for one in spoken if one.hint])),
             detail="\n".join(_once([one.detail for one in spoken if one.detail]))[-_DETAIL_LENGTH:],
             faults=_once([type(one).__name__ for one in spoken]),
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..core.model import Archive, SeenFile
@@ -23,6 +23,9 @@ BOX = "box"
 """What a note is about that is about no place and no source."""
 WAITING_ROOM = "on the box"
 """The name of the repository on the box itself that keeps what no disk was here for."""
+DECIDED = "decided"
+"""What a person said of a held archive."""
+_RIGHT, _WRONG = "right", "wrong"
 _ROOM = "fullness"
 _PROBLEM = "problem"
 _MISSING = "missing"
@@ -178,6 +181,33 @@ def forget_place(ledger: Ledger, place: str) -> None:
     ledger.drop_copies(place, [copy.archive for copy in ledger.copies() if copy.place == place])
     for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT, _ROOM, _PROBLEM):
         ledger.note(key(kind, place), "")
+
+
+def decide(ledger: Ledger, archive: str, *, is_right: bool) -> None:
+    """Note what a person decided about a held archive; the last word counts."""
+    ledger.note(key(DECIDED, archive), _RIGHT if is_right else _WRONG)
+
+
+def not_good(ledger: Ledger, source: str) -> frozenset[str]:
+    """Return the archives of a source that were held, and that nobody said to be right."""
+    held = ledger.held(source)
+    return frozenset(name for name in held if ledger.noted(key(DECIDED, name)) != _RIGHT)
+
+
+def rejected(ledger: Ledger, source: str) -> frozenset[str]:
+    """Return the archives of a source that somebody said to be wrong."""
+    held = ledger.held(source)
+    return frozenset(name for name in held if ledger.noted(key(DECIDED, name)) == _WRONG)
+
+
+def as_decided(ledger: Ledger, archives: Iterable[Archive]) -> list[Archive]:
+    """Given archives as they say themselves, return them as somebody decided since."""
+    return [
+        replace(one, held=False)
+        if one.held and ledger.noted(key(DECIDED, one.name)) == _RIGHT
+        else one
+        for one in archives
+    ]
 
 
 def newest(ledger: Ledger, source: str) -> str:

@@ -46,6 +46,10 @@ from .places import Place, store, trusts_the_clock, verify, wipe
 from .rotation import Reference
 
 MANIFEST = "manifest.json"
+_LOOK_AT_IT = (
+    "It is kept, but does not count until you have looked at it: "
+    "`appliance accept {0}` if it is right, else `appliance reject {0}`."
+)
 _UNPACKED_TIMES = 2
 """How much room an export wants beside itself, at least: unpacked, and what is stored of it."""
 
@@ -224,6 +228,10 @@ class _Backup:
         self.journal.archive = archive.name
         kept = f"{size(layout.export_bytes)} kept, {size(layout.new_bytes)} new."
         self.journal.message = f"{layout.changes} {kept}".strip()
+        if layout.held:
+            self.journal.outcome = Outcome.HELD
+            self.journal.message = " ".join(layout.held)
+            self.journal.hint = _LOOK_AT_IT.format(archive.name)
         self._settle(export)
 
     def _named(self, export: Export, layout: Layout, places: Sequence[Place]) -> Archive:
@@ -237,6 +245,7 @@ class _Backup:
             self.kit.ledger.next_sequence(name, at_least=highest + 1),
             layout.manifest_sha256,
             self._trusts_the_clock(export, places),
+            held=bool(layout.held),
         )
 
     def _taken_names(self, places: Sequence[Place]) -> set[str]:

@@ -134,7 +134,7 @@ def beside(
 
     def story(journal: Journal, folder: Path) -> None:
         here = _here(kit, journal, places, folder)
-        before, after = _ends(here, span)
+        before, after = _ends(kit, here, span)
         for archive, name in ((before, "before"), (after, "after")):
             wish = Wish(span.source, archive=archive.name)
             _Restoring(kit, journal, wish, folder / name).first_whole(here)
@@ -150,9 +150,9 @@ def beside(
     return found[0]
 
 
-def _ends(repositories: Sequence[Repository], span: Span) -> tuple[Archive, Archive]:
+def _ends(kit: Kit, repositories: Sequence[Repository], span: Span) -> tuple[Archive, Archive]:
     """Choose both ends of a span among all the archives that can be read."""
-    archives = _all_of(repositories, span.source)
+    archives = _all_of(kit, repositories, span.source)
     after = choose(archives, span.until)
     earlier = [one for one in archives if after and one.sequence < after.sequence]
     before = choose(earlier, span.since)
@@ -164,7 +164,7 @@ def _ends(repositories: Sequence[Repository], span: Span) -> tuple[Archive, Arch
     return before, after
 
 
-def _all_of(repositories: Sequence[Repository], source: str) -> list[Archive]:
+def _all_of(kit: Kit, repositories: Sequence[Repository], source: str) -> list[Archive]:
     """Return the archives of a source, each once; raise where no repository can be read."""
     found: dict[str, Archive] = {}
     failures: list[ApplianceError] = []
@@ -175,7 +175,7 @@ def _all_of(repositories: Sequence[Repository], source: str) -> list[Archive]:
             failures.append(error)
     if not found and failures:
         raise failures[0]
-    return list(found.values())
+    return memory.as_decided(kit.ledger, found.values())
 
 
 def open_up(
@@ -299,7 +299,8 @@ class _Restoring:
         return f"{wait}, or cancel it with `appliance cancel {users[0]}`." if users else f"{wait}."
 
     def _chosen(self, repository: Repository) -> Archive:
-        there, wish = repository.archives(self.wish.source), self.wish
+        wish = self.wish
+        there = memory.as_decided(self.kit.ledger, repository.archives(wish.source))
         if wish.archive:
             archive = next((one for one in there if one.name == wish.archive), None)
         else:

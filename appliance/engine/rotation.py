@@ -115,7 +115,7 @@ def _visited(kit: Kit, repository: Repository, ids: dict[str, str]) -> Place | A
     if noted != found.id:
         return WrongDisk(f"{repository.name} is not the backup disk it was before.")
     ids[found.id] = repository.name
-    return Place(repository, list(found.archives))
+    return Place(repository, memory.as_decided(kit.ledger, found.archives))
 
 
 def _worst(away: Sequence[tuple[str, ApplianceError]]) -> ApplianceError:

@@ -82,3 +82,5 @@ class Manifest:
     remarks: tuple[str, ...] = ()
     """Harmless: recorded here and nowhere else."""
     tables: tuple[Mapping[str, Any], ...] = ()
+    held: tuple[str, ...] = ()
+    """Why a person had to look at it."""

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from ..core.errors import RepositoryDamaged
 from ..core.model import Archive, Export, SeenFile, StepName, StoredFile
 from ..core.ports import Layout, Watch
-from . import how_to_restore, manifest, restore
+from . import guard, how_to_restore, manifest, restore
 from .contents import Box, Kept, Manifest
 from .extracted import Extracted
 from .keeping import Draft, Keeper
@@ -29,7 +29,7 @@ from .restore import disk_full_of
 from .tables.grouping import TableRule
 from .tables.telling import sentence
 from .tree import Tree
-from .understanding import Understanding
+from .understanding import Understanding, files_of
 from .unpack import Container, Limits, Member, unpack
 
 
@@ -38,6 +38,7 @@ class _Said:
     notes: list[str]
     remarks: list[str]
     tables: list[Mapping[str, Any]] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class ExportFolder:
             before = Extracted.at(previous, scratch) if previous else None
             understanding = Understanding(self.rules, scratch, watch)
             said.tables.extend(understanding.tell(unpacked.members, before, said.remarks))
+            was = before.manifest.tables if before else ()
+            said.held.extend(guard.reasons(said.tables, was, files_of(unpacked.members)))
             keeper = Keeper(scratch, self.limits, watch, self.part_bytes)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
             kept = _keep_all(unpacked.members, before, keeper, tree, said)
@@ -118,6 +121,7 @@ class ExportFolder:
             notes=tuple(said.notes),
             remarks=tuple(said.remarks),
             tables=tuple(said.tables),
+            held=tuple(said.held),
         )
         itself = tree.write(manifest.NAME, manifest.encode(content))
         return _layout(tree.root, content, itself, tree.new_bytes)
@@ -189,5 +193,6 @@ def _layout(root: Path, content: Manifest, itself: StoredFile, new_bytes: int) -
         stored_bytes=sum(file.size_bytes for file in stored.values()),
         new_bytes=new_bytes,
         notes=content.notes,
+        held=content.held,
         changes=sentence(content.tables),
     )

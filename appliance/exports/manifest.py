@@ -19,7 +19,11 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
                          path of its base, then of zstd patches, each against the version
                          before it), size, and packed (zstd's idea of the base's size)
                 recipe   the member is made by this recipe from `inside`, a list of members
-    tables      kinds of records, by later versions
+    tables      kinds of records: name, members, inside (its name in each of them), columns, id,
+                rows, repeated and without_id (records whose id repeats, or is missing), blank (for
+                each column how many say nothing), newest (the latest date of a change), earlier
+                (how many rows the good ones before had), since (what became of the records)
+    held        why a person had to look at it; left out where nobody had to
     stored      every other file of the archive: size, sha256
 
 It grows with each link, as every file that an archive needs is named in it with its hash: that is
@@ -57,6 +61,7 @@ def encode(manifest: Manifest) -> bytes:
         "containers": [_box_json(box) for box in manifest.containers],
         "members": [_kept_json(kept) for kept in manifest.members],
         "tables": list(manifest.tables),
+        **({"held": list(manifest.held)} if manifest.held else {}),
         "stored": {
             path: {"size": file.size_bytes, "sha256": file.sha256}
             for path, file in sorted(manifest.stored.items())
@@ -173,6 +178,7 @@ def _from_json(value: Mapping[str, Any]) -> Manifest:
         notes=tuple(_text(note) for note in value["notes"]),
         remarks=tuple(_text(remark) for remark in value.get("remarks", ())),
         tables=tuple(value.get("tables", ())),
+        held=tuple(_text(reason) for reason in value.get("held", ())),
     )
 
 

@@ -10,7 +10,7 @@ from ..core.ports import Watch
 from .choosing import matches
 from .contents import Kept
 from .extracted import Extracted
-from .looks import Kind, look_at
+from .looks import Kind, look_at, plain
 from .tables.cards import Cards
 from .tables.delimited import Delimited
 from .tables.grouping import File, TableRule, tables
@@ -19,6 +19,7 @@ from .tables.profile import profile
 from .tables.rows import Rows
 from .tables.table import Table
 
+_HEAD_BYTES = 4096
 CARDS = frozenset({".vcf", ".vcard"})
 READ = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"}) | CARDS
 """How the names of files end that may be tables."""
@@ -70,3 +71,10 @@ def tables_of(
 def with_id(table: Table) -> Table:
     """Return a table with the id that it shows, where nobody named one."""
     return table if table.id_columns else replace(table, id_columns=profile(table).id_columns)
+
+
+def looks_like_a_page(file: Path) -> bool:
+    """Return whether a file begins as a web page does, whatever its name says."""
+    with plain(file) as opened_file:
+        head = opened_file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return head.startswith((b"<!doctype html", b"<html", b"<?xml")) and b"<html" in head

@@ -43,7 +43,7 @@ class Understanding:
         """Given an export, and the backup before it, yield what the manifest is to say of each
         table; why one is left out is added to `remarks`.
         """
-        files = [File(each.path, each.file, each.sha256) for each in members]
+        files = files_of(members)
         told = {table["name"]: table for table in before.manifest.tables} if before else {}
         for table in tables(files, self.rules, opened):
             try:
@@ -96,6 +96,11 @@ class Understanding:
                 file = made(before, kept[name], Path(folder) / str(number), self.watch)
                 parts[name] = opened(file)[told["inside"]]
             yield replace(table, parts=parts)
+
+
+def files_of(members: Sequence[Member]) -> list[File]:
+    """Return the members of an export as what may be a table."""
+    return [File(each.path, each.file, each.sha256) for each in members]
 
 
 def _entry(table: Table, now: Profile) -> dict[str, Any]:

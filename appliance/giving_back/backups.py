@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from ..box import Box
 from ..core.errors import ApplianceError
 from ..core.model import Copy
-from ..engine.memory import WAITING_ROOM
+from ..engine.memory import WAITING_ROOM, not_good
 
 
 def listed(box: Box, source: str | None, away: Collection[str]) -> dict[str, object]:
@@ -44,7 +44,7 @@ def local(box: Box, time: datetime) -> str:
 
 
 def _backups(box: Box, source: str, away: Collection[str]) -> list[dict[str, object]]:
-    sizes, held = box.ledger.sizes(source), box.ledger.held(source)
+    sizes, held = box.ledger.sizes(source), not_good(box.ledger, source)
     by_name: dict[str, list[Copy]] = {}
     for copy in box.ledger.copies(source):  # newest first
         by_name.setdefault(copy.archive, []).append(copy)

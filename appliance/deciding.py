@@ -1,0 +1,48 @@
+"""What a person says of an export that was held: it is right, or it is not.
+
+Part of the rim. Nothing is deleted by it: a backup that counts may become the newest good one,
+one that does not is kept as it is and never chosen by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import audit
+from .box import Box
+from .core.errors import ApplianceError
+from .core.model import Trigger
+from .engine.memory import decide, not_good
+
+_WORDS = {True: "{} was said to be right", False: "{} was said to be wrong"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided of which backup."""
+
+    archive: str
+    is_right: bool
+    reason: str
+
+
+def held(box: Box) -> dict[str, str]:
+    """Return each backup that does not count, with its source."""
+    sources = [section.name for section in box.settings.source]
+    return {name: source for source in sources for name in sorted(not_good(box.ledger, source))}
+
+
+def say(box: Box, archive: str, reason: str, trigger: Trigger, *, is_right: bool) -> Decision:
+    """Write a decision down, and who made it why; raise ApplianceError where nobody asked."""
+    waiting = held(box)
+    if archive not in waiting:
+        known = ", ".join(waiting) or "none at all"
+        raise ApplianceError(
+            f"{archive} is not held for anybody to decide about.",
+            hint=f"Held are: {known}.",
+        )
+    because = f", because: {reason}" if reason else ""
+    words = f"{_WORDS[is_right].format(archive)}{because}."
+    audit.write(box.ledger, box.clock, "decision", words, True, trigger)
+    decide(box.ledger, archive, is_right=is_right)
+    return Decision(archive, is_right, reason)
