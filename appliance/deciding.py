@@ -7,12 +7,13 @@ one that does not is kept as it is and never chosen by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from . import audit
 from .box import Box
 from .core.errors import ApplianceError
-from .core.model import Trigger
-from .engine.memory import decide, not_good
+from .core.model import Copy, Trigger
+from .engine.memory import decide, not_good, noted_held, rejected
 
 _WORDS = {True: "{} was said to be right", False: "{} was said to be wrong"}
 
@@ -30,6 +31,31 @@ def held(box: Box) -> dict[str, str]:
     """Return each backup that does not count, with its source."""
     sources = [section.name for section in box.settings.source]
     return {name: source for source in sources for name in sorted(not_good(box.ledger, source))}
+
+
+def facts(box: Box) -> list[dict[str, object]]:
+    """Return what waits for a decision, newest first: source, archive, time (`local`), why, what
+    became of each table, and when the newest good backup beside it was made.
+    """
+    found = []
+    for section in box.settings.source:
+        copies = {copy.archive: copy for copy in reversed(box.ledger.copies(section.name))}
+        waits = not_good(box.ledger, section.name)
+        good = max((copy.time for name, copy in copies.items() if name not in waits), default=None)
+        asked = (waits - rejected(box.ledger, section.name)) & copies.keys()
+        found += [_facts(box, copies[name], good) for name in asked]
+    return sorted(found, key=lambda each: str(each["time"]), reverse=True)
+
+
+def _facts(box: Box, copy: Copy, good: datetime | None) -> dict[str, object]:
+    return {
+        "source": copy.source,
+        "archive": copy.archive,
+        "time": copy.time.isoformat(),
+        "local": copy.time.astimezone(box.zone).isoformat(),
+        "good": good.astimezone(box.zone).isoformat() if good else None,
+        **noted_held(box.ledger, copy.archive),
+    }
 
 
 def say(box: Box, archive: str, reason: str, trigger: Trigger, *, is_right: bool) -> Decision:

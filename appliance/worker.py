@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from . import __version__, activity
+from . import __version__, activity, deciding
 from .attendance import Attendance
 from .audit import Audit
 from .box import Box
@@ -275,6 +275,15 @@ class Engine:
     def cancel(self, source: str) -> bool:
         """Cancel a waiting or running Run."""
         return self.runner.cancel(source)
+
+    def held(self) -> Sequence[Mapping[str, object]]:
+        """Return the exports that wait for a person."""
+        return deciding.facts(self._box)
+
+    def decide(self, archive: str, is_right: bool, reason: str) -> None:
+        """Take a person's word on a held export."""
+        deciding.say(self._box, archive, reason, Trigger.PAGE, is_right=is_right)
+        self.news.changed()
 
     def eject(self, disk: str | None = None) -> str:
         """Let a disk, or all of them, go; what runs is finished first."""

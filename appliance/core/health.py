@@ -146,7 +146,7 @@ def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
             good,
             runs,
             now,
-            set(held) - set(rejected),
+            asked,
             damaged=damaged,
             clock_trusted=clock_trusted,
         ).assessed(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol
 
 from .audit import Act
 from .errors import Cancelled
@@ -111,6 +111,8 @@ class Layout:
     """Sentences for the Run, where something is worth a warning."""
     held: tuple[str, ...] = ()
     """Why a person must look at this export before it counts, a sentence each."""
+    tables: tuple[Mapping[str, Any], ...] = ()
+    """What the manifest says of each table."""
     changes: str = ""
     """What became of the office's records since the backup before, in words; where it is known."""
 
@@ -614,6 +616,12 @@ class Appliance(Protocol):
 
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""
+
+    def held(self) -> Sequence[Mapping[str, object]]:
+        """Return the exports that wait for a person, as plain JSON values (see `deciding`)."""
+
+    def decide(self, archive: str, is_right: bool, reason: str) -> None:
+        """Take a person's word on a held export; raise ApplianceError where nobody asked."""
 
     def cancel(self, source: str) -> bool:
         """Cancel a waiting or running Run; return whether there was one."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from ..core.model import Archive, SeenFile
 from ..core.ports import Ledger
@@ -26,6 +27,9 @@ WAITING_ROOM = "on the box"
 DECIDED = "decided"
 """What a person said of a held archive."""
 _RIGHT, _WRONG = "right", "wrong"
+_HELD = "held"
+_BECAME = ("added", "changed", "removed")
+Told = Mapping[str, Any]
 _ROOM = "fullness"
 _PROBLEM = "problem"
 _MISSING = "missing"
@@ -181,6 +185,27 @@ def forget_place(ledger: Ledger, place: str) -> None:
     ledger.drop_copies(place, [copy.archive for copy in ledger.copies() if copy.place == place])
     for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT, _ROOM, _PROBLEM):
         ledger.note(key(kind, place), "")
+
+
+def note_held(ledger: Ledger, archive: str, why: Sequence[str], tables: Sequence[Told]) -> None:
+    """Remember what a person needs for a decision about an archive, on whichever disk it lies."""
+    shown = [
+        {
+            "name": table["name"],
+            "rows": table["rows"],
+            "before": (table.get("earlier") or [None])[-1],
+            **{kind: table.get("since", {}).get(kind, 0) for kind in _BECAME},
+        }
+        for table in tables
+    ]
+    ledger.note(key(_HELD, archive), json.dumps({"reasons": list(why), "tables": shown}))
+
+
+def noted_held(ledger: Ledger, archive: str) -> Mapping[str, object]:
+    """Return the reasons and tables of a held archive; empty where nothing was noted."""
+    text = ledger.noted(key(_HELD, archive))
+    found: Mapping[str, object] = json.loads(text) if text else {"reasons": [], "tables": []}
+    return found
 
 
 def decide(ledger: Ledger, archive: str, *, is_right: bool) -> None:

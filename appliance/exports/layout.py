@@ -194,5 +194,6 @@ def _layout(root: Path, content: Manifest, itself: StoredFile, new_bytes: int) -
         new_bytes=new_bytes,
         notes=content.notes,
         held=content.held,
+        tables=content.tables,
         changes=sentence(content.tables),
     )

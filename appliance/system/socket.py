@@ -107,6 +107,15 @@ class Client:
             raise WorkerAbsent(_NONSENSE)
         return answer
 
+    def held(self) -> Sequence[Mapping[str, object]]:
+        """Ask which exports wait for a person."""
+        found: list[Mapping[str, object]] = self._ask({"do": "held"})
+        return found
+
+    def decide(self, archive: str, is_right: bool, reason: str) -> None:
+        """Say whether a held export is right."""
+        self._ask({"do": "decide", "archive": archive, "is_right": is_right, "reason": reason})
+
     def eject(self, disk: str | None = None) -> str:
         """Ask that a disk, or all of them, be let go."""
         return str(self._ask({"do": "eject", "disk": disk}))

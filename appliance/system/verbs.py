@@ -101,6 +101,11 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
     "note": lambda box, asked: box.note(
         asked.text("what"), asked.text("words"), asked.is_true("went_well")
     ),
+    # Exports that look wrong.
+    "held": lambda box, _: box.held(),
+    "decide": lambda box, asked: box.decide(
+        asked.text("archive"), asked.is_true("is_right"), asked.text("reason")
+    ),
     # Getting something back.
     "backups": lambda box, asked: box.backups(asked.text_or_none("source") or None),
     "open_backup": lambda box, asked: box.open_backup(

@@ -103,6 +103,7 @@ class Worker:
         self.seen = {"problems": [], "sight": {}, "error": None}
         self.kept = {"crm": [backup("crm", "2026-11-21T03:00:00"), backup("crm", "2026-11-20")]}
         self.open, self.shown, self.found, self.taken = None, None, None, None
+        self.waits_for_a_word = []
         self._changed = Condition()
 
     def say(self, **facts):
@@ -137,6 +138,15 @@ class Worker:
         if self.refuses:
             raise ApplianceError("No.")
         return "queued"
+
+    def held(self):
+        return self.waits_for_a_word
+
+    def decide(self, archive, is_right, reason):
+        if self.refuses:
+            raise ApplianceError("It is not held any more.", hint="Look at the list again.")
+        self.asked.append(("decide", archive, is_right, reason))
+        self.waits_for_a_word = [one for one in self.held() if one["archive"] != archive]
 
     def eject(self, disk=None):
         self.asked.append(("eject", disk))
