@@ -17,11 +17,11 @@ from types import FrameType
 from .box import Box
 from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, StepFinished
-from .core.model import Archive, Lost, Progress, Run, StepName, TableChanges, Trigger
+from .core.model import Lost, Progress, Run, StepName, TableChanges, Trigger
 from .core.ports import Repository, Watch
 from .daemon import only_worker, reading, start_up
 from .engine.drill import job_name
-from .engine.restore import CloudCopy, Restored, Span, Wish, beside, restore
+from .engine.restore import Beside, CloudCopy, Restored, Span, Wish, beside, restore
 from .exports.between import Between
 from .screen import Ticker, run_lines, say, step_line, ticker
 from .system.socket import Client
@@ -58,8 +58,8 @@ def give_back(
 
 def changes(
     box: Box, span: Span, only: Sequence[str], repository: str | None, *, quiet: bool
-) -> tuple[list[TableChanges], Archive, Archive]:
-    """Return what became of each table between two backups, and which these were."""
+) -> Beside[list[TableChanges]]:
+    """Return what became of each table between two backups."""
     with reading(box), watched(box, quiet=quiet, lines=False) as watch:
 
         def look(before: Path, after: Path, work: Path) -> list[TableChanges]:
@@ -70,7 +70,7 @@ def changes(
 
 def give_lost(
     box: Box, span: Span, wish: Lost, into: Path, repository: str | None, *, quiet: bool
-) -> tuple[tuple[Path, ...], Archive, Archive]:
+) -> Beside[tuple[Path, ...]]:
     """Write the records that somebody misses into a folder, as the vendor wrote them."""
     make_folder(into)
     with reading(box), watched(box, quiet=quiet, lines=False) as watch:

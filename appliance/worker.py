@@ -238,9 +238,9 @@ class Engine:
         """Return which backups of a source there are."""
         return listed(self._box, source, self.attendance.away())
 
-    def open_backup(self, source: str, name: str, who: str, cloud: str = "") -> str:
+    def open_backup(self, source: str, name: str, who: str, cloud: str = "", only: str = "") -> str:
         """Rebuild a backup so that it can be looked at; return its ticket."""
-        return self.opened_backups.open(source, name, who, cloud, self.attendance)
+        return self.opened_backups.open(source, name, who, self.attendance, cloud, only)
 
     def opened(self, ticket: str) -> Mapping[str, object]:
         """Return how far an opened backup is and what is in it."""

@@ -133,17 +133,15 @@ def changes(office: Office, /, source: str, as_json: bool, **how: Any) -> None:
 
     name, box = office.settings.source_named(source).name, office.box
     since, until = time_of(box, how["since"], "--from"), time_of(box, how["until"], "--to")
-    found, before, after = find_changes(
-        box, Span(name, since, until), how["tables"], None, quiet=as_json
-    )
+    done = find_changes(box, Span(name, since, until), how["tables"], None, quiet=as_json)
     if as_json:
-        say_json({"before": before, "after": after, "tables": found})
+        say_json({"before": done.before, "after": done.after, "tables": done.found})
         return
-    say(f"From {office.when(before.time)} to {office.when(after.time)}:")
-    for each in found:
+    say(f"From {office.when(done.before.time)} to {office.when(done.after.time)}:")
+    for each in done.found:
         for line in _change_lines(each, how["limit"]):
             say(line)
-    if not found:
+    if not done.found:
         say("  There are no tables in these backups.")
 
 

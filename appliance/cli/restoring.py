@@ -68,7 +68,8 @@ def _restore_records(
     name, box = office.settings.source_named(source).name, office.box
     span = Span(name, time_of(box, since, option))
     wish = Lost(what, how["tables"], how["record"] or "")
-    paths, before, after = give_lost(box, span, wish, into, how["repository"], quiet=as_json)
+    done = give_lost(box, span, wish, into, how["repository"], quiet=as_json)
+    paths, before, after = done.found, done.before, done.after
     if as_json:
         say_json({"paths": paths, "before": before, "after": after})
         return

@@ -631,12 +631,14 @@ class Appliance(Protocol):
         `backups`); without one, all sources. Raise ApplianceError where there is no such source.
         """
 
-    def open_backup(self, source: str, name: str, who: str, cloud: str = "") -> str:
+    def open_backup(self, source: str, name: str, who: str, cloud: str = "", only: str = "") -> str:
         """Rebuild a backup in a private folder, so that it can be looked at; return its ticket.
 
         `who` is whoever asks: one backup is open at a time, and another one of the same person
-        takes its place. `cloud` is the mirror to bring it from. It is gone after a while without
-        use. Raise ApplianceError where somebody else has one open.
+        takes its place. `cloud` is the mirror to bring it from. `only` is "removed" or "changed"
+        where nothing is wanted but the records that are gone, or are others, in the newest good
+        one: as they were. It is gone after a while without use. Raise ApplianceError where
+        somebody else has one open.
         """
 
     def opened(self, ticket: str) -> Mapping[str, object]:

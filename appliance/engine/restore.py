@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ..core.errors import ApplianceError, Cancelled, RepositoryBusy
 from ..core.model import Archive, StepName, Trigger
@@ -57,6 +57,19 @@ class Span:
     since: datetime | None = None
     """None: the one before the later."""
     until: datetime | None = None
+    archive: str = ""
+    """The earlier one by its name, held or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside(Generic[T]):
+    """What was found in two backups side by side."""
+
+    found: T
+    before: Archive
+    after: Archive
+    place: str
+    """Where the earlier came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,28 +136,36 @@ def restore(
     return _recorded(kit, wish, Trigger.COMMAND, watch, story, found)
 
 
-def beside(
-    kit: Kit, places: Sequence[Repository] | CloudCopy, span: Span, look: Look[T], watch: Watch
-) -> tuple[T, Archive, Archive]:
-    """Take two archives out, and return what `look` finds in them, and which they were.
+def beside(  # noqa: PLR0917 - two backups, what looks at them, and for whom
+    kit: Kit,
+    places: Sequence[Repository] | CloudCopy,
+    span: Span,
+    look: Look[T],
+    watch: Watch,
+    trigger: Trigger = Trigger.COMMAND,
+) -> Beside[T]:
+    """Take two archives out, and return what `look` finds in them.
 
     It is given both folders and an empty third. Raise as `restore`.
     """
-    found: list[tuple[T, Archive, Archive]] = []
+    found: list[Beside[T]] = []
 
     def story(journal: Journal, folder: Path) -> None:
         here = _here(kit, journal, places, folder)
         before, after = _ends(kit, here, span)
-        for archive, name in ((before, "before"), (after, "after")):
-            wish = Wish(span.source, archive=archive.name)
-            _Restoring(kit, journal, wish, folder / name).first_whole(here)
+        taken = [
+            _Restoring(
+                kit, journal, Wish(span.source, archive=one.name), folder / name
+            ).first_whole(here)
+            for one, name in ((before, "before"), (after, "after"))
+        ]
         (folder / "work").mkdir()
         seen = look(folder / "before", folder / "after", folder / "work")
-        found.append((seen, before, after))
+        found.append(Beside(seen, before, after, taken[0].place))
         journal.message = f"{before.name} was compared with {after.name}."
         journal.archive = before.name
 
-    ended = record(kit, f"{_RESTORE}{span.source}", Trigger.COMMAND, watch, story)
+    ended = record(kit, f"{_RESTORE}{span.source}", trigger, watch, story)
     if ended.error is not None:
         raise ended.error
     return found[0]
@@ -155,7 +176,10 @@ def _ends(kit: Kit, repositories: Sequence[Repository], span: Span) -> tuple[Arc
     archives = _all_of(kit, repositories, span.source)
     after = choose(archives, span.until)
     earlier = [one for one in archives if after and one.sequence < after.sequence]
-    before = choose(earlier, span.since)
+    if span.archive:
+        before = next((one for one in earlier if one.name == span.archive), None)
+    else:
+        before = choose(earlier, span.since)
     if after is None or before is None:
         raise ApplianceError(
             f"There are no two backups of {span.source} to compare.",

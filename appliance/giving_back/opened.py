@@ -53,6 +53,7 @@ class _Opened:
     """As the list of backups has it."""
     source: str
     cloud: str
+    only: str
     staging: FolderStaging
     folder: Path
     used: float
@@ -67,9 +68,9 @@ class _Opened:
     """How many answers are on their way."""
     why_closed: str = ""
 
-    def is_wanted_by(self, who: str, name: str, cloud: str) -> bool:
-        mine = (self.who, self.backup["name"], self.cloud)
-        return self.state != "failed" and mine == (who, name, cloud)
+    def is_wanted_by(self, who: str, name: str, cloud: str, only: str) -> bool:
+        mine = (self.who, self.backup["name"], self.cloud, self.only)
+        return self.state != "failed" and mine == (who, name, cloud, only)
 
 
 class OpenedBackups:
@@ -88,18 +89,22 @@ class OpenedBackups:
         self._box = box
         box.staging.give_way = self.give_way
 
-    def open(self, source: str, name: str, who: str, cloud: str, attendance: Attendance) -> str:
+    def open(  # noqa: PLR0917 - what is wanted, and who is here
+        self, source: str, name: str, who: str, attendance: Attendance, cloud: str, only: str
+    ) -> str:
         """See `core.ports.Appliance.open_backup`."""
+        if only not in {"", "removed", "changed"}:
+            raise ApplianceError("Of a backup there are only removed and changed records.")
         backup = self._backup(source, name, attendance)
         with self._lock:
             one = self._one
-            if one is not None and one.is_wanted_by(who, name, cloud):
+            if one is not None and one.is_wanted_by(who, name, cloud, only):
                 return one.ticket
             if one is not None and one.who != who and one.state != "failed":
                 raise self._taken(one)
             if one is not None:
                 self._close(one, "It was closed because you opened another one.")
-            self._one = one = self._begin(source, backup, who, cloud)
+            self._one = one = self._begin(source, backup, who, cloud, only)
             request = self._request(one, frozenset(attendance.let_go_until()))
             one.rebuilding = threading.Thread(
                 target=self._rebuild, args=(one, request), name="opening", daemon=True
@@ -117,6 +122,7 @@ class OpenedBackups:
                 **contents,
                 "ticket": ticket,
                 "source": one.source,
+                "only": one.only,
                 "state": one.state,
                 "place": one.place,
                 "age_seconds": max(int((now - time).total_seconds()), 0),
@@ -197,10 +203,12 @@ class OpenedBackups:
             newer += not backup["held"]
         raise ApplianceError("There is no such backup any more.", hint="Choose another day.")
 
-    def _begin(self, source: str, backup: Mapping[str, Any], who: str, cloud: str) -> _Opened:
+    def _begin(
+        self, source: str, backup: Mapping[str, Any], who: str, cloud: str, only: str
+    ) -> _Opened:
         ticket, staging = secrets.token_hex(16), self._box.staging
         folder, used = staging.open_apart(ticket), self._box.clock.monotonic()
-        one = _Opened(ticket, who, backup, source, cloud, staging, folder, used)
+        one = _Opened(ticket, who, backup, source, cloud, only, staging, folder, used)
         one.watch = Watch(partial(setattr, one, "progress"))
         return one
 
@@ -209,7 +217,9 @@ class OpenedBackups:
         others = [each for each in self._box.repositories if each not in known]
         wish = Wish(one.source, archive=one.backup["name"])
         places = (*known, *others)
-        return opening.Opening(self._box.settings, wish, one.folder, places, one.cloud, let_go)
+        return opening.Opening(
+            self._box.settings, wish, one.folder, places, one.cloud, let_go, one.only
+        )
 
     def _rebuild(self, one: _Opened, request: opening.Opening) -> None:
         """The body of the thread that waits for the child."""

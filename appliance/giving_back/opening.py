@@ -13,7 +13,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,10 @@ from typing import Any, NoReturn, TextIO
 from ..box import Box
 from ..config import Settings
 from ..core.errors import ApplianceError
-from ..core.model import Progress
-from ..core.ports import Watch
-from ..engine.restore import FILES, STORED, Wish, open_up
+from ..core.model import Lost, Progress, Trigger
+from ..core.ports import Repository, Watch
+from ..engine.restore import FILES, STORED, CloudCopy, Span, Wish, beside, open_up
+from ..exports.between import Between
 from ..exports.looks import Kind, look_at, table_name
 from ..exports.restore import originals, write_original
 from ..system import process
@@ -35,6 +36,10 @@ CONTENTS = "contents.json"
 _KINDS = [str(kind) for kind in Kind]
 _TELL_EVERY_SECONDS = 0.25
 _BLOCK_BYTES = 64 << 10
+_NONE = {
+    "removed": "No record of this backup is gone from the newest one.",
+    "changed": "No record of this backup is another one in the newest.",
+}
 _HANDED_ON = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
 """Where the secrets lie, and that we are a service: see `process._dying_with_us`."""
 
@@ -52,6 +57,8 @@ class Opening:
     """The mirror to bring it from instead."""
     let_go: frozenset[str] = frozenset()
     """Disks that somebody is about to unplug."""
+    only: str = ""
+    """Of it only the records that are gone, or were changed, since: as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +160,29 @@ def _open(opening: Opening) -> None:
     here = [by_name[name] for name in opening.places if name in by_name]
     places = cloud_copy(box, opening.cloud) if opening.cloud else here
     with reading(box), closing(box.ledger), cancelled_by_signals(watch):
-        done = open_up(box.kit, places, opening.wish, opening.folder, watch)
+        place = _opened(box, places, opening, watch)
         write_durably(opening.folder / CONTENTS, json.dumps(_contents(opening.folder)).encode())
-    _say({"place": done.place})
+    _say({"place": place})
+
+
+def _opened(
+    box: Box, places: Sequence[Repository] | CloudCopy, opening: Opening, watch: Watch
+) -> str:
+    """Put the files where they can be looked at; return the place that they came from."""
+    if not opening.only:
+        return open_up(box.kit, places, opening.wish, opening.folder, watch).place
+    into = opening.folder / FILES
+    wish = Lost("changed" if opening.only == "changed" else "removed")
+
+    def look(before: Path, after: Path, work: Path) -> tuple[Path, ...]:
+        return Between.of(before, after, work, watch).lost(wish, into)
+
+    span = Span(opening.wish.source, archive=opening.wish.archive)
+    done = beside(box.kit, places, span, look, watch, Trigger.PAGE)
+    if not done.found:
+        hint = "Choose an earlier day, or open the whole backup."
+        raise ApplianceError(_NONE[opening.only], hint=hint)
+    return done.place
 
 
 def _contents(folder: Path) -> dict[str, object]:
@@ -167,8 +194,13 @@ def _contents(folder: Path) -> dict[str, object]:
     files = [_facts(path.relative_to(root).as_posix(), path) for path in found]
     return {
         "files": sorted(files, key=lambda each: (_KINDS.index(str(each["kind"])), each["path"])),
-        "originals": [{"path": path, "size_bytes": s} for path, s in originals(folder / STORED)],
+        "originals": [{"path": path, "size_bytes": size} for path, size in _delivered(folder)],
     }
+
+
+def _delivered(folder: Path) -> list[tuple[str, int]]:
+    """What the vendor delivered; single records were never a file of theirs."""
+    return list(originals(folder / STORED)) if (folder / STORED).is_dir() else []
 
 
 def _facts(path: str, file: Path) -> dict[str, object]:

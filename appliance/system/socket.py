@@ -215,10 +215,10 @@ class Client:
         """Return which backups of a source there are; without one, the sources."""
         return self._facts({"do": "backups", "source": source})
 
-    def open_backup(self, source: str, name: str, who: str, cloud: str = "") -> str:
+    def open_backup(self, source: str, name: str, who: str, cloud: str = "", only: str = "") -> str:
         """Ask that a backup be opened; return its ticket."""
-        question = {"do": "open_backup", "source": source, "name": name, "who": who, "cloud": cloud}
-        return str(self._ask(question))
+        question = {"do": "open_backup", "source": source, "name": name, "who": who}
+        return str(self._ask(question | {"cloud": cloud, "only": only}))
 
     def opened(self, ticket: str) -> Mapping[str, object]:
         """Return how far an opened backup is and what is in it."""

@@ -109,7 +109,11 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
     # Getting something back.
     "backups": lambda box, asked: box.backups(asked.text_or_none("source") or None),
     "open_backup": lambda box, asked: box.open_backup(
-        asked.text("source"), asked.text("name"), asked.text("who"), asked.text("cloud")
+        asked.text("source"),
+        asked.text("name"),
+        asked.text("who"),
+        asked.text("cloud"),
+        asked.text_or_none("only") or "",
     ),
     "opened": lambda box, asked: box.opened(asked.text("ticket")),
     "close_backup": lambda box, asked: box.close_backup(asked.text("ticket")),

@@ -111,7 +111,8 @@ def backup(source: str, name: str) -> ResponseReturnValue:
 def open_it(source: str, name: str) -> ResponseReturnValue:
     """Have a backup opened, from a disk or from the cloud copy that is named."""
     who = session.setdefault(_WHO, secrets.token_hex(16))
-    ticket = the_box().open_backup(source, name, who, request.form.get("cloud", ""))
+    cloud, only = request.form.get("cloud", ""), request.form.get("only", "")
+    ticket = the_box().open_backup(source, name, who, cloud, only)
     session[_TICKET] = ticket
     return redirect(url_for(".opened", ticket=ticket), 303)
 

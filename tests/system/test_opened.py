@@ -380,3 +380,25 @@ def test_the_worker_stays_small_whatever_the_size_of_a_file(office):
 def peak_of(process):
     status = Path("/proc", str(process.pid), "status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+
+
+def test_who_is_gone_since_a_backup_is_taken_home_as_the_vendor_writes(filled):
+    """What a shop wants of it: just those customers, and nothing of the others."""
+    stayed = b"\n".join([*DATA["Contacts_001.csv"].split(b"\n")[:-13], b""])
+    put(filled.folder / "by-hand", "Data_001.zip", zipped(DATA | {"Contacts_001.csv": stayed}))
+    filled.ok("run")
+    with serving(filled) as (_, client):
+        old = client.backups("by-hand")["backups"][1]["name"]
+        ticket = client.open_backup("by-hand", old, "me", only="removed")
+        facts = settled(client, ticket)
+        (file,) = facts["files"]
+        assert (facts["only"], facts["originals"], file["table"]) == ("removed", [], "Contacts 001")
+        header, *rows = whole(client.download(ticket, "file", 0)).splitlines()
+        assert header == DATA["Contacts_001.csv"].splitlines()[0]
+        assert rows == DATA["Contacts_001.csv"].splitlines()[-12:]
+        none = client.open_backup("by-hand", old, "me", only="changed")
+        facts = settled(client, none)
+        assert facts["state"] == "failed"
+        assert facts["sentence"] == "No record of this backup is another one in the newest."
+        with pytest.raises(ApplianceError, match="removed and changed"):
+            client.open_backup("by-hand", old, "me", only="everything")

@@ -232,12 +232,12 @@ class Worker:
             raise ApplianceError(f"There is no source named {source}.")
         return facts | {"source": source, "backups": self.kept[source]}
 
-    def open_backup(self, source, name, who, cloud=""):
-        self.asked.append(("open_backup", source, name, who, cloud))
+    def open_backup(self, source, name, who, cloud="", only=""):
+        self.asked.append(("open_backup", source, name, who, cloud, *([only] if only else [])))
         if self.refuses:
             raise ApplianceError("Somebody else has a backup open just now.", hint="Wait.")
         (one,) = (each for each in self.kept[source] if each["name"] == name)
-        self.open = one | OPENED | {"source": source}
+        self.open = one | OPENED | {"source": source, "only": only}
         return "ticket"
 
     def opened(self, ticket):

@@ -293,3 +293,16 @@ def test_no_word_of_the_workshop_is_on_these_pages(keeper, box, open_one):
     for page in pages:
         assert page.status_code == 200
         assert not NO_BORG.search(re.sub(r"<[^>]+>", "", page.text)), page.text
+
+
+def test_only_who_is_gone_is_one_press_away_from_an_older_backup(keeper, box):
+    newest, old = (each["name"] for each in box.kept["crm"])
+    assert "Who is gone since then" not in get(keeper, f"/restore/from/crm/{newest}/").text
+    page = get(keeper, f"/restore/from/crm/{old}/").text
+    assert "Who is gone since then" in page
+    post(keeper, f"/restore/from/crm/{old}/open", only="removed")
+    assert box.asked[-1][-1] == "removed"
+    page = get(keeper, OPEN).text
+    assert "Gone since Friday 20 November 2026" in page
+    assert "leaves everybody else alone" in page
+    assert not NO_BORG.search(re.sub(r"<[^>]*>", " ", page))
