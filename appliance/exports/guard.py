@@ -7,7 +7,6 @@ does not count until somebody says that it is right.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
 from typing import Any
 
 from .reading import READ, looks_like_a_page
@@ -70,7 +69,7 @@ def _table(table: Told, was: Told | None) -> Iterator[str]:
             "If you did not mean this, get them back."
         )
     elif _is_out_of_band(rows, table.get("earlier", ())):
-        yield f"There are {rows:,} {name}; there were about {_middle(table):,} before."
+        yield f"There are {rows:,} {name}; there were about {_median(table['earlier']):,} before."
     yield from _columns(table, was)
     if table["repeated"] > was["repeated"] and table["repeated"] > max(_FEW, rows // 100):
         yield f"{table['repeated']:,} {name} have an id that another one has, too."
@@ -111,12 +110,12 @@ def _filled(table: Told) -> dict[str, float]:
 
 
 def _is_out_of_band(rows: int, earlier: Sequence[int]) -> bool:
-    middle = median(earlier) if earlier else 0
+    middle = _median(earlier)
     return middle > _FEW and not middle / _BAND <= rows <= middle * _BAND
 
 
-def _middle(table: Told) -> int:
-    return int(median(table["earlier"]))
+def _median(counts: Sequence[int]) -> int:
+    return sorted(counts)[len(counts) // 2] if counts else 0
 
 
 def _records(count: int, name: str) -> str:

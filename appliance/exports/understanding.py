@@ -44,10 +44,15 @@ class Understanding:
         table; why one is left out is added to `remarks`.
         """
         files = files_of(members)
+        content = {file.path: file.sha256 for file in files}
         told = {table["name"]: table for table in before.manifest.tables} if before else {}
         for table in tables(files, self.rules, opened):
+            was = told.get(table.name, {})
             try:
-                yield self._tell(table, before, told.get(table.name, {}))
+                if before and was and _contents(table, content) == _contents_then(was, before):
+                    yield _unchanged(table, was)
+                else:
+                    yield self._tell(table, before, was)
             except (DiskFull, Cancelled):
                 raise
             except Exception as error:  # noqa: BLE001 - what is not understood is kept all the same
@@ -62,8 +67,8 @@ class Understanding:
         entry = _entry(table, now)
         if before is None or not told:
             return entry
-        earlier = [*told.get("earlier", []), told["rows"]][-_REMEMBERED:]
-        return entry | {"earlier": earlier, "since": self._since(known, before, told, now)}
+        since = self._since(known, before, told, now)
+        return entry | {"earlier": _earlier(told), "since": since}
 
     def _since(
         self, table: Table, before: Extracted, told: Mapping[str, Any], now: Profile
@@ -96,6 +101,33 @@ class Understanding:
                 file = made(before, kept[name], Path(folder) / str(number), self.watch)
                 parts[name] = opened(file)[told["inside"]]
             yield replace(table, parts=parts)
+
+
+def _contents(table: Table, content: Mapping[str, str]) -> set[str]:
+    return {content[path] for path in table.parts}
+
+
+def _contents_then(told: Mapping[str, Any], before: Extracted) -> set[str]:
+    content = {kept.path: kept.sha256 for kept in before.manifest.members}
+    return {content[path] for path in told["members"]}
+
+
+def _unchanged(table: Table, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same bytes, under whatever names: all is known already."""
+    return {
+        **told,
+        "members": list(table.parts),
+        "earlier": _earlier(told),
+        "since": {
+            **dict.fromkeys(("added", "changed", "removed"), 0),
+            "new_columns": [],
+            "lost_columns": [],
+        },
+    }
+
+
+def _earlier(told: Mapping[str, Any]) -> list[int]:
+    return [*told.get("earlier", []), told["rows"]][-_REMEMBERED:]
 
 
 def files_of(members: Sequence[Member]) -> list[File]:
