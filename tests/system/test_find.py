@@ -1,0 +1,188 @@
+"""One record through all backups, with the real Borg: told, given back, and nowhere in clear."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import signal
+
+import pytest
+
+from tests.system import processes
+from tests.system.office import Office, put, zipped
+
+pytestmark = pytest.mark.slow
+HEADER = ["Record Id", "Last Name", "Phone", "Modified Time"]
+OTHERS = [[f"zcrm_{n:09}", f"Müller, Ana {n}", f"030 {n}", "2026-11-20"] for n in range(50)]
+DAYS = [
+    None,
+    ["zcrm_000000777", "Meyer-Zwölf, Jo", "0711 1", "2026-11-21"],
+    ["zcrm_000000777", "Meyer-Zwölf, Jo", "0711 2", "2026-11-22"],
+    ["zcrm_000000777", "Schulz, Jo", "0711 2", "2026-11-23"],
+    None,
+]
+CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{0}\r\nFN:{1}\r\nTEL;TYPE=work:040 {0}\r\nEND:VCARD\r\n"
+
+
+def written(*rows):
+    """As this vendor writes: a mark, semicolons, all in quotes, lines as Windows ends them."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=";", quoting=csv.QUOTE_ALL).writerows([HEADER, *rows])
+    return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def export(row):
+    """One day: fifty contacts and maybe one more, and an address book."""
+    contacts = written(*OTHERS[::-1], *([row] if row else []))
+    book = "".join(CARD.format(n, f"Wegener {n}") for n in range(3)).encode()
+    return zipped({"Contacts.csv": contacts, "book.vcf": book})
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """Five days: a contact appears, is changed twice, and goes."""
+    office = Office(tmp_path_factory.mktemp("office"))
+    inbox = office.inbox()
+    office.disk()
+    for row in DAYS:
+        put(inbox, "Data.zip", export(row))
+        office.ok("run")
+    return office
+
+
+@pytest.fixture
+def office(filled, tmp_path):
+    """The same five days; whatever a test does to the timeline is its own."""
+    yield filled
+    shutil.rmtree(filled.state / "timelines", ignore_errors=True)
+
+
+def segments(office):
+    return sorted((office.state / "timelines").rglob("*.segment"))
+
+
+def archives(office):
+    return sorted((one["archive"] for one in office.json("archives")), key=lambda one: one["time"])
+
+
+def test_every_version_of_a_record_is_told(office):
+    (record,) = office.json("find", "meyer-zwölf")["records"]
+    days = [one["name"] for one in archives(office)]
+    told = [(one["archive"], one["kind"], one["fields"]) for one in record["moments"]]
+    assert told == [
+        (days[1], "added", {}),
+        (days[2], "changed", {"Phone": ["0711 1", "0711 2"], "Modified Time": ["2026-11-21", "2026-11-22"]}),
+        (days[3], "changed", {"Last Name": ["Meyer-Zwölf, Jo", "Schulz, Jo"], "Modified Time": ["2026-11-22", "2026-11-23"]}),
+        (days[4], "removed", {}),
+    ]  # fmt: skip
+    assert (record["table"], record["id"]) == ("contacts", "zcrm_000000777")
+    assert (record["title"], record["is_there"]) == ("Schulz, Jo", False)
+
+
+def test_it_is_said_in_words(office):
+    said = office.ok("find", "ZWÖLF")
+    assert "by-hand: 1 record\n  Schulz, Jo (contacts, zcrm_000000777)\n" in said
+    for line in ("  new\n", "  Phone: 0711 1 -> 0711 2\n", "Last Name: Meyer-Zwölf", "  gone\n"):
+        assert line in said
+    many = office.ok("find", "müller, ana", "--limit", "2")
+    assert "by-hand: 50 records" in many
+    assert "and 48 more" in many
+    assert "there, in the oldest backup" in many
+    assert "by-hand: no record" in office.ok("find", "Zwölf Berlin")
+
+
+def test_the_newest_version_comes_as_the_vendor_wrote_it(office, tmp_path):
+    office.ok("find", "777", "--to", tmp_path / "back")
+    (file,) = (path for path in (tmp_path / "back").rglob("*") if path.is_file())
+    assert file.relative_to(tmp_path / "back").as_posix() == "Data.zip/Contacts.csv"
+    assert file.read_bytes() == written(DAYS[3])
+    again = office.call("find", "777", "--to", tmp_path / "back")
+    assert again.returncode == 1
+    assert file.read_bytes() == written(DAYS[3])
+
+
+def test_a_card_comes_as_a_card(office, tmp_path):
+    office.ok("find", "wegener 2", "--to", tmp_path / "back")
+    book = (tmp_path / "back/Data.zip/book.vcf").read_bytes()
+    assert book.replace(b"\r", b"") == CARD.format(2, "Wegener 2").replace("\r", "").encode()
+
+
+def test_nothing_of_it_lies_in_the_state_folder_in_clear(office):
+    office.ok("find", "zwölf")
+    assert segments(office)
+    for path in office.state.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            for word in ("Zwölf", "zwölf", "0711 2", "000000777", "Müller, Ana", "Wegener"):
+                assert word.encode() not in data, path
+                assert word.encode("utf-16-le") not in data, path
+
+
+def test_the_second_time_no_backup_is_read_and_none_need_be_here(office):
+    first = office.json("find", "zwölf")
+    runs = len(office.json("history"))
+    os.rename(office.folder / "disk-a", office.folder / "elsewhere")
+    try:
+        assert office.json("find", "zwölf") == first
+        assert len(office.json("history")) == runs
+        gone = office.call("find", "zwölf", "--to", office.folder / "back")
+        assert gone.returncode == 1
+    finally:
+        os.rename(office.folder / "elsewhere", office.folder / "disk-a")
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "foreign", "swap"])
+def test_a_damaged_or_foreign_file_is_built_anew(office, harm):
+    first = office.json("find", "zwölf")
+    files = segments(office)
+    data = bytearray(files[2].read_bytes())
+    if harm == "flip":
+        data[-20] ^= 1
+    elif harm == "cut":
+        del data[-20:]
+    elif harm == "foreign":
+        data = bytearray(b"plain text of somebody else")
+    else:
+        data = bytearray(files[3].read_bytes())
+    files[2].write_bytes(data)
+    assert office.json("find", "zwölf")["records"] == first["records"]
+    assert segments(office) == files
+
+
+def test_killed_anywhere_it_goes_on(office):
+    whole = office.json("find", "zwölf")["records"]
+    shutil.rmtree(office.state / "timelines")
+    for _ in range(4):
+        marked = processes.marked(office.folder)
+        with office.started("find", "zwölf", env=marked) as process:
+            before = len(segments(office))
+            processes.until(
+                lambda: len(segments(office)) > before or process.poll() is not None, 60
+            )  # noqa: B023
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate(timeout=60)
+        processes.until(lambda: not processes.left_over(office.folder), 60)
+    assert office.json("find", "zwölf")["records"] == whole
+    assert not list((office.state / "timelines").rglob(".*"))
+
+
+def test_two_at_once_find_the_same(office):
+    with (
+        office.started("find", "zwölf", "--json") as one,
+        office.started("find", "zwölf", "--json") as two,
+    ):
+        first, second = one.communicate(timeout=120)[0], two.communicate(timeout=120)[0]
+    assert first == second
+    assert len(segments(office)) == 5
+
+
+def test_ctrl_c_leaves_nothing_half_written(office):
+    with office.started("find", "zwölf") as process:
+        processes.until(lambda: segments(office), 60)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode in {0, 130}
+    assert not list((office.state / "timelines").rglob(".*"))
+    assert len(office.json("find", "zwölf")["records"]) == 1
