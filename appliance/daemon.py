@@ -139,6 +139,7 @@ class _Life:
             engine.runner.stop()
             if settings is None:
                 engine.opened_backups.end()
+                engine.searches.end()
             log.info("daemon=stopped failed=%s", failed)
         if failed:
             raise ApplianceError("A part of the daemon ended by itself; the log says why.")

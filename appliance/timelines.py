@@ -6,15 +6,15 @@ repository: whoever cannot open the backups cannot read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .box import Box
 from .core.errors import ApplianceError, Cancelled, DiskFull, DiskReadOnly
 from .core.model import Archive, RecordTimeline, Trigger
-from .core.ports import Watch
+from .core.ports import Repository, Watch
 from .daemon import reading
 from .engine.timeline import fetched, freshened, is_fresh
 from .exports.tables.writing import Files
@@ -72,11 +72,9 @@ def _freshened(
 ) -> list[ApplianceError]:
     if is_fresh(box.kit, source, records):
         return []
-    last = [box.waiting_room] if box.waiting_room else []
     try:
         with reading(box):
-            places = [*box.repositories.values(), *last]
-            return freshened(box.kit, places, source, records, watch, trigger)
+            return freshened(box.kit, _places(box), source, records, watch, trigger)
     except (Cancelled, DiskFull, DiskReadOnly):
         raise
     except ApplianceError as error:
@@ -92,21 +90,66 @@ def give_back(
 
     Nothing that is there is overwritten. Raise as `engine.restore.restore`.
     """
-    source = records[0].source
-    archives = {one.name: one for one in timeline_of(box, source).archives()}
-    last = [box.waiting_room] if box.waiting_room else []
-    with ExitStack() as stack:
-        stack.enter_context(reading(box))
-        files = stack.enter_context(Files(into))
+    with _already_there(), Files(into) as files:
 
         def look(archive: Archive, root: Path, work: Path) -> None:
             wanted = [one for one in records if one.last_in == archive.name]
             for _ in write_records(root, wanted, files, work, watch):
                 watch.check()
 
-        places = [*box.repositories.values(), *last]
-        fetched(box.kit, places, list(_in_order(archives, records)), look, watch)
+        _fetched(box, records, look, watch, Trigger.COMMAND)
     return files.paths
+
+
+def hand_out(box: Box, source: str, mark: str, take: Callable[[Path], None], watch: Watch) -> None:
+    """Have the newest version of one record, by its mark, taken as a file of the vendor's kind.
+
+    The file is in staging and gone afterwards. Raise as above, or where there is no such record.
+    """
+    records = timeline_of(box, source)
+    with records.chain.at_rest(watch):
+        found = records.record(mark, watch)
+    if found is None:
+        raise ApplianceError("There is no such record any more.", hint="Search again.")
+
+    def look(_: Archive, root: Path, work: Path) -> None:
+        tables = work / "tables"
+        tables.mkdir()
+        with Files(work / "back") as files:
+            for _record in write_records(root, [found], files, tables, watch):
+                watch.check()
+        for path in files.paths[:1]:
+            take(path)
+
+    _fetched(box, [found], look, watch, Trigger.PAGE)
+
+
+def _fetched(
+    box: Box,
+    records: Sequence[RecordTimeline],
+    look: Callable[[Archive, Path, Path], None],
+    watch: Watch,
+    trigger: Trigger,
+) -> None:
+    archives = {one.name: one for one in timeline_of(box, records[0].source).archives()}
+    wanted = list(_in_order(archives, records))
+    with reading(box):
+        fetched(box.kit, _places(box), wanted, look, watch, trigger)
+
+
+@contextmanager
+def _already_there() -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise ApplianceError(
+            f"{error.filename} is there already.", hint="Name another folder with --to."
+        ) from error
+
+
+def _places(box: Box) -> list[Repository]:
+    last: list[Repository] = [box.waiting_room] if box.waiting_room else []
+    return [*box.repositories.values(), *last]
 
 
 def _in_order(archives: dict[str, Archive], records: Sequence[RecordTimeline]) -> Iterator[Archive]:

@@ -681,9 +681,21 @@ class Appliance(Protocol):
     def find(self, ticket: str, text: str, file: int = 0, place: int = 0) -> Mapping[str, object]:
         """Look for a text in the files of an opened backup, from a file and a place in it on."""
 
+    def seek(self, source: str, text: str, who: str) -> str:
+        """Look for records in all backups of a source; return the search's ticket.
+
+        `who` is whoever asks: what that person looked for before is given up. Raise ApplianceError
+        where the text is too short or too long, or there is no such source.
+        """
+
+    def sought(self, ticket: str) -> Mapping[str, object]:
+        """Return how far a search is and what it found (see `sought`); raise ApplianceError where
+        it is forgotten.
+        """
+
     def download(
         self, ticket: str, what: str, file: int = 0, place: int = 0, text: str = ""
     ) -> Download:
         """Return a "file", a vendor's "original", "all" files as a ZIP, or of a table the "row"
-        at a place or the "rows" that hold a text.
+        at a place or the "rows" that hold a text; of a search the "record" that is the `file`th.
         """

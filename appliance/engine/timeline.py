@@ -51,12 +51,13 @@ def freshened(  # noqa: PLR0917 - a timeline, and what there is to bring it up t
     return adding.troubles
 
 
-def fetched(
+def fetched(  # noqa: PLR0917 - as above
     kit: Kit,
     places: Sequence[Repository],
     archives: Sequence[Archive],
     look: Callable[[Archive, Path, Path], None],
     watch: Watch,
+    trigger: Trigger = Trigger.COMMAND,
 ) -> None:
     """Take some archives of a source out, one after the other, and have each looked at.
 
@@ -72,7 +73,7 @@ def fetched(
         journal.archive = archives[-1].name
         journal.message = "Records were given back."
 
-    ended = record(kit, f"{RESTORE}{archives[0].source}", Trigger.COMMAND, watch, story)
+    ended = record(kit, f"{RESTORE}{archives[0].source}", trigger, watch, story)
     if ended.error is not None:
         raise ended.error
 

@@ -10,8 +10,10 @@ from functools import partial
 
 import pytest
 
+from appliance.core.errors import ApplianceError
 from tests.system import processes
 from tests.system.office import Office, put, zipped
+from tests.system.test_daemon import serving
 
 pytestmark = pytest.mark.slow
 HEADER = ["Record Id", "Last Name", "Phone", "Modified Time"]
@@ -190,3 +192,38 @@ def test_ctrl_c_leaves_nothing_half_written(office):
     assert process.returncode in {0, 130}
     assert not list((office.state / "timelines").rglob(".*"))
     assert len(office.json("find", "zwölf")["records"]) == 1
+
+
+def whole(download):
+    return b"".join(download.chunks)
+
+
+def settled(client, ticket):
+    assert processes.until(lambda: client.sought(ticket)["state"] != "searching", 120)
+    return client.sought(ticket)
+
+
+def test_on_the_page_it_is_searched_beside_the_worker(office):
+    with serving(office) as (_, client):
+        facts = settled(client, client.seek("by-hand", "zwölf", "me"))
+        assert facts["state"] == "found", facts
+        (record,) = facts["records"]
+        assert [one["kind"] for one in record["moments"]] == [
+            "added", "changed", "changed", "removed",
+        ]  # fmt: skip
+        assert whole(client.download(facts["ticket"], "record", 0)) == written(DAYS[3])
+        with pytest.raises(ApplianceError, match="no such record"):
+            client.download(facts["ticket"], "record", 1)
+        with pytest.raises(ApplianceError, match="forgotten"):
+            client.sought("nonsense")
+        with pytest.raises(ApplianceError, match="cannot be looked for"):
+            client.seek("by-hand", "  x ", "me")
+        assert list((office.state / "staging").iterdir()) == []
+
+
+def test_whoever_searches_anew_gives_up_what_was_searched_before(office):
+    with serving(office) as (_, client):
+        first = client.seek("by-hand", "zwölf", "me")
+        second = client.seek("by-hand", "wegener 2", "me")
+        assert settled(client, second)["count"] == 1
+        assert settled(client, first)["state"] in {"failed", "found"}

@@ -15,7 +15,7 @@ from ..tables.table import named
 from ..tables.writing import Files
 from .building import Growth
 from .chain import Chain
-from .searching import Found, search
+from .searching import Found, record, search
 from .segment import Header, Kind
 
 
@@ -48,6 +48,10 @@ class Records:
         Raise NotSealed where a part is damaged: it is thrown away, and built anew by `freshened`.
         """
         return search(self.chain.links(), self.chain.source, text, most, watch)
+
+    def record(self, mark: str, watch: Watch) -> RecordTimeline | None:
+        """Return what became of one record, by its mark; None where there is none."""
+        return record(self.chain.links(), self.chain.source, mark, watch)
 
     def mend(self) -> None:
         """Throw away what is damaged, and all that goes on from it."""
