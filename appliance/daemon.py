@@ -249,6 +249,7 @@ def _started(box: Box, engine: Engine, stop: threading.Event) -> list[threading.
 
         watch = FileWatch(engine.desk.file, engine.reload_if_changed)
         bodies["settings"] = partial(watch.run, stop)
+    box.bulletin.subscribe(engine.searches.hear)
     threads = [
         threading.Thread(target=body, name=name, daemon=True) for name, body in bodies.items()
     ]

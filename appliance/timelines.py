@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 
 from .box import Box
 from .core.errors import ApplianceError, Cancelled, DiskFull, DiskReadOnly
@@ -21,9 +22,9 @@ from .exports.tables.writing import Files
 from .exports.timeline.chain import Chain
 from .exports.timeline.records import Records, write_records
 from .exports.timeline.searching import Found
+from .giving_back.seeking import FOLDER
 from .system.sealed import NotSealed
 
-FOLDER = "timelines"
 MOST_FOUND = 500
 """Records of one source that are told of at once."""
 
@@ -54,6 +55,7 @@ def search(
     Where no backup can be read now, what was read earlier is searched. Raise DiskFull, Cancelled,
     or what the backups raise where nothing was ever read of them.
     """
+    _forget_strangers(box)
     records = timeline_of(box, source)
     with records.chain.alone(watch):
         troubles = _freshened(box, source, records, watch, trigger)
@@ -65,6 +67,22 @@ def search(
             found = records.search(text, MOST_FOUND, watch)
         told = records.archives()
     return Search(source, found, told[-1] if told else None, tuple(troubles))
+
+
+def keep_up(box: Box, source: str, watch: Watch) -> None:
+    """Bring a timeline that is there up to date, also with what was let go; raise as above."""
+    records = timeline_of(box, source)
+    with records.chain.alone(watch):
+        _freshened(box, source, records, watch, Trigger.SCHEDULE)
+
+
+def _forget_strangers(box: Box) -> None:
+    """What is backed up no longer is told of no longer."""
+    known = {each.name for each in box.settings.source}
+    folder = box.state / FOLDER
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in known:
+            rmtree(path)
 
 
 def _freshened(

@@ -25,6 +25,7 @@ PATIENCE = timedelta(minutes=2)
 """How long a restore waits for a repository that somebody else uses."""
 _LOOK_AGAIN_SECONDS = 1.0
 RESTORE = "restore:"
+TIMELINE = "timeline:"
 """Before the source, what a Run of this kind is called."""
 STORED = "stored"
 FILES = "files"
@@ -305,7 +306,7 @@ class _Restoring:
     def _way_out(self) -> str:
         """What to do about whoever uses a repository: the Run under way, if it is one of ours."""
         under_way = [run.source for run in self.kit.ledger.runs() if run.outcome is None]
-        users = [name for name in under_way if not name.startswith(RESTORE)]
+        users = [name for name in under_way if not name.startswith((RESTORE, TIMELINE))]
         wait = "Try again when it has ended"
         return f"{wait}, or cancel it with `appliance cancel {users[0]}`." if users else f"{wait}."
 

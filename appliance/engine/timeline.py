@@ -13,10 +13,11 @@ from pathlib import Path
 from ..core.errors import ApplianceError, Cancelled, DiskFull, DiskReadOnly
 from ..core.model import Archive, StepName, Trigger
 from ..core.ports import Growth, Repository, Timeline, Watch
+from ..core.words import plural
 from . import memory
 from .journal import Journal, record, understood
 from .kit import Kit
-from .restore import RESTORE, all_of, taken_out
+from .restore import RESTORE, TIMELINE, all_of, taken_out
 
 _ENDS_IT = (Cancelled, DiskFull, DiskReadOnly)
 
@@ -45,7 +46,7 @@ def freshened(  # noqa: PLR0917 - a timeline, and what there is to bring it up t
     if not due.to_add:
         return []
     adding = _Adding(kit, places, timeline, due)
-    ended = record(kit, f"{RESTORE}{source}", trigger, watch, adding.tell)
+    ended = record(kit, f"{TIMELINE}{source}", trigger, watch, adding.tell)
     if ended.error is not None:
         raise ended.error
     return adding.troubles
@@ -142,7 +143,7 @@ class _Adding:
             root = folder / "archive"
             self._tried(journal, stands_on, root, lambda: growth.stand_on(stands_on, root))
         added = self._add_all(journal, growth, folder / "archive")
-        journal.message = f"The timeline tells of {added} more backups."
+        journal.message = f"The timeline tells of {plural(added, 'more backup')}."
         if self.troubles and not added:
             raise self.troubles[0]
 

@@ -28,16 +28,18 @@ if TYPE_CHECKING:
     from ..timelines import Search
 
 MOST_SHOWN = 50
+FOLDER = "timelines"
+"""Below the state folder; see `timelines`."""
 _BLOCK_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Seeking:
-    """A text to look for in all backups of a source."""
+    """A text to look for in all backups of a source; without one they are only read."""
 
     settings: Settings
     source: str
-    text: str
+    text: str = ""
     let_go: frozenset[str] = frozenset()
     """Disks that somebody is about to unplug."""
 
@@ -93,13 +95,17 @@ def main() -> None:
 def _seek(seeking: Seeking) -> None:
     from ..box import Box  # noqa: PLC0415 - the child alone
     from ..foreground import cancelled_by_signals  # noqa: PLC0415 - as above
-    from ..timelines import search  # noqa: PLC0415 - as above
+    from ..timelines import keep_up, search  # noqa: PLC0415 - as above
 
     box, watch = Box(seeking.settings), Watch(child.telling())
     box.let_go = seeking.let_go
     with closing(box.ledger), cancelled_by_signals(watch):
-        found = search(box, seeking.source, seeking.text, watch, Trigger.PAGE)
-    child.say(_facts(found))
+        if seeking.text:
+            found = search(box, seeking.source, seeking.text, watch, Trigger.PAGE)
+            child.say(_facts(found))
+        else:
+            keep_up(box, seeking.source, watch)
+            child.say({"kept": True})
 
 
 def _facts(search: Search) -> dict[str, object]:

@@ -6,6 +6,7 @@ time, beside Runs: the first one reads each backup once.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -16,7 +17,8 @@ from typing import Any, Literal
 
 from ..box import Box
 from ..core.errors import ApplianceError
-from ..core.model import Progress
+from ..core.events import Event, RunFinished
+from ..core.model import Outcome, Progress
 from ..core.ports import Download, Watch
 from ..engine.journal import understood
 from . import seeking
@@ -43,6 +45,10 @@ class _Search:
     thread: threading.Thread | None = None
 
 
+_STORED = (Outcome.OK, Outcome.WARNING)
+_log = logging.getLogger("appliance")
+
+
 class SoughtRecords:
     """The searches of the last quarter of an hour; every method may be called by any thread."""
 
@@ -50,6 +56,8 @@ class SoughtRecords:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._searches: dict[str, _Search] = {}
+        self._watch = Watch()
+        """Over what nobody waits for."""
         self.go_on_with(box, let_go)
 
     def go_on_with(self, box: Box, let_go: Callable[[], frozenset[str]]) -> None:
@@ -101,6 +109,25 @@ class SoughtRecords:
         )
         return Download(name, chunks)
 
+    def hear(self, event: Event) -> None:
+        """A listener: after a backup, a timeline that somebody has use for is brought up to date,
+        and forgets what was let go.
+        """
+        if isinstance(event, RunFinished) and event.run.outcome in _STORED:
+            source = event.run.source
+            if (self._box.state / seeking.FOLDER / source).is_dir():
+                body = partial(self._keep_up, source)
+                threading.Thread(target=body, name="timeline", daemon=True).start()
+
+    def _keep_up(self, source: str) -> None:
+        """The body of a thread that waits for the child."""
+        wanted = seeking.Seeking(self._box.settings, source, let_go=self._let_go())
+        try:
+            with self._turn:
+                seeking.sought(wanted, self._watch)
+        except Exception as error:  # noqa: BLE001 - the next search says it
+            _log.warning("timeline=old source=%s %s", source, understood(error).message)
+
     def tidy(self) -> None:
         """Forget what nobody looked at for a while."""
         oldest = self._now() - UNUSED_FOR.total_seconds()
@@ -115,6 +142,7 @@ class SoughtRecords:
         with self._lock:
             searches = list(self._searches.values())
             self._searches.clear()
+        self._watch.cancel.set()
         for one in searches:
             one.watch.cancel.set()
         for one in searches:

@@ -79,8 +79,8 @@ def test_the_first_time_each_backup_is_read_once_and_then_only_what_is_new(box, 
     assert not is_fresh(box.kit, "crm", timeline)
     fresh(box, timeline)
     assert (timeline.text, timeline.stood_on) == ("abcd", [third])
-    run = box.ledger.runs("restore:crm")[0]
-    assert (run.outcome, run.message) == (Outcome.OK, "The timeline tells of 1 more backups.")
+    run = box.ledger.runs("timeline:crm")[0]
+    assert (run.outcome, run.message) == (Outcome.OK, "The timeline tells of 1 more backup.")
 
 
 def test_where_nothing_is_new_nothing_is_done(box, timeline):
@@ -119,7 +119,7 @@ def test_a_backup_that_cannot_be_read_is_passed_over_and_said_once(box, timeline
     (trouble,) = fresh(box, timeline)
     assert second in trouble.message
     assert timeline.text == "ac"
-    assert box.ledger.runs("restore:crm")[0].outcome is Outcome.WARNING
+    assert box.ledger.runs("timeline:crm")[0].outcome is Outcome.WARNING
     assert is_fresh(box.kit, "crm", timeline)
     assert fresh(box, timeline) == []
 

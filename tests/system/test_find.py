@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from appliance.core.errors import ApplianceError
+from appliance.core.model import Trigger
 from tests.system import processes
 from tests.system.office import Office, put, zipped
 from tests.system.test_daemon import serving
@@ -227,3 +228,28 @@ def test_whoever_searches_anew_gives_up_what_was_searched_before(office):
         second = client.seek("by-hand", "wegener 2", "me")
         assert settled(client, second)["count"] == 1
         assert settled(client, first)["state"] in {"failed", "found"}
+
+
+def test_once_somebody_searched_the_worker_keeps_it_up_to_date(tmp_path):
+    (tmp_path / "office").mkdir()
+    office = Office(tmp_path / "office")
+    inbox = office.inbox()
+    office.disk()
+    put(inbox, "Data.zip", export(DAYS[1]))
+    office.ok("run")
+    (office.state / "timelines" / "no-source-any-more").mkdir(parents=True)
+    office.ok("find", "zwölf")
+    assert not (office.state / "timelines" / "no-source-any-more").exists()
+    with serving(office) as (_, client):
+        put(inbox, "Data.zip", export(DAYS[2]))
+        client.start("by-hand", Trigger.PAGE)
+        assert processes.until(lambda: len(segments(office)) == 2, 120)
+        assert processes.until(lambda: newest_of_kind(office, "timeline:")["outcome"] == "ok", 60)
+    runs = len(office.json("history"))
+    (record,) = office.json("find", "zwölf")["records"]
+    assert [one["kind"] for one in record["moments"]] == ["there", "changed"]
+    assert len(office.json("history")) == runs
+
+
+def newest_of_kind(office, kind):
+    return office.json("history", kind)[0]

@@ -29,11 +29,13 @@ class Found:
 
 def search(links: Sequence[Link], source: str, text: str, most: int, watch: Watch) -> Found:
     """Given a chain, return what became of each record of which one version has every word of a
-    text in its cells, whatever its capitals; of at most so many. Raise NotSealed, Cancelled.
+    text in its cells, whatever its capitals; of at most so many, those that say just that first.
+    Raise NotSealed, Cancelled.
     """
-    records = dict.fromkeys(_matching(links, _Words(text), watch))
+    words = _Words(text)
+    records = dict.fromkeys(_matching(links, words, watch))
     told = _told(links, source, [*records][:most], watch)
-    return Found(tuple(sorted(told, key=lambda one: (one.title.casefold(), one.id))), len(records))
+    return Found(tuple(sorted(told, key=words.order)), len(records))
 
 
 def record(links: Sequence[Link], source: str, mark: str, watch: Watch) -> RecordTimeline | None:
@@ -46,11 +48,17 @@ class _Words:
 
     def __init__(self, text: str) -> None:
         words = text.split()
+        self._whole = _folded(" ".join(words))
         self._each = [{_folded(escaped(word)), _folded(escaped(normal(word)))} for word in words]
 
     def are_in(self, folded: str) -> bool:
         """Return whether each is somewhere in a text that is folded."""
         return all(any(one in folded for one in word) for word in self._each)
+
+    def order(self, record: RecordTimeline) -> tuple[bool, str, str]:
+        """Return what sorts records: first those of which a cell says just this, then by name."""
+        is_it = any(_folded(cell) == self._whole for cell in record.row.values())
+        return not is_it, record.title.casefold(), record.id
 
 
 def _folded(text: str) -> str:

@@ -168,6 +168,12 @@ def test_of_very_many_the_first_are_told_and_all_are_counted(office):
     assert (len(found.records), found.count) == (5, 30)
 
 
+def test_whoever_is_called_just_so_comes_first(office):
+    office.add(contacts("1,Ann 770,0", "2,Ann 77,0", "3,An Ann 77,0", "77,Zed,Ann"))
+    assert office.find("ann 77").records[0].title == "Ann 77"
+    assert office.find("77").records[0].title == "Zed"
+
+
 def test_the_newest_version_comes_back_as_the_vendor_wrote_it(office, tmp_path):
     office.add(contacts('1,"Ann ",0', "2,Bob,0", "3,Cy,"))
     office.add(contacts("2,Bob,1"))
