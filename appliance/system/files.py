@@ -50,16 +50,18 @@ def written_durably(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
     with disk_errors(path):
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    file = os.fdopen(handle, "wb")
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            with disk_errors(path):
-                file.flush()
-                os.fsync(handle)
+        yield file
         with disk_errors(path):
+            file.flush()
+            os.fsync(handle)
+            file.close()
             beside.replace(path)
             sync_folder(path.parent)
     except BaseException:
+        with suppress(OSError):  # what is still to be written finds no room either
+            file.close()
         beside.unlink(missing_ok=True)
         raise
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -92,17 +94,17 @@ def test_what_ends_it_in_the_middle_leaves_the_old_file_and_nothing_else(file):
     assert [path.name for path in file.parent.iterdir()] == ["file"]
 
 
-def test_a_disk_that_is_full_is_a_sentence():
-    with pytest.raises(Exception, match=r"/dev/full") as failure:
-        seal_into_a_full_disk()
-    assert isinstance(failure.value, DiskFull)
+@pytest.mark.parametrize("length", [10, 1 << 20])
+def test_a_disk_that_is_full_is_a_sentence_and_the_old_file_stays(file, monkeypatch, length):
+    """The kernel's own full disk takes what is written."""
+    real = os.open
 
+    def full(path, flags, *mode):
+        return real("/dev/full", os.O_WRONLY) if flags & os.O_CREAT else real(path, flags, *mode)
 
-def seal_into_a_full_disk():
-    """The kernel's own full disk stands where the new file is written."""
-    from pathlib import Path
-
-    from appliance.system import sealed
-
-    with Path("/dev/full").open("wb", buffering=0) as full:
-        sealed._put(full, Path("/dev/full"), b"x" * 100)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        with pytest.raises(DiskFull, match="no room left"):
+            seal(file, "able-baker", "names", [os.urandom(length)] * 3)
+    assert read(file) == BLOCKS
+    assert [path.name for path in file.parent.iterdir()] == ["file"]

@@ -222,6 +222,40 @@ def test_what_only_a_forgotten_backup_said_is_nowhere_any_more(office):
     assert not list(office.chain.folder.glob("*.segment"))
 
 
+@pytest.mark.parametrize(
+    ("gone", "story"),
+    [
+        ([], [(1, "there"), (3, "removed"), (4, "added")]),
+        ([3], [(1, "there")]),
+        ([2], [(1, "there"), (3, "removed"), (4, "added")]),
+        ([1, 2], [(4, "added")]),
+        ([4], [(1, "there"), (3, "removed")]),
+        ([1, 2, 3], [(4, "there")]),
+    ],
+)
+def test_a_table_that_comes_and_goes_is_told_as_if_the_forgotten_had_never_been(
+    office, gone, story
+):
+    deals = {"Deals.csv": csv(["Id,Title", "1,Roof"])}
+    for number in (1, 2, 3, 4):
+        office.add(contacts("1,Ann,0", "2,Bob,0") | (deals if number != 3 else {}))
+    office.forget(*gone)
+    assert [(day, what) for day, what, _ in office.story("roof")] == story
+    assert [what for _, what, _ in office.story("ann")] == ["there"]
+
+
+def test_columns_that_come_and_go_are_told_as_if_the_forgotten_had_never_been(office):
+    office.add(contacts("1,Ann,0", "2,Bob,0"))
+    office.add(contacts("f@x,1,Ann,0", ",2,Bob,0", header=f"Mail,{HEADER}"))
+    office.add(contacts("1,Ann,0", "2,Bob,7"))
+    office.forget(1)
+    assert office.story("f@x") == [(2, "there", {}), (3, "changed", {"Mail": ("f@x", "")})]
+    assert office.story("bob") == [(2, "there", {}), (3, "changed", {"Phone": ("0", "7")})]
+    office.forget(2)
+    assert office.find("f@x").count == 0
+    assert office.find("bob").records[0].row["Phone"] == "7"
+
+
 def test_who_stops_it_in_the_middle_leaves_no_half_segment(office):
     office.add(contacts("1,Ann,0"))
     watch = Watch()
