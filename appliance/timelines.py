@@ -108,12 +108,13 @@ def give_back(
 
     Nothing that is there is overwritten. Raise as `engine.restore.restore`.
     """
-    with _already_there(), Files(into) as files:
+    with Files(into) as files:
 
         def look(archive: Archive, root: Path, work: Path) -> None:
             wanted = [one for one in records if one.last_in == archive.name]
-            for _ in write_records(root, wanted, files, work, watch):
-                watch.check()
+            with _nothing_overwritten():
+                for _ in write_records(root, wanted, files, work, watch):
+                    watch.check()
 
         _fetched(box, records, look, watch, Trigger.COMMAND)
     return files.paths
@@ -156,7 +157,7 @@ def _fetched(
 
 
 @contextmanager
-def _already_there() -> Iterator[None]:
+def _nothing_overwritten() -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:

@@ -106,6 +106,7 @@ def test_the_newest_version_comes_as_the_vendor_wrote_it(office, tmp_path):
     assert file.read_bytes() == written(DAYS[3])
     again = office.call("find", "777", "--to", tmp_path / "back")
     assert again.returncode == 1
+    assert "Contacts.csv is there already." in again.stderr
     assert file.read_bytes() == written(DAYS[3])
 
 

@@ -10,7 +10,10 @@ from .rows import Frame
 
 
 class Files:
-    """Files of rows in a folder: one for each path and frame; closed with the block."""
+    """Files of rows in a folder: one for each path and frame; closed with the block.
+
+    What ends the block too early leaves none of them.
+    """
 
     def __init__(self, into: Path) -> None:
         self._into = into
@@ -19,9 +22,13 @@ class Files:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for file in self._files.values():
-            file.close()
+            try:
+                file.close()
+            finally:
+                if kind is not None:
+                    file.path.unlink()
 
     @property
     def paths(self) -> tuple[Path, ...]:

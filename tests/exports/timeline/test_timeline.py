@@ -187,6 +187,21 @@ def test_the_newest_version_comes_back_as_the_vendor_wrote_it(office, tmp_path):
     assert len(given) == 2
 
 
+def test_what_ends_it_in_the_middle_leaves_no_half_file(office, tmp_path):
+    office.add(contacts("1,Ann,0", "2,Bob,0"))
+    found = office.find("0").records
+    work = fresh(office)
+
+    def cancelled():
+        with Files(tmp_path / "back") as files:
+            for _ in write_records(office.roots[1], found, files, work, Watch()):
+                raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        cancelled()
+    assert [path for path in (tmp_path / "back").rglob("*") if path.is_file()] == []
+
+
 def test_another_program_goes_on_where_the_first_ended(office):
     office.add(contacts("1,Ann,0"))
     office.anew()
