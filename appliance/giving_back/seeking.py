@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST_SHOWN = 50
 FOLDER = "timelines"
 """Below the state folder; see `timelines`."""
+_LONGEST_CELL = 300
 _BLOCK_BYTES = 64 << 10
 
 
@@ -113,8 +114,17 @@ def _facts(search: Search) -> dict[str, object]:
         "count": search.found.count,
         "newest": search.newest.time.isoformat() if search.newest else None,
         "troubles": [one.message for one in search.troubles],
-        "records": plain(search.found.records[:MOST_SHOWN]),
+        "records": _cut(plain(search.found.records[:MOST_SHOWN])),
     }
+
+
+def _cut(value: Any) -> Any:
+    """Return JSON values with no text longer than anybody reads on the page."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_CELL else f"{value[:_LONGEST_CELL]}…"
+    if isinstance(value, list):
+        return [_cut(each) for each in value]
+    return {key: _cut(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _take(taking: Taking) -> None:

@@ -223,6 +223,19 @@ def test_on_the_page_it_is_searched_beside_the_worker(office):
         assert list((office.state / "staging").iterdir()) == []
 
 
+def test_on_the_page_nobody_gets_more_of_a_cell_than_anybody_reads(tmp_path):
+    (tmp_path / "office").mkdir()
+    office = Office(tmp_path / "office")
+    put(office.inbox(), "Contacts.csv", written(["zcrm_1", "Zwölf " + "x" * 30_000, "1", ""]))
+    office.disk()
+    office.ok("run")
+    with serving(office) as (_, client):
+        facts = settled(client, client.seek("by-hand", "zwölf", "me"))
+        assert len(facts["records"][0]["row"]["Last Name"]) == 301
+        given = whole(client.download(facts["ticket"], "record", 0))
+    assert given == (office.folder / "by-hand/done/Contacts.csv").read_bytes()
+
+
 def test_whoever_searches_anew_gives_up_what_was_searched_before(office):
     with serving(office) as (_, client):
         first = client.seek("by-hand", "zwölf", "me")

@@ -304,6 +304,17 @@ def test_what_is_damaged_is_thrown_away_with_all_that_goes_on_from_it(office):
     assert [one.sequence for one in office.records.archives()] == [1]
 
 
+def test_who_was_passed_over_is_remembered_whatever_is_forgotten(office):
+    office.add(contacts("1,Ann,0"))
+    for number, over in ((2, ["crm-x"]), (3, ["crm-y"])):
+        root = office.days.add(contacts(f"1,Ann,{number}")).root
+        office.growth.add(archive(number), root, over)
+    assert office.records.passed_over() == {"crm-x", "crm-y"}
+    office.forget(2)
+    assert office.records.passed_over() == {"crm-x", "crm-y"}
+    assert [when for when, _, _ in office.story("ann")] == [1, 3]
+
+
 def test_somebody_else_s_passphrase_opens_nothing(office):
     office.add(contacts("1,Ann,0"))
     other = Records(Chain(office.chain.folder, "another", "crm"))
