@@ -139,6 +139,7 @@ class _Life:
             engine.runner.stop()
             if settings is None:
                 engine.opened_backups.end()
+                engine.searches.end()
             log.info("daemon=stopped failed=%s", failed)
         if failed:
             raise ApplianceError("A part of the daemon ended by itself; the log says why.")
@@ -248,6 +249,7 @@ def _started(box: Box, engine: Engine, stop: threading.Event) -> list[threading.
 
         watch = FileWatch(engine.desk.file, engine.reload_if_changed)
         bodies["settings"] = partial(watch.run, stop)
+    box.bulletin.subscribe(engine.searches.hear)
     threads = [
         threading.Thread(target=body, name=name, daemon=True) for name, body in bodies.items()
     ]

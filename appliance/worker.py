@@ -36,6 +36,7 @@ from .engine.ticker import Ticker
 from .first_run import FirstRun
 from .giving_back.backups import listed
 from .giving_back.opened import OpenedBackups
+from .giving_back.sought import SoughtRecords
 from .pairing_request import PairingRequest, is_enrolling
 from .status import health_of
 from .vitals import with_vitals
@@ -85,10 +86,14 @@ class Engine:
         )
         self.opened_backups: OpenedBackups = before.opened_backups if before else OpenedBackups(box)
         box.bulletin.subscribe(self.opened_backups.hear)
+        self.searches: SoughtRecords = (
+            before.searches if before else SoughtRecords(box, self._let_go)
+        )
         self.beginning = FirstRun(box, self.request, self.desk.file)
         box.bulletin.subscribe(self.caretaker.hear)
         if before:
             self.opened_backups.go_on_with(box)
+            self.searches.go_on_with(box, self._let_go)
             self.attendance.go_on_from(before.attendance, self._disks_also_in(before))
             self.runner.park(before.runner.parked())
 
@@ -117,6 +122,7 @@ class Engine:
         self.caretaker.look()
         self.audit_trail.look()
         self.opened_backups.tidy()
+        self.searches.tidy()
         if self.request.look():
             self._note_pairing()
             self.reload_if_changed()
@@ -258,10 +264,20 @@ class Engine:
         """Look for a text in an opened backup."""
         return self.opened_backups.find(ticket, text, file, place)
 
+    def seek(self, source: str, text: str, who: str) -> str:
+        """Look for records in all backups of a source; return the search's ticket."""
+        return self.searches.seek(source, text, who)
+
+    def sought(self, ticket: str) -> Mapping[str, object]:
+        """Return how far a search is and what it found."""
+        return self.searches.facts(ticket)
+
     def download(
         self, ticket: str, what: str, file: int = 0, place: int = 0, text: str = ""
     ) -> Download:
-        """Return something of an opened backup to take home."""
+        """Return something of an opened backup, or a record that was found, to take home."""
+        if what == "record":
+            return self.searches.download(ticket, file)
         return self.opened_backups.download(ticket, what, file, place, text)
 
     def start(self, source: str, trigger: Trigger) -> str:
@@ -362,6 +378,9 @@ class Engine:
     def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
         """Return whether a cloud takes and keeps a small object of ours."""
         return self.trials.cloud(self._box, name, wish)
+
+    def _let_go(self) -> frozenset[str]:
+        return frozenset(self.attendance.let_go_until())
 
     def _arrived(self, disk: str) -> None:
         sources = [each.name for each in self._box.settings.source]

@@ -47,7 +47,7 @@ DOORS = {
     "flask_login": {"web/"},
     "flask_wtf": {"web/"},
     "waitress": {"web/serving.py"},
-    "cryptography": {"web/certificate.py"},
+    "cryptography": {"web/certificate.py", "system/sealed.py"},
     "backports.zstd": {"exports/"},
     "compression.zstd": {"exports/"},
     "pydantic": {"config/"},

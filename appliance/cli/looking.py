@@ -185,7 +185,7 @@ def history(
 ) -> None:
     """List what was done, newest first.
 
-    SOURCE may also be a kind with a colon: backup: drill: mirror: check: restore: person:
+    SOURCE may also be a kind with a colon: backup: drill: mirror: check: restore: timeline: person:
     """
     box = office.box
     if run_id is not None:

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     MIRROR = "mirror"
     CHECK = "check"
     RESTORE = "restore"
+    TIMELINE = "timeline"
     PERSON = "person"
 
 
@@ -34,6 +35,7 @@ KINDS = {
     Kind.MIRROR: "Cloud copies",
     Kind.CHECK: "Disks read whole",
     Kind.RESTORE: "Getting data back",
+    Kind.TIMELINE: "Reading backups for a search",
     Kind.PERSON: "What people did",
 }
 OUTCOMES = {
@@ -62,6 +64,7 @@ _CALLED = {
     Kind.MIRROR: "Cloud copy to {}",
     Kind.CHECK: "Disk read whole: {}",
     Kind.RESTORE: "Getting data back from {}",
+    Kind.TIMELINE: "Reading backups of {} for a search",
 }
 _ACTS = {
     "claim": "Page taken into use",

@@ -147,6 +147,40 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordMoment:
+    """One backup in which a record was not as in the one before."""
+
+    archive: str
+    time: datetime
+    kind: Literal["there", "added", "changed", "removed"]
+    """`there`: already in the oldest backup that there is."""
+    fields: Mapping[str, tuple[str, str]]
+    """What changed: by column, from what to what."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTimeline:
+    """What became of one record over all the backups of a source."""
+
+    source: str
+    table: str
+    id: str
+    """Empty where the table has none."""
+    title: str
+    """What a person knows it by."""
+    moments: tuple[RecordMoment, ...]
+    """Oldest first."""
+    row: Mapping[str, str]
+    """Its newest version, by column."""
+    last_in: str
+    """The newest archive that has it."""
+    is_there: bool
+    """Whether that is the newest of all."""
+    mark: str
+    """Tells it from all others of its source."""
+
+
+@dataclass(frozen=True, slots=True)
 class Archive:
     """One backup of one Source in a Repository; the same in each Repository that has it."""
 

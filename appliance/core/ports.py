@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -199,6 +199,34 @@ class Disk(Protocol):
 
     def is_at_rest(self) -> bool:
         """Return whether it may be unplugged: not mounted, and flushed when it last was."""
+
+
+class Growth(Protocol):
+    """A timeline while backups are added to it, one after the other."""
+
+    def stand_on(self, archive: Archive, root: Path) -> None:
+        """Given the newest archive that it tells of, extracted, compare the next with it."""
+
+    def add(self, archive: Archive, root: Path, passed_over: Sequence[str]) -> None:
+        """Add what an extracted archive tells; `passed_over` are those before it that could not
+        be read. Raise RepositoryDamaged, DiskFull or Cancelled; then nothing was added.
+        """
+
+
+class Timeline(Protocol):
+    """What became of each record of a source, as far as its backups were looked at."""
+
+    def archives(self) -> Sequence[Archive]:
+        """Return the archives that it tells of, oldest first."""
+
+    def passed_over(self) -> frozenset[str]:
+        """Return the archives that could not be read when it was their turn."""
+
+    def forget(self, archives: Collection[str], watch: Watch) -> None:
+        """Tell of some archives no more: what they alone said is gone."""
+
+    def growth(self, work: Path, watch: Watch) -> Growth:
+        """Given an empty folder in staging, return what adds archives."""
 
 
 class Repository(Protocol):
@@ -655,9 +683,21 @@ class Appliance(Protocol):
     def find(self, ticket: str, text: str, file: int = 0, place: int = 0) -> Mapping[str, object]:
         """Look for a text in the files of an opened backup, from a file and a place in it on."""
 
+    def seek(self, source: str, text: str, who: str) -> str:
+        """Look for records in all backups of a source; return the search's ticket.
+
+        `who` is whoever asks: what that person looked for before is given up. Raise ApplianceError
+        where the text is too short or too long, or there is no such source.
+        """
+
+    def sought(self, ticket: str) -> Mapping[str, object]:
+        """Return how far a search is and what it found (see `sought`); raise ApplianceError where
+        it is forgotten.
+        """
+
     def download(
         self, ticket: str, what: str, file: int = 0, place: int = 0, text: str = ""
     ) -> Download:
         """Return a "file", a vendor's "original", "all" files as a ZIP, or of a table the "row"
-        at a place or the "rows" that hold a text.
+        at a place or the "rows" that hold a text; of a search the "record" that is the `file`th.
         """

@@ -24,7 +24,9 @@ from .places import wipe
 PATIENCE = timedelta(minutes=2)
 """How long a restore waits for a repository that somebody else uses."""
 _LOOK_AGAIN_SECONDS = 1.0
-_RESTORE = "restore:"
+RESTORE = "restore:"
+TIMELINE = "timeline:"
+"""Before the source, what a Run of this kind is called."""
 STORED = "stored"
 FILES = "files"
 """What `open_up` leaves behind: the archive as it was stored, and its files."""
@@ -165,7 +167,7 @@ def beside(  # noqa: PLR0917 - two backups, what looks at them, and for whom
         journal.message = f"{before.name} was compared with {after.name}."
         journal.archive = before.name
 
-    ended = record(kit, f"{_RESTORE}{span.source}", trigger, watch, story)
+    ended = record(kit, f"{RESTORE}{span.source}", trigger, watch, story)
     if ended.error is not None:
         raise ended.error
     return found[0]
@@ -173,7 +175,7 @@ def beside(  # noqa: PLR0917 - two backups, what looks at them, and for whom
 
 def _ends(kit: Kit, repositories: Sequence[Repository], span: Span) -> tuple[Archive, Archive]:
     """Choose both ends of a span among all the archives that can be read."""
-    archives = _all_of(kit, repositories, span.source)
+    archives = all_of(kit, repositories, span.source)
     after = choose(archives, span.until)
     earlier = [one for one in archives if after and one.sequence < after.sequence]
     if span.archive:
@@ -188,7 +190,7 @@ def _ends(kit: Kit, repositories: Sequence[Repository], span: Span) -> tuple[Arc
     return before, after
 
 
-def _all_of(kit: Kit, repositories: Sequence[Repository], source: str) -> list[Archive]:
+def all_of(kit: Kit, repositories: Sequence[Repository], source: str) -> list[Archive]:
     """Return the archives of a source, each once; raise where no repository can be read."""
     found: dict[str, Archive] = {}
     failures: list[ApplianceError] = []
@@ -200,6 +202,16 @@ def _all_of(kit: Kit, repositories: Sequence[Repository], source: str) -> list[A
     if not found and failures:
         raise failures[0]
     return memory.as_decided(kit.ledger, found.values())
+
+
+def taken_out(
+    kit: Kit, journal: Journal, places: Sequence[Repository], archive: Archive, into: Path
+) -> None:
+    """Take one archive out into a folder that is emptied first, as a step of a Run; raise as
+    `restore`.
+    """
+    wish = Wish(archive.source, archive=archive.name)
+    _Restoring(kit, journal, wish, into).first_whole(places)
 
 
 def open_up(
@@ -233,7 +245,7 @@ def _recorded(  # noqa: PLR0917 - a restore and where it puts what it found
         story(journal, folder)
         journal.archive = found[0].archive.name
 
-    ended = record(kit, f"{_RESTORE}{wish.source}", trigger, watch, told)
+    ended = record(kit, f"{RESTORE}{wish.source}", trigger, watch, told)
     if ended.error is not None:
         raise ended.error
     return found[0]
@@ -318,7 +330,7 @@ class _Restoring:
     def _way_out(self) -> str:
         """What to do about whoever uses a repository: the Run under way, if it is one of ours."""
         under_way = [run.source for run in self.kit.ledger.runs() if run.outcome is None]
-        users = [name for name in under_way if not name.startswith(_RESTORE)]
+        users = [name for name in under_way if not name.startswith((RESTORE, TIMELINE))]
         wait = "Try again when it has ended"
         return f"{wait}, or cancel it with `appliance cancel {users[0]}`." if users else f"{wait}."
 

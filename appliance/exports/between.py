@@ -4,12 +4,10 @@ changed, and the file that brings the lost ones back.
 
 from __future__ import annotations
 
-import codecs
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from ..core.errors import ApplianceError
 from ..core.model import Lost, RecordChange, StepName, TableChanges
@@ -19,12 +17,12 @@ from .extracted import Extracted
 from .reading import tables_of, with_id
 from .tables.comparing import Difference, differences
 from .tables.ids import normal
-from .tables.rows import Frame
 from .tables.table import Table, key_of, named
+from .tables.titles import title_of
+from .tables.writing import Files
 
 _MOST_SHOWN = 1000
 """Records of a table that are told one by one."""
-_TITLES = ("name", "full name", "fn", "email", "subject", "title", "company", "last name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,9 @@ class Between:
             counts[kind] += 1
             if len(shown) < _MOST_SHOWN:
                 fields = one.fields(new.ignored) if kind == "changed" else {}
-                shown.append(RecordChange(kind, _id(one), _title(one), fields))
+                shown.append(
+                    RecordChange(kind, _id(one), title_of(one.after or one.before or {}), fields)
+                )
         return TableChanges(
             new.name,
             new.id_columns,
@@ -115,19 +115,9 @@ def _id(one: Difference) -> str:
     return " ".join(one.key)
 
 
-def _title(one: Difference) -> str:
-    """What a person knows a record by: its name, else the first cells that say something."""
-    row = one.after or one.before or {}
-    plain = {name.casefold(): cell for name, cell in row.items()}
-    by_name = [plain[name] for name in _TITLES if name in plain]
-    both = " ".join(plain[name] for name in ("first name", "last name") if name in plain)
-    told = both or next(iter(by_name), "") or ", ".join([*row.values()][:3])
-    return told[:200]
-
-
 def _about(old: Table, new: Table) -> int:
     """About how many rows the larger has."""
-    return max(sum(1 for part in table.parts.values() for _ in part.raws()) for table in (old, new))
+    return max(old.count(), new.count())
 
 
 def _with_id(table: Table, wanted: str) -> Iterator[tuple[int, bytes]]:
@@ -138,44 +128,10 @@ def _with_id(table: Table, wanted: str) -> Iterator[tuple[int, bytes]]:
                 yield at, raw
 
 
-def _write(table: Table, rows: Iterator[tuple[int, bytes]], into: Path) -> Iterator[Path]:
-    """Write rows to a file for each part that has some; yield the paths."""
+def _write(table: Table, rows: Iterator[tuple[int, bytes]], into: Path) -> tuple[Path, ...]:
+    """Write rows to a file for each part that has some; return the paths."""
     parts = list(table.parts.items())
-    writers: dict[int, _Writer] = {}
-    try:
+    with Files(into) as files:
         for at, raw in rows:
-            if at not in writers:
-                path = into / parts[at][0]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                writers[at] = _Writer(path.open("xb"), parts[at][1].frame)
-            writers[at].put(raw)
-    finally:
-        for writer in writers.values():
-            writer.close()
-    return iter([into / parts[at][0] for at in sorted(writers)])
-
-
-class _Writer:
-    """A file of rows, as the vendor's program expects it."""
-
-    def __init__(self, file: BinaryIO, frame: Frame) -> None:
-        self._file, self._frame = file, frame
-        self._is_first = True
-        if frame.encoding:
-            file.write(codecs.BOM_UTF16_LE)
-        self._write(frame.opening)
-
-    def put(self, raw: bytes) -> None:
-        if not self._is_first:
-            self._write(self._frame.between)
-        self._is_first = False
-        self._write(raw)
-
-    def close(self) -> None:
-        self._write(self._frame.closing)
-        self._file.close()
-
-    def _write(self, data: bytes) -> None:
-        if self._frame.encoding:
-            data = data.decode("utf-8", "replace").encode(f"{self._frame.encoding}-le")
-        self._file.write(data)
+            files.put(parts[at][0], parts[at][1].frame, raw)
+    return files.paths

@@ -1,9 +1,8 @@
 """The only home of what the worker and the child that opens a backup say to each other.
 
-The child is `python -m appliance.giving_back.opening`. It reads one pickled request of ours from
-standard input and either rebuilds a backup below a folder, telling its progress in lines of JSON,
-or writes one of the vendor's own files to standard output. It ends with us, and takes its memory
-along. Part of the rim.
+The child is `python -m appliance.giving_back.opening`. It either rebuilds a backup below a folder,
+telling its progress, or writes one of the vendor's own files to standard output; see `child`. Part
+of the rim.
 """
 
 from __future__ import annotations
@@ -13,35 +12,30 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn
 
 from ..box import Box
 from ..config import Settings
 from ..core.errors import ApplianceError
-from ..core.model import Lost, Progress, Trigger
+from ..core.model import Lost, Trigger
 from ..core.ports import Repository, Watch
 from ..engine.restore import FILES, STORED, CloudCopy, Span, Wish, beside, open_up
 from ..exports.between import Between
 from ..exports.looks import Kind, look_at, table_name
 from ..exports.restore import originals, write_original
-from ..system import process
 from ..system.files import write_durably
+from . import child
 
 CONTENTS = "contents.json"
 _KINDS = [str(kind) for kind in Kind]
-_TELL_EVERY_SECONDS = 0.25
-_BLOCK_BYTES = 64 << 10
 _NONE = {
     "removed": "No record of this backup is gone from the newest one.",
     "changed": "No record of this backup is another one in the newest.",
 }
-_HANDED_ON = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
-"""Where the secrets lie, and that we are a service: see `process._dying_with_us`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,78 +68,24 @@ def rebuild(opening: Opening, watch: Watch) -> str:
 
     Raise what went wrong there as an ApplianceError with its class in `detail`, or Cancelled.
     """
-    said: dict[str, Any] = {}
-    with process.started(_ARGV, stdin=_packed(opening), env=_env(), watch=watch) as child:
-        while line := child.stdout.readline(_BLOCK_BYTES):
-            said = _heard(line, watch) or said
-        ended = child.result()
-    if "place" in said:
-        return str(said["place"])
-    raise _error(said, ended.tail)
+    said = child.answer(__name__, opening, watch)
+    return str(said["place"])
 
 
 def original(wanted: Original) -> Generator[bytes, None, None]:
     """Yield the vendor's file while a child makes it; raise ApplianceError where it is not it."""
-    with process.started(_ARGV, stdin=_packed(wanted), env=_env()) as child:
-        while block := os.read(child.stdout.fileno(), _BLOCK_BYTES):
-            yield block
-        ended = child.result()
-    if ended.code:
-        *_, last = ended.tail.splitlines() or [""]
-        raise _error(_object(last), ended.tail)
-
-
-_ARGV = [sys.executable, "-P", "-m", __name__]
-
-
-def _packed(request: Opening | Original) -> bytes:
-    return pickle.dumps(request)
-
-
-def _env() -> dict[str, str]:
-    return {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
-
-
-def _heard(line: bytes, watch: Watch) -> dict[str, Any] | None:
-    said = _object(line.decode("utf-8", "replace"))
-    if isinstance(progress := said.get("progress"), dict):
-        watch.progress(Progress(**progress))
-        return None
-    return said
-
-
-def _object(line: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _error(said: Mapping[str, Any], tail: str) -> ApplianceError:
-    message = said.get("error", "The backup could not be opened: its helper ended by itself.")
-    return ApplianceError(
-        str(message), hint=str(said.get("hint", "Try it again.")), detail=said.get("class", tail)
-    )
+    yield from child.stream(__name__, wanted)
 
 
 def main() -> None:
     """Be the child."""
     request = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - our own worker wrote it
-    try:
+    is_stream = isinstance(request, Original)
+    with child.telling_errors(sys.stderr if is_stream else sys.stdout):
         if isinstance(request, Original):
             _make(request)
         else:
             _open(request)
-    except ApplianceError as error:
-        words = {"error": error.message, "hint": error.hint, "class": type(error).__name__}
-        _say(words, sys.stderr if isinstance(request, Original) else sys.stdout)
-        sys.exit(1)
-
-
-def _say(facts: Mapping[str, object], out: TextIO = sys.stdout) -> None:
-    out.write(json.dumps(facts) + "\n")
-    out.flush()
 
 
 def _open(opening: Opening) -> None:
@@ -153,7 +93,7 @@ def _open(opening: Opening) -> None:
     from ..foreground import cancelled_by_signals  # noqa: PLC0415 - the child alone
     from ..worker import cloud_copy  # noqa: PLC0415 - as above
 
-    box, watch = Box(opening.settings), Watch(_telling())
+    box, watch = Box(opening.settings), Watch(child.telling())
     box.let_go = opening.let_go
     waiting = [box.waiting_room] if box.waiting_room else []
     by_name = {each.name: each for each in [*box.repositories.values(), *waiting]}
@@ -162,7 +102,7 @@ def _open(opening: Opening) -> None:
     with reading(box), closing(box.ledger), cancelled_by_signals(watch):
         place = _opened(box, places, opening, watch)
         write_durably(opening.folder / CONTENTS, json.dumps(_contents(opening.folder)).encode())
-    _say({"place": place})
+    child.say({"place": place})
 
 
 def _opened(
@@ -209,21 +149,6 @@ def _facts(path: str, file: Path) -> dict[str, object]:
     return {"path": path, "size_bytes": file.stat().st_size, "kind": str(kind), "table": name}
 
 
-def _telling() -> Any:
-    """Return what tells progress now and then, and each new sentence at once."""
-    told, note = float("-inf"), ""
-
-    def tell(progress: Progress) -> None:
-        nonlocal told, note
-        if monotonic() - told < _TELL_EVERY_SECONDS and progress.note == note:
-            return
-        told, note = monotonic(), progress.note
-        facts = {name: getattr(progress, name) for name in ("step", "done", "total", "unit")}
-        _say({"progress": facts | {"note": note}})
-
-    return tell
-
-
 def _make(wanted: Original) -> None:
     signal.signal(signal.SIGTERM, _end)
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
@@ -237,6 +162,6 @@ def _end(number: int, _: object) -> NoReturn:
 
 if __name__ == "__main__":
     # Under its real name: what comes in is made of the classes of that module.
-    from appliance.giving_back.opening import main as child
+    from appliance.giving_back.opening import main as real_main
 
-    child()
+    real_main()

@@ -12,9 +12,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ..core.errors import ApplianceError, DiskFull, DiskReadOnly
 
+UNFINISHED = ".new"
+"""How the name ends of what a sudden end may leave behind; it begins with a dot."""
 _HINT = "Check that its folder exists and that this user may write there."
 
 
@@ -36,6 +39,31 @@ def replace_durably(path: Path, data: bytes) -> None:
         file = path.resolve(strict=True)
         before = file.stat()
         _put(file, data, stat.S_IMODE(before.st_mode), (before.st_uid, before.st_gid))
+
+
+@contextmanager
+def written_durably(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Give a file to write piece by piece; at the end of the block it replaces `path` at once.
+
+    Whatever is raised in the block leaves the old file. Raise as `write_durably` does.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    with disk_errors(path):
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    file = os.fdopen(handle, "wb")
+    try:
+        yield file
+        with disk_errors(path):
+            file.flush()
+            os.fsync(handle)
+            file.close()
+            beside.replace(path)
+            sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):  # what is still to be written finds no room either
+            file.close()
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def make_private(folder: Path) -> None:
@@ -90,7 +118,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def _put(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
         _write_synced(beside, data, mode, owner)
         beside.replace(path)

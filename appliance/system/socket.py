@@ -237,6 +237,14 @@ class Client:
         question = {"do": "find", "ticket": ticket, "text": text, "file": file, "place": place}
         return self._facts(question, _SEARCH_SECONDS)
 
+    def seek(self, source: str, text: str, who: str) -> str:
+        """Have records looked for in all backups; return the search's ticket."""
+        return str(self._ask({"do": "seek", "source": source, "text": text, "who": who}))
+
+    def sought(self, ticket: str) -> Mapping[str, object]:
+        """Return how far a search is and what it found."""
+        return self._facts({"do": "sought", "ticket": ticket})
+
     def download(
         self, ticket: str, what: str, file: int = 0, place: int = 0, text: str = ""
     ) -> Download:

@@ -123,6 +123,10 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
     "find": lambda box, asked: box.find(
         asked.text("ticket"), asked.text("text"), asked.number("file"), asked.number("place")
     ),
+    "seek": lambda box, asked: box.seek(
+        asked.text("source"), asked.text("text"), asked.text("who")
+    ),
+    "sought": lambda box, asked: box.sought(asked.text("ticket")),
     "download": lambda box, asked: box.download(
         asked.text("ticket"),
         asked.text("what"),

@@ -23,6 +23,7 @@ from . import (
     policy,
     programs,
     restore,
+    search,
     settings,
 )
 from .box import BOX
@@ -38,6 +39,7 @@ ROOMS = (
     door.room,
     home.room,
     restore.room,
+    search.room,
     held.room,
     activity.room,
     settings.room,

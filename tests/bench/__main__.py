@@ -19,10 +19,10 @@ from pathlib import Path
 
 from appliance.core.errors import ApplianceError
 
-from . import footprint, page, storage, transfer
+from . import find, footprint, page, storage, transfer
 from .measure import Finding
 
-PARTS = ("storage", "transfer", "footprint", "page")
+PARTS = ("storage", "transfer", "footprint", "page", "find")
 
 
 def main() -> int:
@@ -68,6 +68,7 @@ def _measure(part: str, folder: Path, options: argparse.Namespace) -> Iterator[F
         "transfer": lambda: transfer.measure(folder, options.file_mb, options.rounds),
         "footprint": lambda: footprint.measure(folder, options.rounds),
         "page": lambda: page.measure(folder, options.scale, options.rounds),
+        "find": lambda: find.measure(folder, options.scale, options.rounds),
     }
     return measures[part]()
 

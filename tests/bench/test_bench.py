@@ -81,3 +81,15 @@ def test_the_parts_that_compare_run_to_their_end(tmp_path):
     assert {finding["part"] for finding in found} == {"storage", "by day", "effort", "transfer"}
     assert all(finding["value"] > 0 for finding in found if finding["unit"] == "x")
     assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
+
+
+@pytest.mark.slow
+def test_finding_is_measured_to_its_end(tmp_path):
+    options = ["--scale", "0.02", "--rounds", "1", "--only", "find"]
+    options += ["--json", str(tmp_path / "bench.json"), "--folder", str(tmp_path)]
+    argv = [sys.executable, "-m", "tests.bench", *options]
+    told = subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert "could not be measured" not in told.stderr, told.stderr
+    found = json.loads((tmp_path / "bench.json").read_text())["findings"]
+    assert {"ever after", "after one more night"} <= {finding["what"] for finding in found}
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]

@@ -68,6 +68,18 @@ OPENED = {
     "originals": [{"path": "Data.zip", "size_bytes": 900}],
 }
 
+SEARCH = {
+    "ticket": "search",
+    "state": "found",
+    "progress": None,
+    "sentence": "",
+    "hint": "",
+    "records": [],
+    "count": 0,
+    "troubles": [],
+    "newest": AS_OF,
+}
+
 
 def backup(source, time, **facts):
     """A backup as the worker lists it; the office is where UTC is."""
@@ -104,6 +116,7 @@ class Worker:
         self.kept = {"crm": [backup("crm", "2026-11-21T03:00:00"), backup("crm", "2026-11-20")]}
         self.open, self.shown, self.found, self.taken = None, None, None, None
         self.waits_for_a_word = []
+        self.search, self.told_of = None, None
         self._changed = Condition()
 
     def say(self, **facts):
@@ -257,6 +270,18 @@ class Worker:
         if self.refuses:
             raise ApplianceError("This cannot be looked for.", hint="Type at least 3 letters.")
         return self.found
+
+    def seek(self, source, text, who):
+        self.asked.append(("seek", source, text))
+        if self.refuses:
+            raise ApplianceError("This cannot be looked for.", hint="Type at least 3 letters.")
+        self.search = SEARCH | {"source": source, "text": text} | (self.told_of or {})
+        return "search"
+
+    def sought(self, ticket):
+        if self.search is None or ticket != "search":
+            raise ApplianceError("This search is forgotten already.", hint="Search again.")
+        return self.search
 
     def download(self, ticket, what, file=0, place=0, text=""):
         self.asked.append(("download", what, file, place, text))

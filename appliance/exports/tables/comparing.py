@@ -58,13 +58,15 @@ Row = tuple[int, int, bytes, dict[str, str], tuple[str, ...]]
 """Side, part, bytes, cells by column, and what it is brought together by."""
 
 
-def differences(before: Table, after: Table, rows: int, scratch: Path) -> Iterator[Difference]:
+def differences(
+    before: Table, after: Table, rows: int, scratch: Path, *, every_column: bool = False
+) -> Iterator[Difference]:
     """Yield each record that is not the same in both, in no order.
 
     `rows` is about how many the larger table has, `scratch` a folder for what does not fit into
-    memory. Columns that only one of them has make no record another one.
+    memory. Columns that only one of them has make no record another one, unless `every_column`.
     """
-    counted = frozenset(before.columns) & frozenset(after.columns) - after.ignored
+    counted = _which_count(before, after, every_column=every_column)
     passes = rows // _MOST_HASHES + 1
     with _Buckets(scratch) as buckets:
         for number in range(passes):
@@ -75,6 +77,11 @@ def differences(before: Table, after: Table, rows: int, scratch: Path) -> Iterat
                 buckets.put((side, part, raw, row, key if any(key) else _whole(row, counted)))
         for bucket in buckets.each():
             yield from _brought_together(bucket, counted)
+
+
+def _which_count(before: Table, after: Table, *, every_column: bool) -> frozenset[str]:
+    ours, theirs = frozenset(before.columns), frozenset(after.columns)
+    return (ours | theirs if every_column else ours & theirs) - after.ignored
 
 
 def _whole(row: Mapping[str, str], counted: frozenset[str]) -> tuple[str, ...]:

@@ -32,6 +32,10 @@ class Table:
         for part in self.parts.values():
             yield from part.rows()
 
+    def count(self) -> int:
+        """Return how many rows it has, which reads it once."""
+        return sum(1 for part in self.parts.values() for _ in part.raws())
+
 
 def named(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     """Given a row's cells, return those that are not empty by their columns' names."""

@@ -1,0 +1,79 @@
+"""The only home of writing rows to files again, as the vendor's program expects them."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Self
+
+from .rows import Frame
+
+
+class Files:
+    """Files of rows in a folder: one for each path and frame; closed with the block.
+
+    What ends the block too early leaves none of them.
+    """
+
+    def __init__(self, into: Path) -> None:
+        self._into = into
+        self._files: dict[tuple[str, Frame], _File] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for file in self._files.values():
+            try:
+                file.close()
+            finally:
+                if kind is not None:
+                    file.path.unlink()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """What was written, by path."""
+        return tuple(sorted(file.path for file in self._files.values()))
+
+    def put(self, path: str, frame: Frame, raw: bytes) -> None:
+        """Add a row to the file of a member's path; of another frame to one beside it.
+
+        Raise FileExistsError where something lies there already.
+        """
+        if (path, frame) not in self._files:
+            others = sum(path == known for known, _ in self._files)
+            at = self._into / (_numbered(path, others + 1) if others else path)
+            at.parent.mkdir(parents=True, exist_ok=True)
+            self._files[path, frame] = _File(at, frame)
+        self._files[path, frame].put(raw)
+
+
+def _numbered(path: str, number: int) -> PurePosixPath:
+    pure = PurePosixPath(path)
+    return pure.with_name(f"{pure.stem} ({number}){pure.suffix}")
+
+
+class _File:
+    def __init__(self, path: Path, frame: Frame) -> None:
+        self.path = path
+        self._frame = frame
+        self._is_first = True
+        self._file: BinaryIO = path.open("xb")
+        if frame.encoding:
+            self._file.write(codecs.BOM_UTF16_LE)
+        self._write(frame.opening)
+
+    def put(self, raw: bytes) -> None:
+        if not self._is_first:
+            self._write(self._frame.between)
+        self._is_first = False
+        self._write(raw)
+
+    def close(self) -> None:
+        self._write(self._frame.closing)
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        if self._frame.encoding:
+            data = data.decode("utf-8", "replace").encode(f"{self._frame.encoding}-le")
+        self._file.write(data)
