@@ -5,11 +5,11 @@ changed, and the file that brings the lost ones back.
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from ..core.errors import ApplianceError
 from ..core.model import Lost, RecordChange, StepName, TableChanges
@@ -24,6 +24,7 @@ from .tables.table import Table, key_of, named
 
 _MOST_SHOWN = 1000
 """Records of a table that are told one by one."""
+_UNFIT = re.compile(r"[\x00-\x1f/\\]")
 _TITLES = ("name", "full name", "fn", "email", "subject", "title", "company", "last name")
 
 
@@ -145,24 +146,32 @@ def _write(table: Table, rows: Iterator[tuple[int, bytes]], into: Path) -> Itera
     try:
         for at, raw in rows:
             if at not in writers:
-                path = into / parts[at][0]
+                path = into / _file_name(parts[at][0], table.inside, parts[at][1].frame)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                writers[at] = _Writer(path.open("xb"), parts[at][1].frame)
+                writers[at] = _Writer(path, parts[at][1].frame)
             writers[at].put(raw)
     finally:
         for writer in writers.values():
             writer.close()
-    return iter([into / parts[at][0] for at in sorted(writers)])
+    return iter([writers[at].path for at in sorted(writers)])
+
+
+def _file_name(member: str, inside: str, frame: Frame) -> str:
+    """A file of several tables becomes a folder of its name; its kind is told by the ending."""
+    if not inside:
+        return f"{member}{frame.suffix}"
+    return f"{member}/{_UNFIT.sub('_', inside)}{frame.suffix}"
 
 
 class _Writer:
     """A file of rows, as the vendor's program expects it."""
 
-    def __init__(self, file: BinaryIO, frame: Frame) -> None:
-        self._file, self._frame = file, frame
+    def __init__(self, path: Path, frame: Frame) -> None:
+        self.path, self._frame = path, frame
+        self._file = path.open("xb")
         self._is_first = True
         if frame.encoding:
-            file.write(codecs.BOM_UTF16_LE)
+            self._file.write(codecs.BOM_UTF16_LE)
         self._write(frame.opening)
 
     def put(self, raw: bytes) -> None:

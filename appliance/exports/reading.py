@@ -13,7 +13,8 @@ from .extracted import Extracted
 from .looks import Kind, look_at, plain
 from .tables.cards import Cards
 from .tables.delimited import Delimited
-from .tables.grouping import File, TableRule, tables
+from .tables.dumps import dumped
+from .tables.grouping import File, tables
 from .tables.jsons import Objects
 from .tables.profile import profile
 from .tables.rows import Rows
@@ -21,7 +22,8 @@ from .tables.table import Table
 
 _HEAD_BYTES = 4096
 CARDS = frozenset({".vcf", ".vcard"})
-READ = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"}) | CARDS
+DUMP = ".sql"
+READ = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"}) | CARDS | {DUMP}
 """How the names of files end that may be tables."""
 
 
@@ -37,6 +39,8 @@ def opened(file: File) -> Mapping[str, Rows]:
         return {"": Objects(file.file, look)}
     if suffix in CARDS and look.kind is Kind.TEXT:
         return {"": Cards(file.file, look)}
+    if suffix == DUMP and look.kind is Kind.TEXT:
+        return dumped(file.file, look)
     return {}
 
 
@@ -60,12 +64,18 @@ def tables_of(
         if PurePosixPath(kept.path).suffix.lower() in READ and matches(kept.path, only)
     ]
     files = [made(archive, kept, folder / str(at), watch) for at, kept in enumerate(wanted)]
-    rules = [
-        TableRule(path, tuple(table["id"]))
-        for table in archive.manifest.tables
-        for path in table["members"]
-    ]
-    return {table.name: table for table in tables(files, rules, opened)}
+    return {
+        table.name: replace(table, id_columns=_told_id(archive, table) or table.id_columns)
+        for table in tables(files, (), opened)
+    }
+
+
+def _told_id(archive: Extracted, table: Table) -> tuple[str, ...]:
+    """By what a table's records are known again, as the manifest has it."""
+    for told in archive.manifest.tables:
+        if told["inside"] == table.inside and not table.parts.keys().isdisjoint(told["members"]):
+            return tuple(told["id"])
+    return ()
 
 
 def with_id(table: Table) -> Table:

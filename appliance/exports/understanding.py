@@ -45,32 +45,43 @@ class Understanding:
         """
         files = files_of(members)
         told = {table["name"]: table for table in before.manifest.tables} if before else {}
+        with _as_it_was(before, self.scratch, self.watch) as was:
+            yield from self._each(files, was, told, remarks)
+
+    def _each(
+        self,
+        files: Sequence[File],
+        was: _AsItWas | None,
+        told: Mapping[str, Mapping[str, Any]],
+        remarks: list[str],
+    ) -> Iterator[Mapping[str, Any]]:
         for table in tables(files, self.rules, opened):
             try:
-                yield self._tell(table, before, told.get(table.name, {}))
+                yield self._tell(table, was, told.get(table.name, {}))
             except (DiskFull, Cancelled):
                 raise
             except Exception as error:  # noqa: BLE001 - what is not understood is kept all the same
                 remarks.append(f"{table.name} was not understood: {error}")
 
     def _tell(
-        self, table: Table, before: Extracted | None, told: Mapping[str, Any]
+        self, table: Table, was: _AsItWas | None, told: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         self.watch.report(StepName.INSPECT, 0, note=table.name)
         now = profile(table)
         known = replace(table, id_columns=now.id_columns)
         entry = _entry(table, now)
-        if before is None or not told:
+        if was is None or not told:
             return entry
         earlier = [*told.get("earlier", []), told["rows"]][-_REMEMBERED:]
-        return entry | {"earlier": earlier, "since": self._since(known, before, told, now)}
+        return entry | {"earlier": earlier, "since": self._since(known, was, told, now)}
 
     def _since(
-        self, table: Table, before: Extracted, told: Mapping[str, Any], now: Profile
+        self, table: Table, before: _AsItWas, told: Mapping[str, Any], now: Profile
     ) -> Mapping[str, Any]:
         """What became of the records since; what the backup before cannot tell is left out."""
         added = changed = removed = 0
-        with self._as_it_was(before, told, table) as was:
+        with before.parts(told) as parts:
+            was = replace(table, parts=parts)
             for one in differences(was, table, max(told["rows"], now.rows), self.scratch):
                 self.watch.check()
                 added += one.before is None
@@ -84,18 +95,44 @@ class Understanding:
             "lost_columns": [name for name in told["columns"] if name not in now.columns],
         }
 
+
+class _AsItWas:
+    """The tables of the backup before, from its files made again in a folder."""
+
+    def __init__(self, before: Extracted, folder: Path, watch: Watch) -> None:
+        self._before, self._folder, self._watch = before, folder, watch
+        self._kept = {each.path: each for each in before.manifest.members}
+        self._several: dict[str, Mapping[str, Rows]] = {}
+        """Files with several tables stay: a dump of 200 tables is made once."""
+
     @contextmanager
-    def _as_it_was(
-        self, before: Extracted, told: Mapping[str, Any], table: Table
-    ) -> Iterator[Table]:
-        """The same table in the backup before, from its files made again."""
-        kept = {each.path: each for each in before.manifest.members}
-        with TemporaryDirectory(prefix=".was-", dir=self.scratch) as folder:
-            parts: dict[str, Rows] = {}
-            for number, name in enumerate(told["members"]):
-                file = made(before, kept[name], Path(folder) / str(number), self.watch)
-                parts[name] = opened(file)[told["inside"]]
-            yield replace(table, parts=parts)
+    def parts(self, told: Mapping[str, Any]) -> Iterator[dict[str, Rows]]:
+        """The parts of a table, as the manifest tells of it, by the member's path."""
+        with TemporaryDirectory(prefix=".one-", dir=self._folder) as folder:
+            yield {
+                name: self._rows(name, told["inside"], Path(folder) / str(number))
+                for number, name in enumerate(told["members"])
+            }
+
+    def _rows(self, name: str, inside: str, file: Path) -> Rows:
+        if not inside:
+            return self._opened(name, file)[""]
+        if name not in self._several:
+            lasting = self._folder / str(len(self._several))
+            self._several[name] = self._opened(name, lasting)
+        return self._several[name][inside]
+
+    def _opened(self, name: str, file: Path) -> Mapping[str, Rows]:
+        return opened(made(self._before, self._kept[name], file, self._watch))
+
+
+@contextmanager
+def _as_it_was(before: Extracted | None, scratch: Path, watch: Watch) -> Iterator[_AsItWas | None]:
+    if before is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix=".was-", dir=scratch) as folder:
+        yield _AsItWas(before, Path(folder), watch)
 
 
 def files_of(members: Sequence[Member]) -> list[File]:

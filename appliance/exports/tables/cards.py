@@ -30,6 +30,7 @@ class Cards:
     """Rows that are vCards; implements `rows.Rows`. A `raw` is a card from BEGIN to END."""
 
     shape: Hashable = "vCard"
+    key: tuple[str, ...] = ()
 
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look

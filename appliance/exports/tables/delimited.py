@@ -27,6 +27,8 @@ csv.field_size_limit(LONGEST_BYTES)
 class Delimited:
     """Rows that lie in lines below a header; implements `rows.Rows`. A `raw` has no line's end."""
 
+    key: tuple[str, ...] = ()
+
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look
         self._encoding = look.bytes_encoding if _is_so(file, look) else "cp1252"

@@ -83,11 +83,18 @@ def _rows_of(file: File, opened: Open) -> Mapping[str, Rows]:
 def _group(
     path: str, inner: str, rows: Rows, groups: Mapping[tuple[str, str], Mapping[str, Rows]]
 ) -> tuple[str, str]:
-    name = inner or _without_part(path)
-    key = uncounted(str(PurePosixPath(path).parent)), name.casefold()
+    key = _key(path, inner, _without_part(path))
     if key in groups and not any(_are_alike(rows, other) for other in groups[key].values()):
-        return key[0], (inner or table_name(path)).casefold()
+        return _key(path, inner, table_name(path))
     return key
+
+
+def _key(path: str, inner: str, name: str) -> tuple[str, str]:
+    """Where a table lies, and what it is called: of several in a file, each has its own name."""
+    folder = uncounted(str(PurePosixPath(path).parent))
+    if inner:
+        return f"{folder}/{name}".casefold().removeprefix("./"), inner.casefold()
+    return folder, name.casefold()
 
 
 def _are_alike(rows: Rows, other: Rows) -> bool:
@@ -116,9 +123,10 @@ def _table(name: str, inside: str, parts: Mapping[str, Rows], rules: Sequence[Ta
     named = [*parts, inside or name]
     rule = next((each for each in rules if _means(each.match, named)), TableRule(""))
     columns = {column for part in parts.values() for column in part.columns}
-    known = tuple(column for column in rule.id if column in columns)
+    known = tuple(column for column in rule.id if column in columns)[:1]
+    told = next((part.key for part in parts.values() if part.key), ())
     ignored = _VOLATILE | set(rule.ignore)
-    return Table(name, parts, inside, known[:1], frozenset(ignored & columns))
+    return Table(name, parts, inside, known or told, frozenset(ignored & columns))
 
 
 def _means(pattern: str, names: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ class Objects:
     """
 
     shape: Hashable = "JSON"
+    key: tuple[str, ...] = ()
 
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look

@@ -34,6 +34,8 @@ class Frame:
     closing: bytes = b"\n"
     encoding: str = ""
     """What the bytes are to be turned into, where `raw` is not as it lies in the file."""
+    suffix: str = ""
+    """How the name of such a file ends, where its rows lay in one of another kind."""
 
 
 class Rows(Protocol):
@@ -46,6 +48,10 @@ class Rows(Protocol):
     @property
     def columns(self) -> Sequence[str]:
         """Names, each once."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that the file itself says are the id; mostly it says nothing."""
 
     @property
     def shape(self) -> Hashable:
