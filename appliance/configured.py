@@ -179,5 +179,7 @@ def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
         max_ratio=source.limits.ratio,
         reserve_bytes=reserve_bytes,
     )
-    rules = tuple(TableRule(each.match, each.id, each.ignore) for each in source.table)
+    rules = tuple(
+        TableRule(each.match, each.id, each.ignore, each.encoding) for each in source.table
+    )
     return ExportFolder(limits=limits, original=source.original, rules=rules)

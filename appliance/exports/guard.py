@@ -74,11 +74,20 @@ def _table(table: Told, was: Told | None) -> Iterator[str]:
     yield from _columns(table, was)
     if table["repeated"] > was["repeated"] and table["repeated"] > max(_FEW, rows // 100):
         yield f"{table['repeated']:,} {name} have an id that another one has, too."
-    if table["newest"] and was["newest"] and table["newest"][:10] < was["newest"][:10] and not lost:
+    if was.get("ends") and not table["ends"]:
+        yield f"{name} may be cut off: the file ends in the middle of a line."
+    if _is_older(table, was, lost):
         yield (
             f"{name} are older than the ones before: the newest is of {table['newest']}, "
             f"it was of {was['newest']}."
         )
+
+
+def _is_older(table: Told, was: Told, lost: int) -> bool:
+    """Whether the newest date went back, and not because the record that bore it was deleted."""
+    since = table.get("since", {})
+    went_back = bool(table["newest"]) and table["newest"][:10] < was["newest"][:10]
+    return went_back and bool(not lost or since.get("changed") or since.get("added"))
 
 
 def _lost(table: Told, was: Told) -> int:

@@ -17,9 +17,10 @@ from ..core.errors import Cancelled, DiskFull
 from ..core.model import StepName
 from ..core.ports import Watch
 from .extracted import Extracted
+from .looks import FALLBACK
 from .reading import made, opened
 from .tables.comparing import differences
-from .tables.grouping import File, TableRule, tables
+from .tables.grouping import File, TableRule, encoding_of, tables
 from .tables.profile import Profile, profile
 from .tables.rows import Rows
 from .tables.table import Table
@@ -43,7 +44,7 @@ class Understanding:
         """Given an export, and the backup before it, yield what the manifest is to say of each
         table; why one is left out is added to `remarks`.
         """
-        files = files_of(members)
+        files = files_of(members, self.rules)
         told = {table["name"]: table for table in before.manifest.tables} if before else {}
         with _as_it_was(before, self.scratch, self.watch) as was:
             yield from self._each(files, was, told, remarks)
@@ -56,24 +57,32 @@ class Understanding:
         remarks: list[str],
     ) -> Iterator[Mapping[str, Any]]:
         for table in tables(files, self.rules, opened):
+            entry: Mapping[str, Any] = {}
             try:
-                yield self._tell(table, was, told.get(table.name, {}))
+                for entry in self._tell(table, was, told.get(table.name, {})):  # noqa: B007 - the last
+                    pass
             except (DiskFull, Cancelled):
                 raise
             except Exception as error:  # noqa: BLE001 - what is not understood is kept all the same
                 remarks.append(f"{table.name} was not understood: {error}")
+            if entry:
+                yield entry
 
     def _tell(
         self, table: Table, was: _AsItWas | None, told: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield what is known of a table, then, where that can be told, what became of it too."""
         self.watch.report(StepName.INSPECT, 0, note=table.name)
-        now = profile(table)
-        known = replace(table, id_columns=now.id_columns)
-        entry = _entry(table, now)
+        now = profile(_known_again(table, told))
+        encoding = encoding_of(next(iter(table.parts)), self.rules)
+        entry = _entry(table, now) | ({"encoding": encoding} if encoding != FALLBACK else {})
         if was is None or not told:
-            return entry
-        earlier = [*told.get("earlier", []), told["rows"]][-_REMEMBERED:]
-        return entry | {"earlier": earlier, "since": self._since(known, was, told, now)}
+            yield entry
+            return
+        entry["earlier"] = [*told.get("earlier", []), told["rows"]][-_REMEMBERED:]
+        yield entry
+        known = replace(table, id_columns=now.id_columns)
+        yield entry | {"since": self._since(known, was, told, now)}
 
     def _since(
         self, table: Table, before: _AsItWas, told: Mapping[str, Any], now: Profile
@@ -135,9 +144,19 @@ def _as_it_was(before: Extracted | None, scratch: Path, watch: Watch) -> Iterato
         yield _AsItWas(before, Path(folder), watch)
 
 
-def files_of(members: Sequence[Member]) -> list[File]:
+def _known_again(table: Table, told: Mapping[str, Any]) -> Table:
+    """Return a table with the id that it had, once more: if its ids repeat now, that is news."""
+    was = tuple(told.get("id", ()))
+    if table.id_columns or not was or told["repeated"] or not set(was) <= set(table.columns):
+        return table
+    return replace(table, id_columns=was)
+
+
+def files_of(members: Sequence[Member], rules: Sequence[TableRule]) -> list[File]:
     """Return the members of an export as what may be a table."""
-    return [File(each.path, each.file, each.sha256) for each in members]
+    return [
+        File(each.path, each.file, each.sha256, encoding_of(each.path, rules)) for each in members
+    ]
 
 
 def _entry(table: Table, now: Profile) -> dict[str, Any]:
@@ -152,4 +171,5 @@ def _entry(table: Table, now: Profile) -> dict[str, Any]:
         "without_id": now.without_id,
         "blank": list(now.blank),
         "newest": now.newest,
+        "ends": all(part.ends for part in table.parts.values()),
     }

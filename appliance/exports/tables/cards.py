@@ -11,9 +11,9 @@ import re
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
-from ..looks import Look, plain
+from ..looks import Look, plain, tail
 from .delimited import lines
-from .rows import LONGEST_BYTES, Frame, NotATable
+from .rows import LONGEST_BYTES, MOST_COLUMNS, Frame, NotATable
 
 _BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
 _FOLD = re.compile(rb"\r?\n[ \t]")
@@ -48,6 +48,11 @@ class Cards:
         """The properties of all cards; see `rows.Rows`."""
         return tuple(self._places)
 
+    @property
+    def ends(self) -> bool:
+        """Whether the last card is whole; see `rows.Rows`."""
+        return tail(self._file).strip().upper().endswith(_END)
+
     def raws(self) -> Iterator[bytes]:
         """Yield each card's bytes; see `rows.Rows`."""
         card: list[bytes] = []
@@ -77,6 +82,8 @@ class Cards:
             at = self._places.setdefault(name, len(self._places))
             row += [""] * (at + 1 - len(row))
             row[at] = value
+        if len(self._places) > MOST_COLUMNS:
+            raise NotATable("The cards of this file have nothing in common.")
         return row
 
 

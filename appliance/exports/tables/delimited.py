@@ -13,12 +13,15 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from ..looks import Look, plain
+from ..looks import Look, plain, tail
 from ..records import readable
 from .rows import LONGEST_BYTES, Frame, NotATable, distinct
 
 _BLOCK_BYTES = 1 << 20
 _QUOTE = b'"'
+_FEW_COLUMNS = 2
+_SHORTEST_FOOTER, _LONGEST_FOOTER = 2, 30
+"""Lines; one alone may be a row that was cut."""
 _STRAY = "\ue000"
 """Stands for a carriage return within a row while it is taken apart: no office writes it."""
 csv.field_size_limit(LONGEST_BYTES)
@@ -31,8 +34,9 @@ class Delimited:
 
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look
-        self._encoding = look.bytes_encoding if _is_so(file, look) else "cp1252"
-        self._last = b""
+        self._encoding = look.bytes_encoding if _is_so(file, look) else look.fallback
+        mark = look.delimiter.encode()
+        self._blank, self._last = (mark, _QUOTE * 2 + mark), b""
         self.header = next(self._records(), b"")
         self.columns: Sequence[str] = distinct(self.cells(self.header))
         self.shape: Hashable = (self._encoding, look.delimiter, *self.columns)
@@ -50,11 +54,16 @@ class Delimited:
         encoding = "utf-16" if self._look.encoding == "utf-16" else ""
         return Frame(head + self.header + end, end, end, encoding)
 
+    @property
+    def ends(self) -> bool:
+        """Whether the last line has an end, which some vendors never write; see `rows.Rows`."""
+        return tail(self._file).endswith(self._look.newline)
+
     def raws(self) -> Iterator[bytes]:
         """Yield each row's bytes; see `rows.Rows`."""
         records = self._records()
         next(records, None)
-        return records
+        return self._without_footer(records) if len(self.columns) > _FEW_COLUMNS else records
 
     def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
         """Yield each row's bytes and its cells; see `rows.Rows`."""
@@ -73,6 +82,28 @@ class Delimited:
         text = raw.decode(self._encoding, "replace").replace("\r", _STRAY)
         row = next(csv.reader([text], delimiter=self._look.delimiter), [])
         return [cell.replace(_STRAY, "\r") for cell in row]
+
+    def split(self, raw: bytes) -> list[bytes]:
+        """Given some rows' bytes with their lines' ends, return each row's."""
+        return list(_whole(iter(raw.split(self._look.newline)), self._look))
+
+    def lacks_first(self, raw: bytes) -> bool:
+        """Return whether the first cell of a row says nothing."""
+        return raw.startswith(self._blank)
+
+    def _without_footer(self, records: Iterator[bytes]) -> Iterator[bytes]:
+        """Leave out what a report says of itself below its rows: lines of one cell each."""
+        mark, most, held = self._look.delimiter.encode(), len(self.columns) - 1, list[bytes]()
+        for raw in records:
+            if raw.count(mark) < most and len(self.cells(raw)) == 1 and len(held) < _LONGEST_FOOTER:
+                held.append(raw)
+                continue
+            if held:
+                yield from held
+                held.clear()
+            yield raw
+        if len(held) < _SHORTEST_FOOTER:
+            yield from held
 
     def _texts(self) -> Iterator[str]:
         """What the rows are as text; which one was read last is remembered."""

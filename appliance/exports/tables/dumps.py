@@ -79,6 +79,9 @@ class Dumped:
     A `raw` is a tuple with its brackets, or a line of COPY.
     """
 
+    ends = True
+    """One that is cut is no dump."""
+
     def __init__(self, file: Path, look: Look, dialect: Dialect, found: _Found) -> None:
         self._file, self._look, self._dialect, self._found = file, look, dialect, found
         self.columns: Sequence[str] = found.names

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..choosing import matches
 from ..likeness import uncounted
-from ..looks import table_name
+from ..looks import FALLBACK, table_name
 from .rows import NotATable, Rows
 from .table import Table
 
@@ -33,15 +33,18 @@ class File:
     path: str
     file: Path
     sha256: str
+    encoding: str = FALLBACK
+    """What it is where it is not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """What somebody said of a table: which it is, its id, and what changes by itself."""
+    """What somebody said of a table: which it is, its id, what changes by itself, its encoding."""
 
     match: str
     id: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    encoding: str = FALLBACK
 
 
 Open = Callable[[File], Mapping[str, Rows]]
@@ -66,6 +69,11 @@ def tables(files: Sequence[File], rules: Sequence[TableRule], opened: Open) -> t
         _table(names[key], inside[key], groups[key], rules)
         for key in sorted(groups, key=lambda key: names[key])
     )
+
+
+def encoding_of(path: str, rules: Sequence[TableRule]) -> str:
+    """Given a member's path, return what it is where it is not UTF-8."""
+    return next((rule.encoding for rule in rules if matches(path, [rule.match])), FALLBACK)
 
 
 def _once(files: Iterable[File]) -> Iterable[File]:

@@ -14,8 +14,6 @@ from ...core.errors import ApplianceError
 
 LONGEST_BYTES = 64 << 20
 """No row of a table is longer; a file that says so is none."""
-
-
 MOST_COLUMNS = 20_000
 """What has more is no table; spreadsheets end at 16,384."""
 
@@ -54,6 +52,10 @@ class Rows(Protocol):
         """The columns that the file itself says are the id; mostly it says nothing."""
 
     @property
+    def ends(self) -> bool:
+        """Whether the file ends as such a file does when nobody cut it."""
+
+    @property
     def shape(self) -> Hashable:
         """How a row's bytes are to be read: of one shape, equal ones are the same row."""
 
@@ -68,12 +70,18 @@ class Rows(Protocol):
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Given the names of columns, return them such that each is there once and none is empty."""
+    """Given the names of columns, return them such that each is there once and none is empty.
+
+    Raise NotATable where there are more than any table has.
+    """
+    if len(names) > MOST_COLUMNS:
+        raise NotATable("This file has more columns than any table.")
     found: dict[str, None] = {}
+    times: dict[str, int] = {}
     for number, told in enumerate(names, 1):
         name = unique = told.strip() or f"column {number}"
-        again = 2
         while unique in found:
-            unique, again = f"{name} ({again})", again + 1
+            times[name] = times.get(name, 1) + 1
+            unique = f"{name} ({times[name]})"
         found[unique] = None
     return list(found)

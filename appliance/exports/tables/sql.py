@@ -20,6 +20,7 @@ _BLOCK_BYTES = 1 << 20
 _HEAD_BYTES = 128 << 10
 """No statement names its table and columns at greater length."""
 _DEEPEST = 8
+_CUT = "This dump ends in the middle of a statement."
 _SHOWN_LENGTH = 64
 """What is binary and longer is told by its size and hash."""
 
@@ -268,7 +269,7 @@ class Statements:
             elif self._window.see(_DELIMITER):
                 self._window.leave(b"\nDELIMITER ;")
             else:
-                self._end()
+                self._must_end()
 
     def _statement(self) -> Statement | None:
         """Return what a statement says, with its rows still to be read."""
@@ -283,12 +284,12 @@ class Statements:
             return Statement(Kind.COPY, start, found[1], names(found[2]))
         self.rows = iter(())
         if found := window.see(_ALTER):
-            self._end()
+            self._must_end()
             return Statement(Kind.KEY, start, found[1], key=names(found[2]))
         if found := window.see(_CREATE):
             window.at = found.end()
             body = window.take(self._grammar.row)
-            self._end()
+            self._must_end()
             return Statement(Kind.CREATE, start, found[1], *self._defined(body[1] if body else b""))
         return None
 
@@ -299,15 +300,16 @@ class Statements:
             if window.ahead(1) != b",":
                 break
             window.at += 1
-        if not found or not self._end():
-            raise NotATable("This dump ends in the middle of a statement.")
+        if not found:
+            raise NotATable(_CUT)
+        self._must_end()
 
     def _lines(self) -> Iterator[bytes]:
         while (line := self._window.line()) is not None:
             if line == rb"\.":
                 return
             yield line
-        raise NotATable("This dump ends in the middle of a table.")
+        raise NotATable(_CUT)
 
     def _comes_another(self) -> bool:
         """Pass what stands between two statements; return whether there is one."""
@@ -320,6 +322,10 @@ class Statements:
             else:
                 return True
         return False
+
+    def _must_end(self) -> None:
+        if not self._end():
+            raise NotATable(_CUT)
 
     def _end(self) -> bool:
         """Pass the rest of a statement; return whether it has an end."""
