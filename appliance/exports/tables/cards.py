@@ -68,6 +68,7 @@ class Cards:
                     raise NotATable("A card of this file has no end.")
                 if mark == _END and card[0].strip().upper() == _BEGIN:
                     yield b"\n".join(card)
+                    card, size = [], 0
 
     def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
         """Yield each card's bytes and its properties; see `rows.Rows`."""

@@ -93,9 +93,13 @@ class Delimited:
 
     def _without_footer(self, records: Iterator[bytes]) -> Iterator[bytes]:
         """Leave out what a report says of itself below its rows: lines of one cell each."""
-        mark, most, held = self._look.delimiter.encode(), len(self.columns) - 1, list[bytes]()
+        mark, most = self._look.delimiter.encode(), len(self.columns) - 1
+        held: list[bytes] = []
+        is_footer = True
         for raw in records:
-            if raw.count(mark) < most and len(self.cells(raw)) == 1 and len(held) < _LONGEST_FOOTER:
+            is_row = raw.count(mark) >= most or len(self.cells(raw)) > 1
+            is_footer = is_row or (is_footer and len(held) < _LONGEST_FOOTER)
+            if is_footer and not is_row:
                 held.append(raw)
                 continue
             if held:
@@ -152,16 +156,23 @@ def lines(read: Callable[[int], bytes], newline: bytes) -> Iterator[bytes]:
 def _whole(lines: Iterator[bytes], look: Look) -> Iterator[bytes]:
     """Given lines, yield rows: one that ends within quotes goes on in the next line."""
     mark = look.delimiter.encode()
-    opens, closes, as_it_ends = mark + _QUOTE, _QUOTE + mark, (_QUOTE, _QUOTE + b"\r")
+    between = _QUOTE + mark + _QUOTE
     for line in lines:
         quotes = line.count(_QUOTE)
-        if quotes:
-            opened = line.count(opens) + line.startswith(_QUOTE)
-            closed = line.count(closes) + line.endswith(as_it_ends)
-            if not opened == closed == quotes / 2 and _stays_open(line, look.delimiter, False):
-                line = _gathered(line, lines, look)  # noqa: PLW2901 - the same row, whole
+        is_closed = not quotes or _is_surely_closed(line, quotes, mark, between)
+        if not is_closed and _stays_open(line, look.delimiter, False):
+            line = _gathered(line, lines, look)  # noqa: PLW2901 - the same row, whole
         if line := line.removesuffix(b"\r"):
             yield line
+
+
+def _is_surely_closed(line: bytes, quotes: int, mark: bytes, between: bytes) -> bool:
+    """Return whether a line is one of the two common ones: all cells in quotes, or just one."""
+    if quotes == 2:
+        first = line.find(_QUOTE)
+        return first == 0 or line.startswith(mark, first - 1)
+    is_all = line.startswith(_QUOTE) and line.endswith((_QUOTE, _QUOTE + b"\r"))
+    return is_all and quotes == 2 * line.count(between) + 2
 
 
 def _gathered(line: bytes, lines: Iterator[bytes], look: Look) -> bytes:

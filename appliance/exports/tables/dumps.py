@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..looks import Look, plain
 from ..records import readable
-from .rows import MOST_COLUMNS, Frame, NotATable
+from .rows import MOST_COLUMNS, Frame, NotATable, distinct
 from .sql import Dialect, Kind, Statement, Statements, Window, quoted, table_of
 
 _HEAD_BYTES = 64 << 10
@@ -70,7 +70,7 @@ class _Found:
     def names(self) -> tuple[str, ...]:
         """Its columns."""
         numbered = (f"column {number}" for number in range(1, self.widest + 1))
-        return tuple(self.columns) or self.defined or tuple(numbered)
+        return tuple(self.columns) or tuple(distinct(self.defined)) or tuple(numbered)
 
 
 class Dumped:

@@ -89,8 +89,8 @@ def sheets(file: Path) -> Mapping[str, Sheet]:
 
 
 def _sheets(reader: ExcelReader, folder: Path) -> Iterator[tuple[str, Sheet]]:
-    reader.read()
-    with closing(reader.wb), closing(reader.shared_strings):
+    with closing(reader.archive), closing(reader.shared_strings):
+        reader.read()
         for sheet in reader.wb.worksheets:
             sheet.reset_dimensions()  # what is said there need not be so
             rows = islice(sheet.iter_rows(values_only=True), _MOST_ROWS)
@@ -149,12 +149,11 @@ class _Reader(ExcelReader):  # type: ignore[misc] # openpyxl has no types
 
     def __init__(self, opened: BinaryIO, folder: Path) -> None:
         super().__init__(opened, read_only=True, data_only=True, keep_links=False)
-        self._folder = folder
+        self.shared_strings = _Texts(folder)
 
     def read_strings(self) -> None:
         """Put the texts that cells share into a file; see ExcelReader."""
         part = self.package.find(SHARED_STRINGS)
-        self.shared_strings = _Texts(self._folder)
         if part is not None:
             with self.archive.open(part.PartName[1:]) as source:
                 self.shared_strings.fill(source)
