@@ -49,7 +49,8 @@ def dump(count: int = COUNT) -> bytes:
     values = ",".join(f"({n},'Ann {n}')" for n in range(count))
     return (
         "-- MySQL dump\nCREATE TABLE `users` (`id` int, `n` text, PRIMARY KEY (`id`));\n"
-        f"INSERT INTO `users` VALUES {values};\nCREATE TABLE `roles` (`id` int, PRIMARY KEY (`id`));\n"
+        f"INSERT INTO `users` VALUES {values};\n"
+        "CREATE TABLE `roles` (`id` int, PRIMARY KEY (`id`));\n"
         "INSERT INTO `roles` VALUES (1),(2),(3);\n-- Dump completed\n"
     ).encode()
 
@@ -87,14 +88,25 @@ def with_header(old: str, new: str) -> bytes:
 
 def older() -> Files:
     """Yesterday's file once more: an edit of today is undone in it."""
-    changed = [
-        [*row[:2], "040", *row[3:]] if row[0] < "zcrm_000005" else row for row in rows(day=19)
-    ]
-    return {"Contacts.csv": contacts(changed)}
+    was = [[*row[:2], "040", *row[3:]] if row[0] < "zcrm_000005" else row for row in rows(day=19)]
+    return {"Contacts.csv": contacts(was)}
+
+
+def changed(change: Callable[[list[str]], list[str]], header: list[str] = HEADER) -> bytes:
+    return contacts([change(row) for row in rows()], header)
+
+
+def emptied_dump() -> bytes:
+    return dump(0).replace(b"INSERT INTO `users` VALUES ;", b"")
+
+
+def with_another_delimiter() -> bytes:
+    header, below = CONTACTS.split(b"\r\n", 1)
+    return header + b"\r\n" + below.replace(b",", b"|")
 
 
 DAMAGED: dict[str, Callable[[], Files]] = {
-    **{f"contacts cut at {share}": cut("Contacts.csv", share) for share in (0, 0.01, 0.3, 0.7, 0.97)},
+    **{f"contacts cut at {share}": cut("Contacts.csv", share) for share in (0, 0.1, 0.5, 0.97)},
     **{f"deals cut at {share}": cut("Deals.json", share) for share in (0, 0.02, 0.5, 0.98)},
     **{f"cards cut at {share}": cut("Friends.vcf", share) for share in (0, 0.4, 0.99)},
     **{f"dump cut at {share}": cut("crm.sql", share) for share in (0, 0.1, 0.5, 0.9)},
@@ -111,24 +123,28 @@ DAMAGED: dict[str, Callable[[], Files]] = {
     "an error in JSON": made("Deals.json", lambda: b'{"error": "token expired"}'),
     "a file is missing": made("Contacts.csv", lambda: None),
     "a member is missing": made("Data.zip", lambda: zip_of({"Leads.csv": CONTACTS})),
-    "a table of the dump is missing": made("crm.sql", lambda: DUMP[: DUMP.index(b"CREATE TABLE `r")]),
-    "a sheet is missing": made("Office.xlsx", lambda: book_of(People=[["Id", "Name"], [1, "Ann"]])),
+    "a table of the dump is missing": made("crm.sql", lambda: DUMP.split(b"CREATE TABLE `r")[0]),
+    "a sheet is missing": made("Office.xlsx", lambda: book_of(People=[["Id", "Name"], [1, 2]])),
     "only the header": made("Contacts.csv", lambda: contacts([])),
     "an empty list": made("Deals.json", lambda: b"[]"),
-    "an empty table in the dump": made("crm.sql", lambda: dump(0).replace(b"INSERT INTO `users` VALUES ;", b"")),
+    "an empty table in the dump": made("crm.sql", emptied_dump),
     "a third is gone": made("Contacts.csv", lambda: contacts(rows()[::3] + rows()[1::3])),
     "others than yesterday's": made("Deals.json", lambda: deals().replace(b'"id": ', b'"id": 9')),
     "ten times as many": made("Friends.vcf", lambda: cards(10 * COUNT)),
-    "a column lost": made("Contacts.csv", lambda: contacts([r[:3] + r[4:] for r in rows()], HEADER[:3] + HEADER[4:])),
+    "a column lost": made(
+        "Contacts.csv", lambda: changed(lambda row: row[:3] + row[4:], HEADER[:3] + HEADER[4:])
+    ),
     "a column renamed": made("Contacts.csv", lambda: with_header("Phone", "Telefon")),
-    "a column emptied": made("Contacts.csv", lambda: contacts([[*r[:2], "", *r[3:]] for r in rows()])),
+    "a column emptied": made(
+        "Contacts.csv", lambda: changed(lambda row: [*row[:2], "", *row[3:]])
+    ),
     "the header lost": made("Contacts.csv", lambda: CONTACTS.split(b"\r\n", 1)[1]),
     "ids repeat": made("Contacts.csv", lambda: contacts(rows()[:150] * 2)),
-    "the id column emptied": made("Contacts.csv", lambda: contacts([["", *r[1:]] for r in rows()])),
-    "another delimiter in the rows": made("Contacts.csv", lambda: with_header(",", ";").replace(b",", b";")[:9] + CONTACTS.replace(b",", b"|")[9:]),
+    "the id column emptied": made("Contacts.csv", lambda: changed(lambda row: ["", *row[1:]])),
+    "another delimiter in the rows": made("Contacts.csv", with_another_delimiter),
     "an older one": older,
     "zeros": made("Contacts.csv", lambda: bytes(len(CONTACTS))),
-    "a locked workbook": made("Office.xlsx", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(9000)),
+    "a locked workbook": made("Office.xlsx", lambda: b"\xd0\xcf\x11\xe0" + bytes(9000)),
     "a cut tar": made("Data.zip", lambda: tar_of({"Leads.csv": CONTACTS})[:4000]),
 }  # fmt: skip
 

@@ -9,6 +9,15 @@ from appliance.exports.reading import opened
 from appliance.exports.tables.grouping import File, tables
 from appliance.exports.tables.rows import NotATable
 
+PEAK = """
+def peak():
+    status = open("/proc/self/status").read()
+    return int(status.split("VmHWM:")[1].split()[0])
+"""
+"""Gives a program of its own `peak()`: the most memory that it had, in kilobytes.
+
+Its parent's does not count, which `getrusage` would say."""
+
 
 def file_of(folder: Path, data: bytes, path: str, encoding: str = "cp1252") -> File:
     """Write bytes below a number, as the unpacker does; return them as a member of an export."""
