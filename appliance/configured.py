@@ -179,5 +179,12 @@ def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
         max_ratio=source.limits.ratio,
         reserve_bytes=reserve_bytes,
     )
-    rules = tuple(TableRule(each.match, each.id, each.ignore) for each in source.table)
-    return ExportFolder(limits=limits, original=source.original, rules=rules)
+    rules = tuple(
+        TableRule(each.match, each.id, each.ignore, each.encoding) for each in source.table
+    )
+    return ExportFolder(
+        limits=limits,
+        original=source.original,
+        rules=rules,
+        comes_in_parts=isinstance(source, InboxSource),
+    )

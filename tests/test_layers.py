@@ -48,6 +48,7 @@ DOORS = {
     "flask_wtf": {"web/"},
     "waitress": {"web/serving.py"},
     "cryptography": {"web/certificate.py", "system/sealed.py"},
+    "openpyxl": {"exports/tables/workbook.py"},
     "backports.zstd": {"exports/"},
     "compression.zstd": {"exports/"},
     "pydantic": {"config/"},

@@ -18,6 +18,7 @@ from .values import (
     DayPart,
     DiskUuid,
     Duration,
+    Encoding,
     Globs,
     HostKey,
     Listen,
@@ -93,6 +94,8 @@ class TableSection(Section):
     """Its id column; of several names the first that the table has."""
     ignore: tuple[str, ...] = ()
     """Columns that change by themselves."""
+    encoding: Encoding = "cp1252"
+    """What the files are where they are not UTF-8."""
 
 
 class CommonSource(Section):

@@ -54,6 +54,18 @@ def _secret(value: str) -> str:
     return found[1]
 
 
+def _encoding(value: str) -> str:
+    """Given an encoding's name, return it; raise ValueError where tables cannot be read by it."""
+    signs = bytes(range(64))
+    try:
+        is_fit = signs.decode(value) == signs.decode("ascii")
+    except (LookupError, UnicodeError):
+        is_fit = False
+    if not is_fit:
+        raise ValueError(f'"{value}" is not an encoding of tables; write it like "cp1252"')
+    return value
+
+
 def _schedule(value: str) -> str:
     schedule.parse(value)
     return value
@@ -110,6 +122,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
 Name = Annotated[str, AfterValidator(require_name)]
 SecretName = Annotated[str, AfterValidator(_secret)]
+Encoding = Annotated[str, AfterValidator(_encoding)]
 ScheduleText = Annotated[str, AfterValidator(_schedule)]
 Remote = Annotated[str, AfterValidator(_remote)]
 Url = Annotated[str, AfterValidator(_without_credentials)]

@@ -4,6 +4,7 @@ changed, and the file that brings the lost ones back.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +18,14 @@ from .extracted import Extracted
 from .reading import tables_of, with_id
 from .tables.comparing import Difference, differences
 from .tables.ids import normal
+from .tables.rows import Frame
 from .tables.table import Table, key_of, named
 from .tables.titles import title_of
 from .tables.writing import Files
 
 _MOST_SHOWN = 1000
 """Records of a table that are told one by one."""
+_UNFIT = re.compile(r"[\x00-\x1f/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +136,13 @@ def _write(table: Table, rows: Iterator[tuple[int, bytes]], into: Path) -> tuple
     parts = list(table.parts.items())
     with Files(into) as files:
         for at, raw in rows:
-            files.put(parts[at][0], parts[at][1].frame, raw)
+            name = _file_name(parts[at][0], table.inside, parts[at][1].frame)
+            files.put(name, parts[at][1].frame, raw)
     return files.paths
+
+
+def _file_name(member: str, inside: str, frame: Frame) -> str:
+    """A file of several tables becomes a folder of its name; its kind is told by the ending."""
+    if not inside:
+        return f"{member}{frame.suffix}"
+    return f"{member}/{_UNFIT.sub('_', inside)}{frame.suffix}"

@@ -25,11 +25,21 @@ _MOST_REASONS = 6
 Told = Mapping[str, Any]
 
 
-def reasons(tables: Sequence[Told], before: Sequence[Told], files: Sequence[File]) -> list[str]:
+def reasons(
+    tables: Sequence[Told],
+    before: Sequence[Told],
+    files: Sequence[File],
+    *,
+    comes_in_parts: bool = False,
+) -> list[str]:
     """Given what the manifest tells of the tables, what that of the backup before told, and the
     files themselves, return why somebody must look; nothing where all is well.
+
+    What `comes_in_parts`, contacts today and deals tomorrow, may lack tables.
     """
-    found = [*_files(files), *_missing(tables, before)]
+    found = list(_files(files))
+    if not comes_in_parts:
+        found += _missing(tables, before)
     was = {table["name"]: table for table in before}
     for table in tables:
         found += _table(table, was.get(table["name"]))
@@ -73,11 +83,20 @@ def _table(table: Told, was: Told | None) -> Iterator[str]:
     yield from _columns(table, was)
     if table["repeated"] > was["repeated"] and table["repeated"] > max(_FEW, rows // 100):
         yield f"{table['repeated']:,} {name} have an id that another one has, too."
-    if table["newest"] and was["newest"] and table["newest"][:10] < was["newest"][:10] and not lost:
+    if was.get("ends") and not table["ends"]:
+        yield f"{name} may be cut off: the file ends in the middle of a line."
+    if _is_older(table, was, lost):
         yield (
             f"{name} are older than the ones before: the newest is of {table['newest']}, "
             f"it was of {was['newest']}."
         )
+
+
+def _is_older(table: Told, was: Told, lost: int) -> bool:
+    """Whether the newest date went back, and not because the record that bore it was deleted."""
+    since = table.get("since", {})
+    went_back = bool(table["newest"]) and table["newest"][:10] < was["newest"][:10]
+    return went_back and bool(not lost or since.get("changed") or since.get("added"))
 
 
 def _lost(table: Told, was: Told) -> int:

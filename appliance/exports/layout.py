@@ -54,6 +54,8 @@ class ExportFolder:
     rules: Sequence[TableRule] = ()
     """What somebody said of its tables."""
     part_bytes: int = PART_BYTES
+    comes_in_parts: bool = False
+    """Whether an export may lack tables that the one before had: somebody brings them singly."""
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """Given an export and the extracted archive before it, make the folder to archive.
@@ -72,7 +74,10 @@ class ExportFolder:
             understanding = Understanding(self.rules, scratch, watch)
             said.tables.extend(understanding.tell(unpacked.members, before, said.remarks))
             was = before.manifest.tables if before else ()
-            said.held.extend(guard.reasons(said.tables, was, files_of(unpacked.members)))
+            files = files_of(unpacked.members, self.rules)
+            said.held.extend(
+                guard.reasons(said.tables, was, files, comes_in_parts=self.comes_in_parts)
+            )
             keeper = Keeper(scratch, self.limits, watch, self.part_bytes)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
             kept = _keep_all(unpacked.members, before, keeper, tree, said)

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -20,7 +20,10 @@ from typing import BinaryIO
 from ..core.errors import ApplianceError
 from .likeness import undated
 
+FALLBACK = "cp1252"
+"""What a file is that is not UTF-8, where nobody said so."""
 _HEAD_BYTES = 64 << 10
+_TAIL_BYTES = 64
 _DELIMITERS = (",", ";", "\t", "|")
 _TABLES = {".csv", ".tsv", ".tab"}
 _JSON_LINES = {".jsonl", ".ndjson"}
@@ -50,6 +53,8 @@ class Look:
     newline: bytes = b"\n"
     skip_bytes: int = 0
     """What stands before the first record: the mark of an encoding, a `sep=` line."""
+    fallback: str = FALLBACK
+    """What it is where it is not UTF-8 to its last byte."""
 
     @property
     def bytes_encoding(self) -> str:
@@ -57,19 +62,20 @@ class Look:
         return "utf-8" if self.encoding == "utf-16" else self.encoding
 
 
-def look_at(file: Path, path: str = "") -> Look:
+def look_at(file: Path, path: str = "", fallback: str = FALLBACK) -> Look:
     """Given a file, read its first 64 KiB and return what it looks like; `path` is its name where
-    it lies under another.
+    it lies under another, `fallback` the encoding of what is not UTF-8.
     """
     with plain(file) as opened:
         head = opened.read(_HEAD_BYTES)
     mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
-    encoding = _MARKS.get(mark) or _encoding(head)
+    encoding = _MARKS.get(mark) or _encoding(head, fallback)
     if encoding is None:
         return Look(Kind.BINARY)
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
     skip = len(mark) if encoding != "utf-16" else 0
-    return _written(PurePosixPath(path or file.name).suffix.lower(), text, encoding, skip)
+    suffix = PurePosixPath(path or file.name).suffix.lower()
+    return replace(_written(suffix, text, encoding, skip), fallback=fallback)
 
 
 def _written(suffix: str, text: str, encoding: str, skip: int) -> Look:
@@ -86,7 +92,7 @@ def _written(suffix: str, text: str, encoding: str, skip: int) -> Look:
     return Look(Kind.TABLE, encoding, _delimiter(text, suffix), newline, skip)
 
 
-def _encoding(head: bytes) -> str | None:
+def _encoding(head: bytes, fallback: str) -> str | None:
     """Return the encoding of bytes without a mark; None where they are no text."""
     if head.count(b"\0") > len(head) // 100:
         return None
@@ -94,7 +100,7 @@ def _encoding(head: bytes) -> str | None:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         unprintable = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
-        return None if unprintable > len(head) // 50 else "cp1252"
+        return None if unprintable > len(head) // 50 else fallback
     return "utf-8"
 
 
@@ -122,6 +128,13 @@ def plain(file: Path) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise ApplianceError("This is not a file.", detail=str(file))
         yield opened
+
+
+def tail(file: Path) -> bytes:
+    """Given a file, return its last few bytes; of UTF-16 without what is nothing."""
+    with plain(file) as opened:
+        opened.seek(max(0, os.fstat(opened.fileno()).st_size - _TAIL_BYTES))
+        return opened.read().replace(b"\0", b"")
 
 
 def table_name(path: str) -> str:

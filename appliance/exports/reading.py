@@ -10,10 +10,12 @@ from ..core.ports import Watch
 from .choosing import matches
 from .contents import Kept
 from .extracted import Extracted
-from .looks import Kind, look_at, plain
+from .looks import FALLBACK, Kind, Look, look_at, plain
 from .tables.cards import Cards
 from .tables.delimited import Delimited
-from .tables.grouping import File, TableRule, tables
+from .tables.dumps import dumped
+from .tables.gathered import gathered
+from .tables.grouping import File, tables
 from .tables.jsons import Objects
 from .tables.profile import profile
 from .tables.rows import Rows
@@ -21,30 +23,47 @@ from .tables.table import Table
 
 _HEAD_BYTES = 4096
 CARDS = frozenset({".vcf", ".vcard"})
-READ = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"}) | CARDS
+WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+DUMP = ".sql"
+READ = (
+    frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"}) | CARDS | WORKBOOKS | {DUMP}
+)
 """How the names of files end that may be tables."""
 
 
 def opened(file: File) -> Mapping[str, Rows]:
     """Given a file, return its tables by a name within it; none where it is none."""
     suffix = PurePosixPath(file.path).suffix.lower()
-    if suffix not in READ:
-        return {}
-    look = look_at(file.file, file.path)
+    if suffix in WORKBOOKS:
+        return _sheets(file.file)
+    look = look_at(file.file, file.path, file.encoding) if suffix in READ else Look(Kind.BINARY)
+    if suffix == DUMP:
+        return dumped(file.file, look) if look.kind is Kind.TEXT else {}
+    rows = _rows(file.file, look, suffix)
+    return {"": rows} if rows else {}
+
+
+def _rows(file: Path, look: Look, suffix: str) -> Rows | None:
     if look.kind is Kind.TABLE:
-        return {"": Delimited(file.file, look)}
+        return gathered(Delimited(file, look))
     if look.kind in {Kind.JSON, Kind.JSON_LINES}:
-        return {"": Objects(file.file, look)}
-    if suffix in CARDS and look.kind is Kind.TEXT:
-        return {"": Cards(file.file, look)}
-    return {}
+        return Objects(file, look)
+    return Cards(file, look) if suffix in CARDS and look.kind is Kind.TEXT else None
+
+
+def _sheets(file: Path) -> Mapping[str, Rows]:
+    from .tables.workbook import sheets  # noqa: PLC0415 - openpyxl takes a while and some MB
+
+    return {name: gathered(sheet) for name, sheet in sheets(file).items()}
 
 
 def made(archive: Extracted, kept: Kept, file: Path, watch: Watch) -> File:
     """Make a member of an archive again; raise RepositoryDamaged where it is not what it was."""
     with file.open("xb") as out:
         archive.write(kept, out, watch)
-    return File(kept.path, file, kept.sha256)
+    told = (table for table in archive.manifest.tables if kept.path in table["members"])
+    encoding = next((table["encoding"] for table in told if "encoding" in table), FALLBACK)
+    return File(kept.path, file, kept.sha256, encoding)
 
 
 def tables_of(
@@ -60,12 +79,18 @@ def tables_of(
         if PurePosixPath(kept.path).suffix.lower() in READ and matches(kept.path, only)
     ]
     files = [made(archive, kept, folder / str(at), watch) for at, kept in enumerate(wanted)]
-    rules = [
-        TableRule(path, tuple(table["id"]))
-        for table in archive.manifest.tables
-        for path in table["members"]
-    ]
-    return {table.name: table for table in tables(files, rules, opened)}
+    return {
+        table.name: replace(table, id_columns=_told_id(archive, table) or table.id_columns)
+        for table in tables(files, (), opened)
+    }
+
+
+def _told_id(archive: Extracted, table: Table) -> tuple[str, ...]:
+    """By what a table's records are known again, as the manifest has it."""
+    for told in archive.manifest.tables:
+        if told["inside"] == table.inside and not table.parts.keys().isdisjoint(told["members"]):
+            return tuple(told["id"])
+    return ()
 
 
 def with_id(table: Table) -> Table:

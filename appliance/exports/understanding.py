@@ -17,9 +17,10 @@ from ..core.errors import Cancelled, DiskFull
 from ..core.model import StepName
 from ..core.ports import Watch
 from .extracted import Extracted
+from .looks import FALLBACK
 from .reading import made, opened
 from .tables.comparing import differences
-from .tables.grouping import File, TableRule, tables
+from .tables.grouping import File, TableRule, encoding_of, tables
 from .tables.profile import Profile, profile
 from .tables.rows import Rows
 from .tables.table import Table
@@ -43,39 +44,59 @@ class Understanding:
         """Given an export, and the backup before it, yield what the manifest is to say of each
         table; why one is left out is added to `remarks`.
         """
-        files = files_of(members)
-        content = {file.path: file.sha256 for file in files}
+        files = files_of(members, self.rules)
         told = {table["name"]: table for table in before.manifest.tables} if before else {}
+        with _as_it_was(before, self.scratch, self.watch) as was:
+            yield from self._each(files, was, told, remarks)
+
+    def _each(
+        self,
+        files: Sequence[File],
+        was: _AsItWas | None,
+        told: Mapping[str, Mapping[str, Any]],
+        remarks: list[str],
+    ) -> Iterator[Mapping[str, Any]]:
+        content = {file.path: file.sha256 for file in files}
         for table in tables(files, self.rules, opened):
-            was = told.get(table.name, {})
+            entry: Mapping[str, Any] = {}
+            before = told.get(table.name, {})
+            known = {content[path] for path in table.parts}
             try:
-                if before and was and _contents(table, content) == _contents_then(was, before):
-                    yield _unchanged(table, was)
+                if was and before and was.contents(before) == known:
+                    entry = _unchanged(table, before)
                 else:
-                    yield self._tell(table, before, was)
+                    for entry in self._tell(table, was, before):  # noqa: B007 - the last
+                        pass
             except (DiskFull, Cancelled):
                 raise
             except Exception as error:  # noqa: BLE001 - what is not understood is kept all the same
                 remarks.append(f"{table.name} was not understood: {error}")
+            if entry:
+                yield entry
 
     def _tell(
-        self, table: Table, before: Extracted | None, told: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+        self, table: Table, was: _AsItWas | None, told: Mapping[str, Any]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield what is known of a table, then, where that can be told, what became of it too."""
         self.watch.report(StepName.INSPECT, 0, note=table.name)
-        now = profile(table)
+        now = profile(_known_again(table, told))
+        encoding = encoding_of(next(iter(table.parts)), self.rules)
+        entry = _entry(table, now) | ({"encoding": encoding} if encoding != FALLBACK else {})
+        if was is None or not told:
+            yield entry
+            return
+        entry["earlier"] = _earlier(told)
+        yield entry
         known = replace(table, id_columns=now.id_columns)
-        entry = _entry(table, now)
-        if before is None or not told:
-            return entry
-        since = self._since(known, before, told, now)
-        return entry | {"earlier": _earlier(told), "since": since}
+        yield entry | {"since": self._since(known, was, told, now)}
 
     def _since(
-        self, table: Table, before: Extracted, told: Mapping[str, Any], now: Profile
+        self, table: Table, before: _AsItWas, told: Mapping[str, Any], now: Profile
     ) -> Mapping[str, Any]:
         """What became of the records since; what the backup before cannot tell is left out."""
         added = changed = removed = 0
-        with self._as_it_was(before, told, table) as was:
+        with before.parts(told) as parts:
+            was = replace(table, parts=parts)
             for one in differences(was, table, max(told["rows"], now.rows), self.scratch):
                 self.watch.check()
                 added += one.before is None
@@ -89,40 +110,58 @@ class Understanding:
             "lost_columns": [name for name in told["columns"] if name not in now.columns],
         }
 
+
+class _AsItWas:
+    """The tables of the backup before, from its files made again in a folder."""
+
+    def __init__(self, before: Extracted, folder: Path, watch: Watch) -> None:
+        self._before, self._folder, self._watch = before, folder, watch
+        self._kept = {each.path: each for each in before.manifest.members}
+        self._several: dict[str, Mapping[str, Rows]] = {}
+        """Files with several tables stay: a dump of 200 tables is made once."""
+
+    def contents(self, told: Mapping[str, Any]) -> set[str]:
+        """The SHA-256 of each file of a table."""
+        return {self._kept[path].sha256 for path in told["members"]}
+
     @contextmanager
-    def _as_it_was(
-        self, before: Extracted, told: Mapping[str, Any], table: Table
-    ) -> Iterator[Table]:
-        """The same table in the backup before, from its files made again."""
-        kept = {each.path: each for each in before.manifest.members}
-        with TemporaryDirectory(prefix=".was-", dir=self.scratch) as folder:
-            parts: dict[str, Rows] = {}
-            for number, name in enumerate(told["members"]):
-                file = made(before, kept[name], Path(folder) / str(number), self.watch)
-                parts[name] = opened(file)[told["inside"]]
-            yield replace(table, parts=parts)
+    def parts(self, told: Mapping[str, Any]) -> Iterator[dict[str, Rows]]:
+        """The parts of a table, as the manifest tells of it, by the member's path."""
+        with TemporaryDirectory(prefix=".one-", dir=self._folder) as folder:
+            yield {
+                name: self._rows(name, told["inside"], Path(folder) / str(number))
+                for number, name in enumerate(told["members"])
+            }
+
+    def _rows(self, name: str, inside: str, file: Path) -> Rows:
+        if not inside:
+            return self._opened(name, file)[""]
+        if name not in self._several:
+            lasting = self._folder / str(len(self._several))
+            self._several[name] = self._opened(name, lasting)
+        return self._several[name][inside]
+
+    def _opened(self, name: str, file: Path) -> Mapping[str, Rows]:
+        return opened(made(self._before, self._kept[name], file, self._watch))
 
 
-def _contents(table: Table, content: Mapping[str, str]) -> set[str]:
-    return {content[path] for path in table.parts}
-
-
-def _contents_then(told: Mapping[str, Any], before: Extracted) -> set[str]:
-    content = {kept.path: kept.sha256 for kept in before.manifest.members}
-    return {content[path] for path in told["members"]}
+@contextmanager
+def _as_it_was(before: Extracted | None, scratch: Path, watch: Watch) -> Iterator[_AsItWas | None]:
+    if before is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix=".was-", dir=scratch) as folder:
+        yield _AsItWas(before, Path(folder), watch)
 
 
 def _unchanged(table: Table, told: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same bytes, under whatever names: all is known already."""
+    nothing = dict.fromkeys(("added", "changed", "removed"), 0)
     return {
         **told,
         "members": list(table.parts),
         "earlier": _earlier(told),
-        "since": {
-            **dict.fromkeys(("added", "changed", "removed"), 0),
-            "new_columns": [],
-            "lost_columns": [],
-        },
+        "since": {**nothing, "new_columns": [], "lost_columns": []},
     }
 
 
@@ -130,9 +169,19 @@ def _earlier(told: Mapping[str, Any]) -> list[int]:
     return [*told.get("earlier", []), told["rows"]][-_REMEMBERED:]
 
 
-def files_of(members: Sequence[Member]) -> list[File]:
+def _known_again(table: Table, told: Mapping[str, Any]) -> Table:
+    """Return a table with the id that it had, once more: if its ids repeat now, that is news."""
+    was = tuple(told.get("id", ()))
+    if table.id_columns or not was or told["repeated"] or not set(was) <= set(table.columns):
+        return table
+    return replace(table, id_columns=was)
+
+
+def files_of(members: Sequence[Member], rules: Sequence[TableRule]) -> list[File]:
     """Return the members of an export as what may be a table."""
-    return [File(each.path, each.file, each.sha256) for each in members]
+    return [
+        File(each.path, each.file, each.sha256, encoding_of(each.path, rules)) for each in members
+    ]
 
 
 def _entry(table: Table, now: Profile) -> dict[str, Any]:
@@ -147,4 +196,5 @@ def _entry(table: Table, now: Profile) -> dict[str, Any]:
         "without_id": now.without_id,
         "blank": list(now.blank),
         "newest": now.newest,
+        "ends": all(part.ends for part in table.parts.values()),
     }

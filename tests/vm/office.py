@@ -139,7 +139,8 @@ class Office:
         """Save an export into the inbox, as a share does: whole at once."""
         path = f"/srv/inbox/{name}"
         new = "/srv/.new"
-        make = f"head -c {kibibytes}K /dev/urandom | base64 >{new} && chown appliance: {new}"
+        rows = f"head -c {kibibytes}K /dev/urandom | base64 | nl -w1 -s,"
+        make = f"{{ echo Id,Note; {rows}; }} >{new} && chown appliance: {new}"
         self.guest.sh(f"{make} && mv {new} {path}")
 
     def later(self, days: float) -> None:

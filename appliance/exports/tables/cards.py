@@ -11,9 +11,9 @@ import re
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
-from ..looks import Look, plain
+from ..looks import Look, plain, tail
 from .delimited import lines
-from .rows import LONGEST_BYTES, Frame, NotATable
+from .rows import LONGEST_BYTES, MOST_COLUMNS, Frame, NotATable
 
 _BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
 _FOLD = re.compile(rb"\r?\n[ \t]")
@@ -30,6 +30,7 @@ class Cards:
     """Rows that are vCards; implements `rows.Rows`. A `raw` is a card from BEGIN to END."""
 
     shape: Hashable = "vCard"
+    key: tuple[str, ...] = ()
 
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look
@@ -47,6 +48,11 @@ class Cards:
         """The properties of all cards; see `rows.Rows`."""
         return tuple(self._places)
 
+    @property
+    def ends(self) -> bool:
+        """Whether the last card is whole; see `rows.Rows`."""
+        return tail(self._file).strip().upper().endswith(_END)
+
     def raws(self) -> Iterator[bytes]:
         """Yield each card's bytes; see `rows.Rows`."""
         card: list[bytes] = []
@@ -62,6 +68,7 @@ class Cards:
                     raise NotATable("A card of this file has no end.")
                 if mark == _END and card[0].strip().upper() == _BEGIN:
                     yield b"\n".join(card)
+                    card, size = [], 0
 
     def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
         """Yield each card's bytes and its properties; see `rows.Rows`."""
@@ -76,6 +83,8 @@ class Cards:
             at = self._places.setdefault(name, len(self._places))
             row += [""] * (at + 1 - len(row))
             row[at] = value
+        if len(self._places) > MOST_COLUMNS:
+            raise NotATable("The cards of this file have nothing in common.")
         return row
 
 

@@ -13,12 +13,15 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from ..looks import Look, plain
+from ..looks import Look, plain, tail
 from ..records import readable
 from .rows import LONGEST_BYTES, Frame, NotATable, distinct
 
 _BLOCK_BYTES = 1 << 20
 _QUOTE = b'"'
+_FEW_COLUMNS = 2
+_SHORTEST_FOOTER, _LONGEST_FOOTER = 2, 30
+"""Lines; one alone may be a row that was cut."""
 _STRAY = "\ue000"
 """Stands for a carriage return within a row while it is taken apart: no office writes it."""
 csv.field_size_limit(LONGEST_BYTES)
@@ -27,10 +30,13 @@ csv.field_size_limit(LONGEST_BYTES)
 class Delimited:
     """Rows that lie in lines below a header; implements `rows.Rows`. A `raw` has no line's end."""
 
+    key: tuple[str, ...] = ()
+
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look
-        self._encoding = look.bytes_encoding if _is_so(file, look) else "cp1252"
-        self._last = b""
+        self._encoding = look.bytes_encoding if _is_so(file, look) else look.fallback
+        mark = look.delimiter.encode()
+        self._blank, self._last = (mark, _QUOTE * 2 + mark), b""
         self.header = next(self._records(), b"")
         self.columns: Sequence[str] = distinct(self.cells(self.header))
         self.shape: Hashable = (self._encoding, look.delimiter, *self.columns)
@@ -48,11 +54,16 @@ class Delimited:
         encoding = "utf-16" if self._look.encoding == "utf-16" else ""
         return Frame(head + self.header + end, end, end, encoding)
 
+    @property
+    def ends(self) -> bool:
+        """Whether the last line has an end, which some vendors never write; see `rows.Rows`."""
+        return tail(self._file).endswith(self._look.newline)
+
     def raws(self) -> Iterator[bytes]:
         """Yield each row's bytes; see `rows.Rows`."""
         records = self._records()
         next(records, None)
-        return records
+        return self._without_footer(records) if len(self.columns) > _FEW_COLUMNS else records
 
     def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
         """Yield each row's bytes and its cells; see `rows.Rows`."""
@@ -71,6 +82,32 @@ class Delimited:
         text = raw.decode(self._encoding, "replace").replace("\r", _STRAY)
         row = next(csv.reader([text], delimiter=self._look.delimiter), [])
         return [cell.replace(_STRAY, "\r") for cell in row]
+
+    def split(self, raw: bytes) -> list[bytes]:
+        """Given some rows' bytes with their lines' ends, return each row's."""
+        return list(_whole(iter(raw.split(self._look.newline)), self._look))
+
+    def lacks_first(self, raw: bytes) -> bool:
+        """Return whether the first cell of a row says nothing."""
+        return raw.startswith(self._blank)
+
+    def _without_footer(self, records: Iterator[bytes]) -> Iterator[bytes]:
+        """Leave out what a report says of itself below its rows: lines of one cell each."""
+        mark, most = self._look.delimiter.encode(), len(self.columns) - 1
+        held: list[bytes] = []
+        is_footer = True
+        for raw in records:
+            is_row = raw.count(mark) >= most or len(self.cells(raw)) > 1
+            is_footer = is_row or (is_footer and len(held) < _LONGEST_FOOTER)
+            if is_footer and not is_row:
+                held.append(raw)
+                continue
+            if held:
+                yield from held
+                held.clear()
+            yield raw
+        if len(held) < _SHORTEST_FOOTER:
+            yield from held
 
     def _texts(self) -> Iterator[str]:
         """What the rows are as text; which one was read last is remembered."""
@@ -119,16 +156,23 @@ def lines(read: Callable[[int], bytes], newline: bytes) -> Iterator[bytes]:
 def _whole(lines: Iterator[bytes], look: Look) -> Iterator[bytes]:
     """Given lines, yield rows: one that ends within quotes goes on in the next line."""
     mark = look.delimiter.encode()
-    opens, closes, as_it_ends = mark + _QUOTE, _QUOTE + mark, (_QUOTE, _QUOTE + b"\r")
+    between = _QUOTE + mark + _QUOTE
     for line in lines:
         quotes = line.count(_QUOTE)
-        if quotes:
-            opened = line.count(opens) + line.startswith(_QUOTE)
-            closed = line.count(closes) + line.endswith(as_it_ends)
-            if not opened == closed == quotes / 2 and _stays_open(line, look.delimiter, False):
-                line = _gathered(line, lines, look)  # noqa: PLW2901 - the same row, whole
+        is_closed = not quotes or _is_surely_closed(line, quotes, mark, between)
+        if not is_closed and _stays_open(line, look.delimiter, False):
+            line = _gathered(line, lines, look)  # noqa: PLW2901 - the same row, whole
         if line := line.removesuffix(b"\r"):
             yield line
+
+
+def _is_surely_closed(line: bytes, quotes: int, mark: bytes, between: bytes) -> bool:
+    """Return whether a line is one of the two common ones: all cells in quotes, or just one."""
+    if quotes == 2:
+        first = line.find(_QUOTE)
+        return first == 0 or line.startswith(mark, first - 1)
+    is_all = line.startswith(_QUOTE) and line.endswith((_QUOTE, _QUOTE + b"\r"))
+    return is_all and quotes == 2 * line.count(between) + 2
 
 
 def _gathered(line: bytes, lines: Iterator[bytes], look: Look) -> bytes:

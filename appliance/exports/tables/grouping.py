@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..choosing import matches
 from ..likeness import uncounted
-from ..looks import table_name
+from ..looks import FALLBACK, table_name
 from .rows import NotATable, Rows
 from .table import Table
 
@@ -33,15 +33,18 @@ class File:
     path: str
     file: Path
     sha256: str
+    encoding: str = FALLBACK
+    """What it is where it is not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """What somebody said of a table: which it is, its id, and what changes by itself."""
+    """What somebody said of a table: which it is, its id, what changes by itself, its encoding."""
 
     match: str
     id: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    encoding: str = FALLBACK
 
 
 Open = Callable[[File], Mapping[str, Rows]]
@@ -68,6 +71,11 @@ def tables(files: Sequence[File], rules: Sequence[TableRule], opened: Open) -> t
     )
 
 
+def encoding_of(path: str, rules: Sequence[TableRule]) -> str:
+    """Given a member's path, return what it is where it is not UTF-8."""
+    return next((rule.encoding for rule in rules if matches(path, [rule.match])), FALLBACK)
+
+
 def _once(files: Iterable[File]) -> Iterable[File]:
     """One object may lie in several ZIPs of the vendor's, whole in each."""
     return {(PurePosixPath(each.path).name, each.sha256): each for each in files}.values()
@@ -83,11 +91,18 @@ def _rows_of(file: File, opened: Open) -> Mapping[str, Rows]:
 def _group(
     path: str, inner: str, rows: Rows, groups: Mapping[tuple[str, str], Mapping[str, Rows]]
 ) -> tuple[str, str]:
-    name = inner or _without_part(path)
-    key = uncounted(str(PurePosixPath(path).parent)), name.casefold()
+    key = _key(path, inner, _without_part(path))
     if key in groups and not any(_are_alike(rows, other) for other in groups[key].values()):
-        return key[0], (inner or table_name(path)).casefold()
+        return _key(path, inner, table_name(path))
     return key
+
+
+def _key(path: str, inner: str, name: str) -> tuple[str, str]:
+    """Where a table lies, and what it is called: of several in a file, each has its own name."""
+    folder = uncounted(str(PurePosixPath(path).parent))
+    if inner:
+        return f"{folder}/{name}".casefold().removeprefix("./"), inner.casefold()
+    return folder, name.casefold()
 
 
 def _are_alike(rows: Rows, other: Rows) -> bool:
@@ -116,9 +131,10 @@ def _table(name: str, inside: str, parts: Mapping[str, Rows], rules: Sequence[Ta
     named = [*parts, inside or name]
     rule = next((each for each in rules if _means(each.match, named)), TableRule(""))
     columns = {column for part in parts.values() for column in part.columns}
-    known = tuple(column for column in rule.id if column in columns)
+    known = tuple(column for column in rule.id if column in columns)[:1]
+    told = next((part.key for part in parts.values() if part.key), ())
     ignored = _VOLATILE | set(rule.ignore)
-    return Table(name, parts, inside, known[:1], frozenset(ignored & columns))
+    return Table(name, parts, inside, known or told, frozenset(ignored & columns))
 
 
 def _means(pattern: str, names: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..looks import Kind, Look, plain
+from ..looks import Kind, Look, plain, tail
 from ..records import readable, records
 from .rows import LONGEST_BYTES, MOST_COLUMNS, Frame, NotATable
 
@@ -24,6 +24,7 @@ class Objects:
     """
 
     shape: Hashable = "JSON"
+    key: tuple[str, ...] = ()
 
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look
@@ -42,6 +43,11 @@ class Objects:
         if self._look.kind is Kind.JSON_LINES:
             return Frame()
         return Frame(b"[\n", b",\n", b"\n]\n")
+
+    @property
+    def ends(self) -> bool:
+        """Whether the last bracket is closed; see `rows.Rows`."""
+        return tail(self._file).strip().endswith((b"]", b"}"))
 
     def raws(self) -> Iterator[bytes]:
         """Yield each object's bytes; see `rows.Rows`."""
@@ -68,6 +74,8 @@ class Objects:
         if not isinstance(value, dict):
             raise NotATable("What this file lists are no records.")
         found = dict(_flat(value, "", _DEEPEST))
+        if b"\\u" in raw:
+            found = {_sound(name): _sound(cell) for name, cell in found.items()}
         for name in found:
             self._places.setdefault(name, len(self._places))
         if len(self._places) > MOST_COLUMNS:
@@ -84,6 +92,11 @@ def _flat(value: Mapping[str, Any], prefix: str, deeper: int) -> Iterator[tuple[
             yield from _flat(one, f"{prefix}{name}.", deeper - 1)
         else:
             yield f"{prefix}{name}", _text(one)
+
+
+def _sound(text: str) -> str:
+    """Half a character, which JSON can escape, is none that could be written anywhere."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from .ids import candidates, normal
-from .rows import MOST_COLUMNS, Rows
+from .rows import MOST_COLUMNS, NotATable, Rows
 from .table import Table
 
 _MOST_WITHOUT = 20
@@ -83,6 +83,8 @@ class _Reading:
         dated = [at for at, name in enumerate(part.columns) if _MODIFIED.search(name.casefold())]
         for _, cells in part.rows():
             self.rows += 1
+            if len(cells) > MOST_COLUMNS:
+                raise NotATable("A row of this file has more cells than any table's.")
             for at, cell in enumerate(cells):
                 if cell:
                     full[at] += 1

@@ -14,8 +14,6 @@ from ...core.errors import ApplianceError
 
 LONGEST_BYTES = 64 << 20
 """No row of a table is longer; a file that says so is none."""
-
-
 MOST_COLUMNS = 20_000
 """What has more is no table; spreadsheets end at 16,384."""
 
@@ -34,6 +32,8 @@ class Frame:
     closing: bytes = b"\n"
     encoding: str = ""
     """What the bytes are to be turned into, where `raw` is not as it lies in the file."""
+    suffix: str = ""
+    """How the name of such a file ends, where its rows lay in one of another kind."""
 
 
 class Rows(Protocol):
@@ -46,6 +46,14 @@ class Rows(Protocol):
     @property
     def columns(self) -> Sequence[str]:
         """Names, each once."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that the file itself says are the id; mostly it says nothing."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether the file ends as such a file does when nobody cut it."""
 
     @property
     def shape(self) -> Hashable:
@@ -62,12 +70,18 @@ class Rows(Protocol):
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Given the names of columns, return them such that each is there once and none is empty."""
+    """Given the names of columns, return them such that each is there once and none is empty.
+
+    Raise NotATable where there are more than any table has.
+    """
+    if len(names) > MOST_COLUMNS:
+        raise NotATable("This file has more columns than any table.")
     found: dict[str, None] = {}
+    times: dict[str, int] = {}
     for number, told in enumerate(names, 1):
         name = unique = told.strip() or f"column {number}"
-        again = 2
         while unique in found:
-            unique, again = f"{name} ({again})", again + 1
+            times[name] = times.get(name, 1) + 1
+            unique = f"{name} ({times[name]})"
         found[unique] = None
     return list(found)

@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from appliance.exports.looks import look_at
@@ -86,3 +86,14 @@ def test_what_never_ends_is_no_table(tmp_path, data):
 
 def test_columns_without_a_name_of_their_own_get_one(tmp_path):
     assert read(tmp_path, b"Name,,Name\na,b,c\n").columns == ["Name", "column 2", "Name (2)"]
+
+
+@settings(deadline=None, max_examples=500)
+@given(lines=st.lists(st.text(alphabet='a",', max_size=9), min_size=1, max_size=5))
+def test_a_row_ends_where_python_says(tmp_path_factory, lines):
+    """However its quotes stand; what the file's end cuts is another matter."""
+    data = "\n".join(["h,i,j", *lines, "z,z,z"])
+    expected = [row for row in csv.reader(io.StringIO(data, newline="")) if row][1:]
+    assume(expected[-1] == ["z", "z", "z"])
+    table = read(tmp_path_factory.mktemp("quotes"), data.encode())
+    assert [row for row in cells(table) if row != [""]] == [row for row in expected if row != [""]]

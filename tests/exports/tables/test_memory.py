@@ -1,0 +1,72 @@
+"""What a large table takes: memory that does not grow with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.exports.tables.reading import PEAK
+
+pytestmark = pytest.mark.slow
+MOST_KILOBYTES = 200 << 10
+ROWS = 1_000_000
+COMPARE = """
+import sys
+from pathlib import Path
+from appliance.exports.reading import opened
+from appliance.exports.tables.comparing import differences
+from appliance.exports.tables.grouping import File, tables
+from appliance.exports.tables.profile import profile
+from dataclasses import replace
+
+folder = Path(sys.argv[1])
+files = [File(sys.argv[2], folder / name, name) for name in ("before", "after")]
+before, after = (tables([file], (), opened)[0] for file in files)
+told = profile(after)
+known = replace(after, id_columns=told.id_columns)
+found = sum(1 for _ in differences(before, known, told.rows, folder))
+print(told.rows, *told.id_columns, found, peak())
+"""
+
+
+def csv_line(number: int, status: str) -> str:
+    return f'{number},"Müller, Ana {number}",a{number}@b.example,{status},2026-11-20\n'
+
+
+def sql_line(number: int, status: str) -> str:
+    return f"{',' if number else ''}({number},'O\\'Neil {number}','{status}')"
+
+
+def csv_file(lines):
+    yield "Id,Name,Mail,Status,Modified\n"
+    yield from lines
+
+
+def sql_file(lines):
+    """All of it one statement, on one line."""
+    yield "-- MySQL dump\nCREATE TABLE `t` (`Id` int, `n` text, `s` text, PRIMARY KEY (`Id`));\n"
+    yield "INSERT INTO `t` VALUES "
+    yield from lines
+    yield ";\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "whole"),
+    [("Contacts.csv", csv_line, csv_file), ("crm.sql", sql_line, sql_file)],
+)
+def test_a_million_rows_are_understood_and_compared_within_200_mb(tmp_path, name, line, whole):
+    """Each hundredth is changed, and half of the others lie elsewhere."""
+    for file, status, order in (
+        ("before", "won", range(ROWS)),
+        ("after", "lost", (*range(0, ROWS, 2), *range(1, ROWS, 2))),
+    ):
+        lines = (line(n, status if n % 100 == 0 else "open") for n in order)
+        with (tmp_path / file).open("w", encoding="utf-8") as out:
+            out.writelines(whole(lines))
+    code = [sys.executable, "-c", PEAK + COMPARE, tmp_path, name]
+    told = subprocess.run(code, capture_output=True, check=True, text=True).stdout.split()
+    assert told[:3] == [str(ROWS), "Id", str(ROWS // 100)]
+    print(told)
+    assert int(told[3]) < MOST_KILOBYTES
