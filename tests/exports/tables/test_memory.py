@@ -68,7 +68,6 @@ def test_a_million_rows_are_understood_and_compared_within_200_mb(tmp_path, name
     code = [sys.executable, "-c", PEAK + COMPARE, tmp_path, name]
     told = subprocess.run(code, capture_output=True, check=True, text=True).stdout.split()
     assert told[:3] == [str(ROWS), "Id", str(ROWS // 100)]
-    print(told)
     assert int(told[3]) < MOST_KILOBYTES
 
 
@@ -118,5 +117,4 @@ def test_what_is_made_to_be_large_takes_300_mb_at_most(tmp_path, name, before, p
     file.write_text(before + piece * (LARGE // len(piece)) + after, encoding="utf-8")
     code = [sys.executable, "-c", PEAK + READ, file, name]
     told = subprocess.run(code, capture_output=True, check=True, text=True)
-    print(told.stdout)
     assert int(told.stdout) < 300 << 10
