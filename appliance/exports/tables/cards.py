@@ -15,6 +15,8 @@ from ..looks import Look, plain, tail
 from .delimited import lines
 from .rows import LONGEST_BYTES, MOST_COLUMNS, Frame, NotATable
 
+_MOST_LINES = 500_000
+"""Of a card with as large a photo as there may be."""
 _BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
 _FOLD = re.compile(rb"\r?\n[ \t]")
 _PROPERTY = re.compile(  # an optional group, the name, parameters, the value
@@ -64,7 +66,7 @@ class Cards:
                     card, size = [], 0
                 card.append(line)
                 size += len(line)
-                if size > LONGEST_BYTES:
+                if size > LONGEST_BYTES or len(card) > _MOST_LINES:
                     raise NotATable("A card of this file has no end.")
                 if mark == _END and card[0].strip().upper() == _BEGIN:
                     yield b"\n".join(card)
@@ -83,8 +85,8 @@ class Cards:
             at = self._places.setdefault(name, len(self._places))
             row += [""] * (at + 1 - len(row))
             row[at] = value
-        if len(self._places) > MOST_COLUMNS:
-            raise NotATable("The cards of this file have nothing in common.")
+            if len(row) > MOST_COLUMNS:
+                raise NotATable("The cards of this file have nothing in common.")
         return row
 
 

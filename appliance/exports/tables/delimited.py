@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..looks import Look, plain, tail
 from ..records import readable
-from .rows import LONGEST_BYTES, Frame, NotATable, distinct
+from .rows import LONGEST_BYTES, MOST_PIECES, Frame, NotATable, distinct
 
 _BLOCK_BYTES = 1 << 20
 _QUOTE = b'"'
@@ -162,6 +162,8 @@ def _whole(lines: Iterator[bytes], look: Look) -> Iterator[bytes]:
         is_closed = not quotes or _is_surely_closed(line, quotes, mark, between)
         if not is_closed and _stays_open(line, look.delimiter, False):
             line = _gathered(line, lines, look)  # noqa: PLW2901 - the same row, whole
+        if len(line) > MOST_PIECES and line.count(mark) > MOST_PIECES:
+            raise NotATable("A row of this file has more cells than any table's.")
         if line := line.removesuffix(b"\r"):
             yield line
 

@@ -6,11 +6,9 @@ table then reads that stretch alone, however many others there are.
 
 from __future__ import annotations
 
-import codecs
 import re
 from array import array
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +26,14 @@ _PRELUDE = re.compile(
     re.MULTILINE,
 )
 _ENCODING = re.compile(rb"SET (?:NAMES|client_encoding)\s*=?\s*'?(\w+)")
-_ENCODINGS = {"utf8mb4": "utf-8", "utf8mb3": "utf-8", "latin1": "cp1252", "unicode": "utf-8"}
+_ENCODINGS = {
+    **dict.fromkeys(("utf8", "utf8mb3", "utf8mb4", "unicode"), "utf-8"),
+    **dict.fromkeys(("latin1", "win1252"), "cp1252"),
+    **{name: f"cp{name[-4:]}" for name in ("cp1250", "cp1251", "cp1257", "win1250", "win1251")},
+    "latin2": "iso8859-2",
+    "latin9": "iso8859-15",
+}
+"""As the databases call them; of others the bytes themselves must tell."""
 
 
 @dataclass(slots=True)
@@ -181,7 +186,6 @@ def _dialect(head: bytes, look: Look) -> Dialect:
     is_standard = any(sign in head for sign in _STANDARD)
     escapes = not is_standard and any(sign in head for sign in _MYSQL)
     if (told := _ENCODING.search(head)) and look.encoding != "utf-16":
-        name = told[1].decode().lower()
-        with suppress(LookupError):
-            return Dialect(escapes, codecs.lookup(_ENCODINGS.get(name, name)).name)
+        name = told[1].decode("ascii", "replace").lower()
+        return Dialect(escapes, _ENCODINGS.get(name, look.bytes_encoding))
     return Dialect(escapes, look.bytes_encoding)

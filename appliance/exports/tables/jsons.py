@@ -12,7 +12,7 @@ from typing import Any
 
 from ..looks import Kind, Look, plain, tail
 from ..records import readable, records
-from .rows import LONGEST_BYTES, MOST_COLUMNS, Frame, NotATable
+from .rows import LONGEST_BYTES, MOST_COLUMNS, MOST_PIECES, Frame, NotATable
 
 _DEEPEST = 4
 
@@ -67,6 +67,8 @@ class Objects:
 
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one object apart; see `rows.Rows`."""
+        if len(raw) > MOST_PIECES and sum(map(raw.count, (b",", b"[", b"{"))) > MOST_PIECES:
+            raise NotATable("An object of this file holds more than any record.")
         try:
             value = json.loads(raw.decode(self._look.bytes_encoding, "replace"))
         except (ValueError, RecursionError) as error:

@@ -12,8 +12,11 @@ from typing import Protocol
 
 from ...core.errors import ApplianceError
 
-LONGEST_BYTES = 64 << 20
+LONGEST_BYTES = 32 << 20
 """No row of a table is longer; a file that says so is none."""
+MOST_PIECES = 1_000_000
+"""A row of more cells, or of more values within them, would fill the memory."""
+
 MOST_COLUMNS = 20_000
 """What has more is no table; spreadsheets end at 16,384."""
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache, reduce
 
 from ..records import Readable
-from .rows import LONGEST_BYTES, NotATable
+from .rows import LONGEST_BYTES, MOST_PIECES, NotATable
 
 _BLOCK_BYTES = 1 << 20
 _HEAD_BYTES = 128 << 10
@@ -23,6 +23,8 @@ _DEEPEST = 8
 _CUT = "This dump ends in the middle of a statement."
 _SHOWN_LENGTH = 64
 """What is binary and longer is told by its size and hash."""
+_LONGEST_TEXT_BYTES = 256 << 10
+"""And so is everything that is longer than this."""
 
 _QUOTED_NAME = rb"`(?:[^`]|``)++`|\"(?:[^\"]|\"\")++\""
 _NAME = rb"(?:" + _QUOTED_NAME + rb"|[\w$\x80-\xff]++)"
@@ -107,9 +109,13 @@ class Dialect:
     def _copied(self, value: bytes) -> str:
         if value == rb"\N":
             return ""
+        if len(value) > _LONGEST_TEXT_BYTES:
+            return _told(value)
         return self._shown(_COPY_ESCAPE.sub(_copy_sign, value) if b"\\" in value else value)
 
     def _text(self, value: bytes) -> str:
+        if len(value) > _LONGEST_TEXT_BYTES:
+            return _told(value)
         found = _LITERAL.fullmatch(value)
         if not found:
             is_nothing = value.upper() in {b"NULL", b"DEFAULT"}
@@ -123,8 +129,12 @@ class Dialect:
 
     def _shown(self, value: bytes, is_binary: bool = False) -> str:
         if len(value) > _SHOWN_LENGTH and (is_binary or value.startswith(b"\\x")):
-            return f"{len(value)} characters, {hashlib.sha256(value).hexdigest()[:12]}"
+            return _told(value)
         return value.decode(self.encoding, "backslashreplace")
+
+
+def _told(value: bytes) -> str:
+    return f"{len(value)} characters, {hashlib.sha256(value).hexdigest()[:12]}"
 
 
 def _copy_sign(found: re.Match[bytes]) -> bytes:
@@ -296,7 +306,7 @@ class Statements:
     def _tuples(self) -> Iterator[bytes]:
         window = self._window
         while found := window.take(self._grammar.row):
-            yield found[1]
+            yield _bounded(found[1], b",")
             if window.ahead(1) != b",":
                 break
             window.at += 1
@@ -308,7 +318,7 @@ class Statements:
         while (line := self._window.line()) is not None:
             if line == rb"\.":
                 return
-            yield line
+            yield _bounded(line, b"\t")
         raise NotATable(_CUT)
 
     def _comes_another(self) -> bool:
@@ -364,6 +374,13 @@ class Statements:
                 columns.append(name_of(found[0]))
                 key = (columns[-1],) if _IS_KEY.search(re.sub(rb"'[^']*'", b"", item)) else key
         return tuple(columns), key
+
+
+def _bounded(row: bytes, mark: bytes) -> bytes:
+    """Return a row; raise NotATable where it has more values than any."""
+    if len(row) > MOST_PIECES and row.count(mark) > MOST_PIECES:
+        raise NotATable("A row of this dump has more values than any table's.")
+    return row
 
 
 def names(listed: bytes | None) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ it grows without end, and no XML defines entities.
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import os
 import re
 import tempfile
@@ -28,7 +28,7 @@ from zipfile import ZipFile
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
-from ...core.errors import ApplianceError
+from ...core.errors import ApplianceError, DiskFull
 from .. import zips
 from ..budget import Limits, told_when_full
 from ..entries import KeepWhole
@@ -52,8 +52,7 @@ _HALF_SECOND = timedelta(milliseconds=500)
 _TEXT, _ITEM = f"{{{SHEET_MAIN_NS}}}t", f"{{{SHEET_MAIN_NS}}}si"
 _RUN = f"{{{SHEET_MAIN_NS}}}r/{_TEXT}"
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
-_MARK = b"\xef\xbb\xbf"
-_LOOK = Look(Kind.TABLE, skip_bytes=len(_MARK))
+_LOOK = Look(Kind.TABLE, skip_bytes=len(codecs.BOM_UTF8))
 
 
 class Sheet(Delimited):
@@ -76,10 +75,10 @@ def sheets(file: Path) -> Mapping[str, Sheet]:
     """
     try:
         _refuse_bombs(file)
-        with warnings.catch_warnings(), plain(file) as opened:
+        with told_when_full(), warnings.catch_warnings(), plain(file) as opened:
             warnings.simplefilter("ignore")
             found = dict(_sheets(_Reader(opened, file.parent), file.parent))
-    except NotATable:
+    except (NotATable, DiskFull):
         raise
     except (KeepWhole, ApplianceError) as error:
         raise NotATable("This workbook is not read.", detail=str(error)) from error
@@ -110,16 +109,12 @@ def _written(header: Sequence[Any], rows: Iterable[Sequence[Any]], folder: Path)
     number, name = tempfile.mkstemp(prefix=".sheet-", dir=folder)
     path = Path(name)
     try:
-        with told_when_full(), os.fdopen(number, "wb") as file:
-            file.write(_MARK)
-            text = io.TextIOWrapper(file, "utf-8", errors="replace", newline="")
-            writer = csv.writer(text)
+        with os.fdopen(number, "w", encoding="utf-8-sig", errors="replace", newline="") as file:
+            writer = csv.writer(file)
             writer.writerow(map(_text, header))
-            for count, row in enumerate(rows):
+            for row in rows:
                 writer.writerow(map(_text, row))
-                _refuse_beyond(_MOST_BYTES, file.tell() if not count % 1000 else 0)
-            text.flush()
-            text.detach()
+                _refuse_beyond(_MOST_BYTES, os.fstat(number).st_size)
     except BaseException:
         path.unlink()
         raise

@@ -108,6 +108,7 @@ def test_a_key_of_two_columns_and_lists_in_another_order(tmp_path):
         pytest.param(b"x'" + b"ab" * 40 + b"'", "80 characters, ", id="hex"),
         pytest.param(b"0x" + b"AB" * 40, "82 characters, ", id="long number"),
         pytest.param(b"_binary '" + b"\xff\\0" * 40 + b"'", "80 characters, ", id="binary"),
+        pytest.param(b"'" + b"x" * 300_000 + b"'", "300002 characters, ", id="very long"),
         pytest.param(b"_utf8mb4'abc'", "abc", id="introducer"),
         pytest.param(b"'\\%\\_\\q'", "%_q", id="escapes of nothing"),
         pytest.param(b"'\xff'", "\\xff", id="not in its encoding"),

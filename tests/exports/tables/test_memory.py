@@ -68,5 +68,53 @@ def test_a_million_rows_are_understood_and_compared_within_200_mb(tmp_path, name
     code = [sys.executable, "-c", PEAK + COMPARE, tmp_path, name]
     told = subprocess.run(code, capture_output=True, check=True, text=True).stdout.split()
     assert told[:3] == [str(ROWS), "Id", str(ROWS // 100)]
-    print(told)
     assert int(told[3]) < MOST_KILOBYTES
+
+
+READ = """
+import sys
+from pathlib import Path
+from appliance.exports.reading import opened
+from appliance.exports.tables.grouping import File
+from appliance.exports.tables.profile import profile
+from appliance.exports.tables.rows import NotATable
+from appliance.exports.tables.table import Table
+
+try:
+    for name, rows in opened(File(sys.argv[2], Path(sys.argv[1]), "")).items():
+        profile(Table(name, {"x": rows}))
+except NotATable:
+    pass
+print(peak())
+"""
+LARGE = 30_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "piece", "after"),
+    [
+        pytest.param("x.csv", "a,b\n", ",", "\n", id="cells"),
+        pytest.param("x.csv", "a,b\n\U0001f600", "x", "\n", id="wide text"),
+        pytest.param("x.csv", "", "a,", "\n", id="columns"),
+        pytest.param("x.csv", "a,b\n", "a\n", "", id="lines"),
+        pytest.param("x.csv", "a,b\n", '"', "", id="quotes"),
+        pytest.param("x.json", '[{"a": [1', ",[]", "]}]", id="lists"),
+        pytest.param("x.json", "", '[{"a":', "", id="depth"),
+        pytest.param("x.json", '[{"a": "', "é", '"}]', id="a text"),
+        pytest.param("x.jsonl", "", '{"a":1}', "", id="a line of objects"),
+        pytest.param("x.vcf", "BEGIN:VCARD\nN:x\n", "T:1\n", "END:VCARD\n", id="properties"),
+        pytest.param("x.vcf", "BEGIN:VCARD\nN:x\n", ' "', "\nEND:VCARD\n", id="a property"),
+        pytest.param("x.sql", "INSERT INTO `t` VALUES (1", ",1", ");\n", id="values"),
+        pytest.param("x.sql", "INSERT INTO `t` VALUES ('", "\\n", "');\n", id="escapes"),
+        pytest.param("x.sql", "INSERT INTO `t` VALUES ", "(", "", id="brackets"),
+        pytest.param("x.sql", "COPY t FROM stdin;\n", "\t", "\n\\.\n", id="a line of COPY"),
+        pytest.param("x.sql", "", "CREATE TABLE `a` (b int);", "", id="tables"),
+        pytest.param("x.sql", "", "$a $b$ ", "", id="dollars"),
+    ],
+)
+def test_what_is_made_to_be_large_takes_300_mb_at_most(tmp_path, name, before, piece, after):
+    file = tmp_path / "member"
+    file.write_text(before + piece * (LARGE // len(piece)) + after, encoding="utf-8")
+    code = [sys.executable, "-c", PEAK + READ, file, name]
+    told = subprocess.run(code, capture_output=True, check=True, text=True)
+    assert int(told.stdout) < 300 << 10

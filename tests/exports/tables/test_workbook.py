@@ -190,6 +190,5 @@ def test_two_hundred_thousand_rows_take_200_mb_at_most(tmp_path):
     )
     told = subprocess.run([sys.executable, "-c", code, out], capture_output=True, check=True)
     count, kilobytes = map(int, told.stdout.split())
-    print(count, kilobytes)
     assert count == 200_000
     assert kilobytes < 200 << 10
