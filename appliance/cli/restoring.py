@@ -36,7 +36,7 @@ def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: An
     appliance restore crm-nightly --to /tmp/back
     appliance restore crm-nightly --at "3 days ago" --table Leads --to /tmp/back
     appliance restore crm-nightly --original --from-mirror cloud --to /tmp/back
-    appliance restore crm-nightly --removed-since yesterday --table Contacts --to /tmp/back
+    appliance restore crm-nightly --removed-since yesterday --to /tmp/back
 
     Lost records come in the vendor's own columns, order and encoding: ready for its import.
     """
