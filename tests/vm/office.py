@@ -43,6 +43,8 @@ remote = "cloud:office"
 rclone_config = "/etc/appliance/rclone.conf"
 schedule = "after backup"
 """
+PATIENCE = 600
+"""Seconds: on a machine that has something else to do an emulated Run takes minutes."""
 ANY = "%"
 """However a Run ended."""
 _LEVEL = "/sys/devices/platform/gpio-sim.0/gpiochip*/sim_gpio{}/value"
@@ -168,24 +170,26 @@ class Office:
         listed = json.loads(self.guest.run("appliance", "archives", "--json", seconds=200))
         return {one["archive"]["name"]: sorted(one["places"]) for one in listed}
 
-    def wait_for_run(self, outcome: str, *, after: int = 0, seconds: float = 180) -> dict[str, Any]:
+    def wait_for_run(
+        self, outcome: str, *, after: int = 0, seconds: float = PATIENCE
+    ) -> dict[str, Any]:
         """Wait until a Run with an id above `after` ended so; return it."""
         seen = self._seen(seconds, "ended", outcome, after)
         if seen is None:
             raise TimeoutError(f"no Run ended {outcome}: {self.history()[:3]}")
         return next(run for run in self.history() if run["id"] == seen)
 
-    def wait_until_within(self, done: str, *, after: int, seconds: float = 180) -> None:
+    def wait_until_within(self, done: str, *, after: int, seconds: float = PATIENCE) -> None:
         """Wait until a Run above `after` has that step behind it, or has begun for an empty one."""
         if self._seen(seconds, "within", done, after) is None:
             raise TimeoutError(f"no Run came past {done!r}: {self.history()[:3]}")
 
-    def wait_until_proved(self, place: str, count: int, seconds: float = 300) -> None:
+    def wait_until_proved(self, place: str, count: int, seconds: float = PATIENCE) -> None:
         """Wait until so many backups were proved at a place."""
         if self._seen(seconds, "proved", place, count) is None:
             raise TimeoutError(f"{place} has not {count} backups: {self.history()[:5]}")
 
-    def last_id(self, seconds: float = 300) -> int:
+    def last_id(self, seconds: float = PATIENCE) -> int:
         """Return the id of the newest Run once nothing runs and nothing waits; 0 without one."""
         seen = self._seen(seconds, "quiet")
         if seen is None:

@@ -12,6 +12,8 @@ import pytest
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
 _PORT = 8080
+_BOX = f"10.0.2.15:{_PORT}"
+"""Where the connection comes to; for another name it is not the box that is meant."""
 
 
 def test_the_page_answers_by_its_own_key_and_is_closed_until_it_is_claimed(guest):
@@ -23,7 +25,8 @@ def test_the_page_answers_by_its_own_key_and_is_closed_until_it_is_claimed(guest
     shown = guest.run("appliance", "fingerprint").strip()
     assert hashlib.sha256(certificate).hexdigest().upper() == shown.replace(":", "").upper()[-64:]
     trusting = ssl._create_unverified_context()
-    with urllib.request.urlopen(f"https://127.0.0.1:{port}/", context=trusting) as answer:
+    asked = urllib.request.Request(f"https://127.0.0.1:{port}/", headers={"Host": _BOX})
+    with urllib.request.urlopen(asked, context=trusting) as answer:
         assert "not yours yet" in answer.read().decode()
     assert "-" in guest.run("appliance", "web", "claim")
 

@@ -20,6 +20,7 @@ def become_another_box(office: Office) -> None:
     guest.sh("systemctl stop appliance-worker appliance-panel", seconds=200)
     guest.sh(f"rm -rf {STATE}; usermod -u {ANOTHER} appliance")
     guest.sh(f"install -d -o appliance -g appliance -m 700 {STATE}; chown -R appliance: /srv/inbox")
+    guest.sh(f"chown appliance: {office.configuration}")  # as a new installation has it
     guest.sh("chattr -i /mnt/appliance/*; rmdir /mnt/appliance/*; rm /etc/systemd/system/mnt-*")
     guest.sh("systemctl daemon-reload")
     guest.sh(f"sed -i '/^\\[\\[repository/,$d' {office.configuration}")

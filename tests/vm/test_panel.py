@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from tests.vm import rhythms
-from tests.vm.office import BUTTON, LOOK, OFFICE
+from tests.vm.office import BUTTON, LOOK, OFFICE, PATIENCE
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
@@ -61,7 +61,7 @@ def test_a_killed_worker_takes_borg_with_it_and_does_its_work_when_it_is_back(of
     office.plug("stick", bytes_per_second=300_000)
     seen = office.last_id()
     office.drop("large.csv", kibibytes=10_000)
-    guest.wait_for("pgrep -f '[b]org.*create'", 120)
+    guest.wait_for("pgrep -f '[b]org.*create'", PATIENCE)
     pid = guest.sh("systemctl show -P MainPID appliance-worker").strip()
     guest.sh(f"kill -KILL {pid}")
     guest.wait_for("! pgrep -f '[b]org.*create'", 15)

@@ -29,7 +29,7 @@ def sleep_until_the_night(office: Office) -> None:
 
 
 def test_a_month_of_nights_with_disks_that_take_turns_and_one_that_is_forgotten_at_home(office):
-    office.reword('grace = "36h"', 'grace = "5 days"')
+    office.reword('grace = "36h"', 'grace = "5d"')
     office.pair("two", "disk-b")
     office.restart()
     here, away = "two", "stick"
