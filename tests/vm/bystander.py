@@ -46,13 +46,24 @@ def proved(place: str, count: str) -> int | None:
 
 def quiet() -> int | None:
     """Return the id of the newest Run, 0 without one, where nothing runs and nothing waits."""
+    return _newest_unless("running", "waiting")
+
+
+def idle() -> int | None:
+    """As `quiet`; what waits for a disk that is not here may wait."""
+    return _newest_unless("running")
+
+
+def _newest_unless(*busy: str) -> int | None:
     with socket.socket(socket.AF_UNIX) as worker, worker.makefile("rwb") as line:
         worker.connect(WORKER)
         line.write(b'{"do": "status"}\n')
         line.flush()
         status = json.loads(line.readline())["answer"]
-    busy = status["running"] or status["waiting"]
-    return None if busy else _asked("SELECT ifnull(max(id), 0) FROM run")
+    if any(status[each] for each in busy):
+        return None
+    newest: int | None = _asked("SELECT ifnull(max(id), 0) FROM run")
+    return newest
 
 
 def _asked(query: str, *values: object) -> Any:
@@ -64,7 +75,7 @@ def _asked(query: str, *values: object) -> Any:
     return found[0] if found else None
 
 
-QUESTIONS = {each.__name__: each for each in (ended, within, proved, quiet)}
+QUESTIONS = {each.__name__: each for each in (ended, within, proved, quiet, idle)}
 
 
 def main(seconds: str, question: str, *values: str) -> int:

@@ -196,6 +196,13 @@ class Office:
             raise TimeoutError(f"it still works: {self.status()}")
         return seen
 
+    def id_while_idle(self, seconds: float = PATIENCE) -> int:
+        """Return the id of the newest Run once nothing runs; what lacks a disk may wait."""
+        seen = self._seen(seconds, "idle")
+        if seen is None:
+            raise TimeoutError(f"it still works: {self.status()}")
+        return seen
+
     def _seen(self, seconds: float, *question: object) -> int | None:
         words = ("python3", "-I", f"/root/{_BYSTANDER.name}", str(seconds), *map(str, question))
         done = self.guest.call(*words, seconds=seconds + 60)
