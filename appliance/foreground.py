@@ -22,7 +22,7 @@ from .core.ports import Repository, Watch
 from .daemon import only_worker, reading, start_up
 from .engine.drill import job_name
 from .engine.restore import Beside, CloudCopy, Restored, Span, Wish, beside, restore
-from .exports.between import Between
+from .exports.between import Between, giving_back
 from .screen import Ticker, run_lines, say, step_line, ticker
 from .system.socket import Client
 from .worker import cloud_copy
@@ -57,7 +57,7 @@ def give_back(
 
 
 def changes(
-    box: Box, span: Span, only: Sequence[str], repository: str | None, *, quiet: bool
+    box: Box, span: Span, only: Sequence[str], *, quiet: bool
 ) -> Beside[list[TableChanges]]:
     """Return what became of each table between two backups."""
     with reading(box), watched(box, quiet=quiet, lines=False) as watch:
@@ -65,7 +65,7 @@ def changes(
         def look(before: Path, after: Path, work: Path) -> list[TableChanges]:
             return list(Between.of(before, after, work, watch).changes(only))
 
-        return beside(box.kit, _places(box, repository, None), span, look, watch)
+        return beside(box.kit, _places(box, None, None), span, look, watch)
 
 
 def give_lost(
@@ -73,12 +73,9 @@ def give_lost(
 ) -> Beside[tuple[Path, ...]]:
     """Write the records that somebody misses into a folder, as the vendor wrote them."""
     make_folder(into)
+    places = _places(box, repository, None)
     with reading(box), watched(box, quiet=quiet, lines=False) as watch:
-
-        def look(before: Path, after: Path, work: Path) -> tuple[Path, ...]:
-            return Between.of(before, after, work, watch).lost(wish, into)
-
-        return beside(box.kit, _places(box, repository, None), span, look, watch)
+        return beside(box.kit, places, span, giving_back(wish, into, watch), watch)
 
 
 def _places(

@@ -133,7 +133,7 @@ def changes(office: Office, /, source: str, as_json: bool, **how: Any) -> None:
 
     name, box = office.settings.source_named(source).name, office.box
     since, until = time_of(box, how["since"], "--from"), time_of(box, how["until"], "--to")
-    done = find_changes(box, Span(name, since, until), how["tables"], None, quiet=as_json)
+    done = find_changes(box, Span(name, since, until), how["tables"], quiet=as_json)
     if as_json:
         say_json({"before": done.before, "after": done.after, "tables": done.found})
         return

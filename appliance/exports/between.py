@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,6 +106,17 @@ class Between:
             new_columns=tuple(name for name in new.columns if name not in old.columns),
             lost_columns=tuple(name for name in old.columns if name not in new.columns),
         )
+
+
+def giving_back(
+    wish: Lost, into: Path, watch: Watch
+) -> Callable[[Path, Path, Path], tuple[Path, ...]]:
+    """Return what writes lost records below `into`, given two archives and an empty folder."""
+
+    def look(before: Path, after: Path, work: Path) -> tuple[Path, ...]:
+        return Between.of(before, after, work, watch).lost(wish, into)
+
+    return look
 
 
 def _kind(one: Difference) -> str:

@@ -26,7 +26,7 @@ from .likeness import pair
 from .original import NotReproduced
 from .parts import PART_BYTES
 from .restore import disk_full_of
-from .tables.grouping import TableRule
+from .tables.grouping import File, TableRule
 from .tables.telling import sentence
 from .tree import Tree
 from .understanding import Understanding, files_of
@@ -71,13 +71,8 @@ class ExportFolder:
             unpacked = unpack(export, members, self.limits, watch)
             said = _Said(list(unpacked.notes), list(unpacked.remarks))
             before = Extracted.at(previous, scratch) if previous else None
-            understanding = Understanding(self.rules, scratch, watch)
-            said.tables.extend(understanding.tell(unpacked.members, before, said.remarks))
-            was = before.manifest.tables if before else ()
             files = files_of(unpacked.members, self.rules)
-            said.held.extend(
-                guard.reasons(said.tables, was, files, comes_in_parts=self.comes_in_parts)
-            )
+            self._understand(files, before, Understanding(self.rules, scratch, watch), said)
             keeper = Keeper(scratch, self.limits, watch, self.part_bytes)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
             kept = _keep_all(unpacked.members, before, keeper, tree, said)
@@ -101,6 +96,19 @@ class ExportFolder:
     ) -> tuple[Path, ...]:
         """Given an extracted archive, rebuild its files into `into`; see `core.ports.Exports`."""
         return restore.restore(archive_root, into, watch, only=only, original=original)
+
+    def _understand(
+        self,
+        files: Sequence[File],
+        before: Extracted | None,
+        understanding: Understanding,
+        said: _Said,
+    ) -> None:
+        """Say what the tables are, and whether a person must look at them first."""
+        said.tables.extend(understanding.tell(files, before, said.remarks))
+        was = before.manifest.tables if before else ()
+        parts = self.comes_in_parts
+        said.held.extend(guard.reasons(said.tables, was, files, comes_in_parts=parts))
 
     def _finish(
         self,

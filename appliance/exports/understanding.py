@@ -39,56 +39,41 @@ class Understanding:
     watch: Watch
 
     def tell(
-        self, members: Sequence[Member], before: Extracted | None, remarks: list[str]
+        self, files: Sequence[File], before: Extracted | None, remarks: list[str]
     ) -> Iterator[Mapping[str, Any]]:
-        """Given an export, and the backup before it, yield what the manifest is to say of each
-        table; why one is left out is added to `remarks`.
+        """Given an export's files, and the backup before it, yield what the manifest is to say of
+        each table; what was not understood is added to `remarks`.
         """
-        files = files_of(members, self.rules)
+        content = {file.path: file.sha256 for file in files}
         told = {table["name"]: table for table in before.manifest.tables} if before else {}
         with _as_it_was(before, self.scratch, self.watch) as was:
-            yield from self._each(files, was, told, remarks)
+            for table in tables(files, self.rules, opened):
+                bytes_now = {content[path] for path in table.parts}
+                entry = self._told(table, bytes_now, was, told.get(table.name, {}), remarks)
+                if entry:
+                    yield entry
 
-    def _each(
+    def _told(
         self,
-        files: Sequence[File],
+        table: Table,
+        content: set[str],
         was: _AsItWas | None,
-        told: Mapping[str, Mapping[str, Any]],
+        told: Mapping[str, Any],
         remarks: list[str],
-    ) -> Iterator[Mapping[str, Any]]:
-        content = {file.path: file.sha256 for file in files}
-        for table in tables(files, self.rules, opened):
-            entry: Mapping[str, Any] = {}
-            before = told.get(table.name, {})
-            known = {content[path] for path in table.parts}
-            try:
-                if was and before and was.contents(before) == known:
-                    entry = _unchanged(table, before)
-                else:
-                    for entry in self._tell(table, was, before):  # noqa: B007 - the last
-                        pass
-            except (DiskFull, Cancelled):
-                raise
-            except Exception as error:  # noqa: BLE001 - what is not understood is kept all the same
-                remarks.append(f"{table.name} was not understood: {error}")
-            if entry:
-                yield entry
-
-    def _tell(
-        self, table: Table, was: _AsItWas | None, told: Mapping[str, Any]
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield what is known of a table, then, where that can be told, what became of it too."""
-        self.watch.report(StepName.INSPECT, 0, note=table.name)
-        now = profile(_known_again(table, told))
-        encoding = encoding_of(next(iter(table.parts)), self.rules)
-        entry = _entry(table, now) | ({"encoding": encoding} if encoding != FALLBACK else {})
-        if was is None or not told:
-            yield entry
-            return
-        entry["earlier"] = _earlier(told)
-        yield entry
-        known = replace(table, id_columns=now.id_columns)
-        yield entry | {"since": self._since(known, was, told, now)}
+    ) -> Mapping[str, Any]:
+        """Return what is known of a table, and where that can be told, what became of it too."""
+        entry: dict[str, Any] = {}
+        with _kept_all_the_same(table, remarks):
+            if was and told and was.contents(told) == content:
+                return _unchanged(table, told)
+            self.watch.report(StepName.INSPECT, 0, note=table.name)
+            now = profile(_known_again(table, told))
+            entry = _entry(table, now, encoding_of(next(iter(table.parts)), self.rules))
+            if was and told:
+                entry["earlier"] = _earlier(told)
+                known = replace(table, id_columns=now.id_columns)
+                entry["since"] = self._since(known, was, told, now)
+        return entry
 
     def _since(
         self, table: Table, before: _AsItWas, told: Mapping[str, Any], now: Profile
@@ -146,6 +131,17 @@ class _AsItWas:
 
 
 @contextmanager
+def _kept_all_the_same(table: Table, remarks: list[str]) -> Iterator[None]:
+    """What is not understood is kept: it is a remark and no more."""
+    try:
+        yield
+    except (DiskFull, Cancelled):
+        raise
+    except Exception as error:  # noqa: BLE001 - a backup is never lost for this
+        remarks.append(f"{table.name} was not understood: {error}")
+
+
+@contextmanager
 def _as_it_was(before: Extracted | None, scratch: Path, watch: Watch) -> Iterator[_AsItWas | None]:
     if before is None:
         yield None
@@ -184,7 +180,7 @@ def files_of(members: Sequence[Member], rules: Sequence[TableRule]) -> list[File
     ]
 
 
-def _entry(table: Table, now: Profile) -> dict[str, Any]:
+def _entry(table: Table, now: Profile, encoding: str) -> dict[str, Any]:
     return {
         "name": table.name,
         "members": list(table.parts),
@@ -197,4 +193,5 @@ def _entry(table: Table, now: Profile) -> dict[str, Any]:
         "blank": list(now.blank),
         "newest": now.newest,
         "ends": all(part.ends for part in table.parts.values()),
+        **({"encoding": encoding} if encoding != FALLBACK else {}),
     }

@@ -10,8 +10,7 @@ import json
 import os
 import pickle
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
 from time import monotonic
 from typing import Any, TextIO
 
@@ -60,11 +59,15 @@ def say(facts: Mapping[str, object], out: TextIO | None = None) -> None:
     out.flush()
 
 
-@contextmanager
-def telling_errors(out: TextIO) -> Iterator[None]:
-    """As the child: end with what went wrong in words."""
+def obey(doers: Mapping[type, Callable[[Any], None]], streams: type) -> None:
+    """As the child: do what is asked for, and end with what went wrong in words.
+
+    Given who does each kind of request, and the kind that is answered with the bytes of a file.
+    """
+    request = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - our own worker wrote it
+    out = sys.stderr if isinstance(request, streams) else sys.stdout
     try:
-        yield
+        doers[type(request)](request)
     except ApplianceError as error:
         say({"error": error.message, "hint": error.hint, "class": type(error).__name__}, out)
         sys.exit(1)

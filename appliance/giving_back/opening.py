@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Generator, Sequence
@@ -24,7 +23,7 @@ from ..core.errors import ApplianceError
 from ..core.model import Lost, Trigger
 from ..core.ports import Repository, Watch
 from ..engine.restore import FILES, STORED, CloudCopy, Span, Wish, beside, open_up
-from ..exports.between import Between
+from ..exports.between import giving_back
 from ..exports.looks import Kind, look_at, table_name
 from ..exports.restore import originals, write_original
 from ..system.files import write_durably
@@ -79,13 +78,7 @@ def original(wanted: Original) -> Generator[bytes, None, None]:
 
 def main() -> None:
     """Be the child."""
-    request = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - our own worker wrote it
-    is_stream = isinstance(request, Original)
-    with child.telling_errors(sys.stderr if is_stream else sys.stdout):
-        if isinstance(request, Original):
-            _make(request)
-        else:
-            _open(request)
+    child.obey({Opening: _open, Original: _make}, streams=Original)
 
 
 def _open(opening: Opening) -> None:
@@ -111,12 +104,8 @@ def _opened(
     """Put the files where they can be looked at; return the place that they came from."""
     if not opening.only:
         return open_up(box.kit, places, opening.wish, opening.folder, watch).place
-    into = opening.folder / FILES
     wish = Lost("changed" if opening.only == "changed" else "removed")
-
-    def look(before: Path, after: Path, work: Path) -> tuple[Path, ...]:
-        return Between.of(before, after, work, watch).lost(wish, into)
-
+    look = giving_back(wish, opening.folder / FILES, watch)
     span = Span(opening.wish.source, archive=opening.wish.archive)
     done = beside(box.kit, places, span, look, watch, Trigger.PAGE)
     if not done.found:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import sys
 from collections.abc import Generator
 from contextlib import closing
@@ -84,13 +83,7 @@ def _all(first: bytes, blocks: Generator[bytes, None, None]) -> Generator[bytes,
 
 def main() -> None:
     """Be the child."""
-    request = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - our own worker wrote it
-    is_stream = isinstance(request, Taking)
-    with child.telling_errors(sys.stderr if is_stream else sys.stdout):
-        if isinstance(request, Taking):
-            _take(request)
-        else:
-            _seek(request)
+    child.obey({Seeking: _seek, Taking: _take}, streams=Taking)
 
 
 def _seek(seeking: Seeking) -> None:

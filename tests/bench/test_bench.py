@@ -55,41 +55,34 @@ def test_a_program_that_fails_says_its_last_words():
         run(["sh", "-c", "echo so it went; exit 3"])
 
 
-@pytest.mark.slow
-def test_the_page_is_measured_to_its_end(tmp_path):
-    options = ["--scale", "0.02", "--rounds", "1", "--only", "page"]
-    options += ["--json", str(tmp_path / "bench.json"), "--folder", str(tmp_path)]
-    argv = [sys.executable, "-m", "tests.bench", *options]
+def findings(tmp_path, *options):
+    """Run parts of the bench to their end; return what was measured."""
+    into = ["--json", str(tmp_path / "bench.json"), "--folder", str(tmp_path)]
+    argv = [sys.executable, "-m", "tests.bench", "--rounds", "1", *options, *into]
     told = subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert "could not be measured" not in told.stderr, told.stderr
-    found = json.loads((tmp_path / "bench.json").read_text())["findings"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
+    return json.loads((tmp_path / "bench.json").read_text())["findings"]
+
+
+@pytest.mark.slow
+def test_the_page_is_measured_to_its_end(tmp_path):
+    found = findings(tmp_path, "--scale", "0.02", "--only", "page")
     values = {finding["what"]: finding["value"] for finding in found}
     assert values["50 clients during a backup: looks"] > 0
     assert values["50 clients during a backup: errors"] == 0
     assert values["first screen: requests"] >= 2
-    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
 
 
 @pytest.mark.slow
 def test_the_parts_that_compare_run_to_their_end(tmp_path):
-    options = ["--scale", "0.005", "--days", "3", "--rounds", "1", "--file-mb", "2"]
-    options += ["--only", "storage", "--only", "transfer", "--json", str(tmp_path / "bench.json")]
-    argv = [sys.executable, "-m", "tests.bench", *options, "--folder", str(tmp_path)]
-    told = subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=600)
-    assert "could not be measured" not in told.stderr, told.stderr
-    found = json.loads((tmp_path / "bench.json").read_text())["findings"]
+    parts = ["--only", "storage", "--only", "transfer"]
+    found = findings(tmp_path, "--scale", "0.005", "--days", "3", "--file-mb", "2", *parts)
     assert {finding["part"] for finding in found} == {"storage", "by day", "effort", "transfer"}
     assert all(finding["value"] > 0 for finding in found if finding["unit"] == "x")
-    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
 
 
 @pytest.mark.slow
 def test_finding_is_measured_to_its_end(tmp_path):
-    options = ["--scale", "0.02", "--rounds", "1", "--only", "find"]
-    options += ["--json", str(tmp_path / "bench.json"), "--folder", str(tmp_path)]
-    argv = [sys.executable, "-m", "tests.bench", *options]
-    told = subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=600)
-    assert "could not be measured" not in told.stderr, told.stderr
-    found = json.loads((tmp_path / "bench.json").read_text())["findings"]
+    found = findings(tmp_path, "--scale", "0.02", "--only", "find")
     assert {"ever after", "after one more night"} <= {finding["what"] for finding in found}
-    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from pathlib import Path
 
-from ..looks import Look, plain, tail
+from ..looks import plain, tail
 from .delimited import lines
-from .rows import LONGEST_BYTES, MOST_COLUMNS, Frame, NotATable
+from .discovered import Discovered
+from .rows import LONGEST_BYTES, Frame, NotATable
 
 _MOST_LINES = 500_000
 """Of a card with as large a photo as there may be."""
@@ -28,27 +28,15 @@ _BLOBS = frozenset({"PHOTO", "LOGO", "SOUND", "KEY"})
 _LEFT_OUT = frozenset({"BEGIN", "END", "VERSION"})
 
 
-class Cards:
+class Cards(Discovered):
     """Rows that are vCards; implements `rows.Rows`. A `raw` is a card from BEGIN to END."""
 
     shape: Hashable = "vCard"
-    key: tuple[str, ...] = ()
-
-    def __init__(self, file: Path, look: Look) -> None:
-        self._file, self._look = file, look
-        self._places: dict[str, int] = {}
-        for _ in self.rows():
-            pass
 
     @property
     def frame(self) -> Frame:
         """One card after the other; see `rows.Rows`."""
         return Frame()
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """The properties of all cards; see `rows.Rows`."""
-        return tuple(self._places)
 
     @property
     def ends(self) -> bool:
@@ -72,22 +60,10 @@ class Cards:
                     yield b"\n".join(card)
                     card, size = [], 0
 
-    def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
-        """Yield each card's bytes and its properties; see `rows.Rows`."""
-        for raw in self.raws():
-            yield raw, self.cells(raw)
-
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one card apart; see `rows.Rows`."""
         text = _FOLD.sub(b"", raw).decode(self._look.bytes_encoding, "replace")
-        row = [""] * len(self._places)
-        for name, value in _properties(text):
-            at = self._places.setdefault(name, len(self._places))
-            row += [""] * (at + 1 - len(row))
-            row[at] = value
-            if len(row) > MOST_COLUMNS:
-                raise NotATable("The cards of this file have nothing in common.")
-        return row
+        return self._placed(_properties(text))
 
 
 def _properties(card: str) -> Iterator[tuple[str, str]]:

@@ -68,10 +68,11 @@ def differences(
     """
     counted = _which_count(before, after, every_column=every_column)
     passes = rows // _MOST_HASHES + 1
+    parts = tuple(before.parts.values()), tuple(after.parts.values())
     with _Buckets(scratch) as buckets:
         for number in range(passes):
             for side, part, raw in _alone(before, after, passes, number):
-                rows_of_part = tuple((before, after)[side].parts.values())[part]
+                rows_of_part = parts[side][part]
                 row = named(rows_of_part.columns, rows_of_part.cells(raw))
                 key = key_of(row, after.id_columns)
                 buckets.put((side, part, raw, row, key if any(key) else _whole(row, counted)))

@@ -7,35 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ..looks import Kind, Look, plain, tail
+from ..looks import Kind, plain, tail
 from ..records import readable, records
-from .rows import LONGEST_BYTES, MOST_COLUMNS, MOST_PIECES, Frame, NotATable
+from .discovered import Discovered
+from .rows import LONGEST_BYTES, MOST_PIECES, Frame, NotATable
 
 _DEEPEST = 4
 
 
-class Objects:
-    """Rows that are JSON objects; implements `rows.Rows`. A `raw` is an object's own text.
-
-    Which columns there are is known after the last row: an object may have others than the first.
-    """
+class Objects(Discovered):
+    """Rows that are JSON objects; implements `rows.Rows`. A `raw` is an object's own text."""
 
     shape: Hashable = "JSON"
-    key: tuple[str, ...] = ()
-
-    def __init__(self, file: Path, look: Look) -> None:
-        self._file, self._look = file, look
-        self._places: dict[str, int] = {}
-        for _ in self.rows():
-            pass
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """The names of all fields; see `rows.Rows`."""
-        return tuple(self._places)
 
     @property
     def frame(self) -> Frame:
@@ -60,11 +45,6 @@ class Objects:
                 if raw := source.read(one.end - one.start).strip():
                     yield raw
 
-    def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
-        """Yield each object's bytes and its fields; see `rows.Rows`."""
-        for raw in self.raws():
-            yield raw, self.cells(raw)
-
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one object apart; see `rows.Rows`."""
         if len(raw) > MOST_PIECES and sum(map(raw.count, (b",", b"[", b"{"))) > MOST_PIECES:
@@ -78,14 +58,7 @@ class Objects:
         found = dict(_flat(value, "", _DEEPEST))
         if b"\\u" in raw:
             found = {_sound(name): _sound(cell) for name, cell in found.items()}
-        for name in found:
-            self._places.setdefault(name, len(self._places))
-        if len(self._places) > MOST_COLUMNS:
-            raise NotATable("The records of this file have nothing in common.")
-        row = [""] * len(self._places)
-        for name, cell in found.items():
-            row[self._places[name]] = cell
-        return row
+        return self._placed(found.items())
 
 
 def _flat(value: Mapping[str, Any], prefix: str, deeper: int) -> Iterator[tuple[str, str]]:
