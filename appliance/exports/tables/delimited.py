@@ -173,8 +173,9 @@ def _is_surely_closed(line: bytes, quotes: int, mark: bytes, between: bytes) -> 
     if quotes == 2:
         first = line.find(_QUOTE)
         return first == 0 or line.startswith(mark, first - 1)
-    is_all = line.startswith(_QUOTE) and line.endswith((_QUOTE, _QUOTE + b"\r"))
-    return is_all and quotes == 2 * line.count(between) + 2
+    last = len(line) - 1 - line.endswith(b"\r")
+    is_all = line.startswith(_QUOTE) and line.startswith(_QUOTE, last)
+    return is_all and quotes == 2 * line.count(between, 1, last) + 2  # not counting these two twice
 
 
 def _gathered(line: bytes, lines: Iterator[bytes], look: Look) -> bytes:

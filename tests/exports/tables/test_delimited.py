@@ -48,6 +48,8 @@ def test_what_python_writes_is_read_row_by_row(tmp_path_factory, rows, quoting, 
     [
         pytest.param(b'h,i\n5" pipe,a\nb,c\n', [['5" pipe', "a"], ["b", "c"]], id="stray quote"),
         pytest.param(b'h,i\nx"y,"a\nb"\n', [['x"y', "a\nb"]], id="stray and quoted"),
+        pytest.param(b'h,i\n","a"a,"\n"\n', [[',a"a', "\n"]], id="quoted mark, then open"),
+        pytest.param(b'h,i\n"a"b","\n"\n', [['ab"', "\n"]], id="text behind a quote, then open"),
         pytest.param(b'h,i\n"a"b,c\nd,e\n', [["ab", "c"], ["d", "e"]], id="text behind a quote"),
         pytest.param(b"h,i\na\n\nb,c,d\n", [["a"], ["b", "c", "d"]], id="ragged"),
         pytest.param(b"h,i\na,b\x00c\n", [["a", "b\0c"]], id="NUL"),
