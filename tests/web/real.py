@@ -36,7 +36,8 @@ def served(page, folder, listen="127.0.0.1", each_second=lambda: None):
         yield server
     finally:
         stop.set()
-        server.pull_trigger()
+        with contextlib.suppress(OSError):  # it has ended already
+            server.pull_trigger()
         thread.join(30)
         assert not thread.is_alive()
 
