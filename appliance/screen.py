@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,29 +26,52 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+_LONGEST_CELL = 60
+_TRICKS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys, or writes the other way round: a vendor's words must not (E11)."""
+
 
 def say(text: str = "") -> None:
     """Write one line for a person, unless nobody reads any more (`appliance history | head`)."""
+    _write(_TRICKS.sub("", text))
+
+
+def _write(text: str) -> None:
     try:
         click.echo(text)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def brief(text: str) -> str:
+    """Return what somebody wrote in the CRM on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_CELL else f"{line[:_LONGEST_CELL].rstrip()}…"
+
+
+def change_line(column: str, old: str, new: str) -> str:
+    """Return what became of one field of a record."""
+    return f"{brief(column)}: {brief(old) or 'nothing'} -> {brief(new) or 'nothing'}"
+
+
 def say_json(value: object) -> None:
     """Write a value as JSON for a program: times as ISO, durations in seconds."""
-    say(json.dumps(value, default=form, indent=2, ensure_ascii=False))
+    _write(json.dumps(value, default=form, indent=2, ensure_ascii=False))
 
 
 def complain(error: ApplianceError) -> None:
     """Write an error for a person to stderr: what is wrong, then what to do."""
     for line in error.message.splitlines() if isinstance(error, ConfigError) else [error.message]:
-        click.echo(f"{MARKS[Outcome.FAILED]} {line}", err=True)
+        _complain(f"{MARKS[Outcome.FAILED]} {line}")
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        _complain(f"  {error.hint}")
     if error.detail:
         for line in error.detail.splitlines()[-8:]:
-            click.echo(f"  | {line}", err=True)
+            _complain(f"  | {line}")
+
+
+def _complain(line: str) -> None:
+    click.echo(_TRICKS.sub("", line), err=True)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from ..core.errors import ApplianceError
 from ..core.model import RecordMoment, RecordTimeline
-from ..screen import complain, say, say_json
+from ..screen import brief, change_line, complain, say, say_json
 from .office import Office, json_option, main, names, office
 
 if TYPE_CHECKING:
@@ -136,16 +136,13 @@ def _lines(office: Office, search: Search, limit: int) -> Iterator[str]:
 
 def _record_lines(office: Office, record: RecordTimeline) -> Iterator[str]:
     named = ", ".join(filter(None, (record.table, record.id)))
-    yield f"  {record.title} ({named})"
+    yield f"  {brief(record.title)} ({brief(named)})"
     for moment in record.moments:
         yield from _moment_lines(office.when(moment.time), moment)
 
 
 def _moment_lines(when: str, moment: RecordMoment) -> Iterator[str]:
-    changes = [
-        f"{column}: {old or 'nothing'} -> {new or 'nothing'}"
-        for column, (old, new) in moment.fields.items()
-    ]
+    changes = [change_line(column, old, new) for column, (old, new) in moment.fields.items()]
     first, *others = [_WORDS.get(moment.kind, ""), *changes] if moment.kind in _WORDS else changes
     yield f"    {when}  {first}"
     for line in others:

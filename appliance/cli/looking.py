@@ -14,7 +14,7 @@ from .. import place
 from ..core import activity_words, vitals, words
 from ..core.errors import ApplianceError, DiskAbsent, RepositoryBusy
 from ..core.model import Archive, Outcome, Run, TableChanges
-from ..screen import complain, say, say_json, step_line, table
+from ..screen import brief, change_line, complain, say, say_json, step_line, table
 from ..system.socket import Client, WorkerAbsent
 from .office import Office, json_option, main, names, office, source_argument, time_of
 
@@ -159,11 +159,12 @@ def _change_lines(changes: TableChanges, limit: int) -> Iterator[str]:
     yield f"  {changes.table}: {told or 'nothing'}{how if told else ''}"
     for names_of, word in ((changes.new_columns, "new"), (changes.lost_columns, "lost")):
         if names_of:
-            yield f"    {word} columns: {', '.join(names_of)}"
+            yield f"    {word} columns: {', '.join(map(brief, names_of))}"
     for record in changes.records[:limit]:
-        yield f"    {_SIGNS[record.kind]} {record.title}{f' ({record.id})' if record.id else ''}"
+        named = f" ({brief(record.id)})" if record.id else ""
+        yield f"    {_SIGNS[record.kind]} {brief(record.title)}{named}"
         for column, (old, new) in record.fields.items():
-            yield f"        {column}: {old or 'nothing'} -> {new or 'nothing'}"
+            yield f"        {change_line(column, old, new)}"
     if (more := sum(counts.values()) - min(limit, len(changes.records))) > 0 and limit:
         yield f"    and {more:,} more"
 

@@ -74,9 +74,10 @@ def _restore_records(
         say_json({"paths": paths, "before": before, "after": after})
         return
     if not paths:
+        between = f"{_NONE[what]} between {office.when(before.time)} and {office.when(after.time)}"
+        there = f"there is no {wish.record} in the backup of {office.when(before.time)}"
         raise ApplianceError(
-            f"No such record: {_NONE[what]} between {office.when(before.time)} and"
-            f" {office.when(after.time)}.",
+            f"No such record: {there if wish.record else between}.",
             hint="`appliance changes` lists what changed; an earlier time may have it.",
         )
     say(f"As they were {office.when(before.time)}, every byte compared:")

@@ -95,8 +95,24 @@ def test_one_record_by_its_id(office, first_day, tmp_path):
 def test_what_is_not_there_is_said(office, first_day, tmp_path):
     none = office.call("restore", "by-hand", "--record", "7777", "--to", tmp_path / "none")
     assert none.returncode == 1
-    assert "No such record" in none.stderr
+    assert "No such record: there is no 7777 in the backup of" in none.stderr
     both = ["--removed-since", "yesterday", "--record", "1", "--to", tmp_path / "both"]
     assert office.call("restore", "by-hand", *both).returncode == 2
     strange = ["--removed-since", first_day, "--table", "Deals", "--to", tmp_path / "deals"]
     assert "no such table" in office.call("restore", "by-hand", *strange).stderr
+
+
+def test_E11_what_stands_in_a_record_is_one_short_line_and_orders_no_terminal(tmp_path):
+    office = Office(tmp_path)
+    inbox = office.inbox()
+    office.disk()
+    trick = "Ana\x1b]0;mine\x07\n" + "and so on " * 50
+    for name in ("Ana", trick):
+        put(inbox, "Data.zip", zipped({"Contacts.csv": written([["1", name, "030", "x"]])}))
+        office.ok("run")
+    said = office.ok("changes", "by-hand")
+    assert "Last Name: Ana -> Ana]0;mine and so on" in said
+    assert "\x1b" not in said
+    assert max(map(len, said.splitlines())) < 160
+    ((record,),) = (one["records"] for one in office.json("changes", "by-hand")["tables"])
+    assert record["fields"]["Last Name"] == ["Ana", trick]
