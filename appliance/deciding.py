@@ -7,7 +7,6 @@ one that does not is kept as it is and never chosen by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from . import audit
 from .box import Box
@@ -35,25 +34,30 @@ def held(box: Box) -> dict[str, str]:
 
 def facts(box: Box) -> list[dict[str, object]]:
     """Return what waits for a decision, newest first: source, archive, time (`local`), why, what
-    became of each table, and when the newest good backup beside it was made.
+    became of each table, and the newest good backup beside it.
     """
     found = []
     for section in box.settings.source:
         copies = {copy.archive: copy for copy in reversed(box.ledger.copies(section.name))}
         waits = not_good(box.ledger, section.name)
-        good = max((copy.time for name, copy in copies.items() if name not in waits), default=None)
+        good = max(
+            (copy for name, copy in copies.items() if name not in waits),
+            key=lambda copy: copy.time,
+            default=None,
+        )
         asked = (waits - rejected(box.ledger, section.name)) & copies.keys()
         found += [_facts(box, copies[name], good) for name in asked]
     return sorted(found, key=lambda each: str(each["time"]), reverse=True)
 
 
-def _facts(box: Box, copy: Copy, good: datetime | None) -> dict[str, object]:
+def _facts(box: Box, copy: Copy, good: Copy | None) -> dict[str, object]:
     return {
         "source": copy.source,
         "archive": copy.archive,
         "time": copy.time.isoformat(),
         "local": copy.time.astimezone(box.zone).isoformat(),
-        "good": good.astimezone(box.zone).isoformat() if good else None,
+        "good": good.time.astimezone(box.zone).isoformat() if good else None,
+        "good_archive": good.archive if good else None,
         **noted_held(box.ledger, copy.archive),
     }
 

@@ -116,7 +116,7 @@ def _status(office: Office) -> Mapping[str, Any]:
 @main.command(short_help="Say which records were added, changed and removed.")
 @source_argument
 @click.option("--from", "since", metavar="TIME", help="Which backup before. [the one before]")
-@click.option("--to", "until", metavar="TIME", help="Which backup after. [the newest]")
+@click.option("--to", "until", metavar="TIME", help="Which backup after. [the last that came]")
 @click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(0, 1000))
 @json_option

@@ -664,8 +664,8 @@ class Appliance(Protocol):
 
         `who` is whoever asks: one backup is open at a time, and another one of the same person
         takes its place. `cloud` is the mirror to bring it from. `only` is "removed" or "changed"
-        where nothing is wanted but the records that are gone, or are others, in the newest good
-        one: as they were. It is gone after a while without use. Raise ApplianceError where
+        where nothing is wanted but the records that are gone, or are others, in the last that
+        came: as they were. It is gone after a while without use. Raise ApplianceError where
         somebody else has one open.
         """
 

@@ -53,12 +53,13 @@ Look = Callable[[Path, Path, Path], T]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Two backups of a source, each the newest good one at or before a time."""
+    """Two backups of a source, each the newest good one at or before a time where one is given."""
 
     source: str
     since: datetime | None = None
     """None: the one before the later."""
     until: datetime | None = None
+    """None: the last that came, also where it is held."""
     archive: str = ""
     """The earlier one by its name, held or not."""
 
@@ -174,9 +175,14 @@ def beside(  # noqa: PLR0917 - two backups, what looks at them, and for whom
 
 
 def _ends(kit: Kit, repositories: Sequence[Repository], span: Span) -> tuple[Archive, Archive]:
-    """Choose both ends of a span among all the archives that can be read."""
+    """Choose both ends of a span among all the archives that can be read.
+
+    What the vendor has now is what came last, held or not: where everybody was deleted, that very
+    export is held, and who is missing in it is what somebody wants to know.
+    """
     archives = all_of(kit, repositories, span.source)
-    after = choose(archives, span.until)
+    last = max(archives, key=lambda one: one.sequence, default=None)
+    after = choose(archives, span.until) if span.until else last
     earlier = [one for one in archives if after and one.sequence < after.sequence]
     if span.archive:
         before = next((one for one in earlier if one.name == span.archive), None)

@@ -32,8 +32,8 @@ from . import child
 CONTENTS = "contents.json"
 _KINDS = [str(kind) for kind in Kind]
 _NONE = {
-    "removed": "No record of this backup is gone from the newest one.",
-    "changed": "No record of this backup is another one in the newest.",
+    "removed": "No record of this backup is gone from the last that came.",
+    "changed": "No record of this backup is another one in the last that came.",
 }
 
 

@@ -99,7 +99,8 @@ def backup(source: str, name: str) -> ResponseReturnValue:
     newer = 0
     for each in listed["backups"]:
         if each["name"] == name:
-            facts = {**each, "newer": newer, "source": source}
+            is_last = each is listed["backups"][0]
+            facts = {**each, "newer": newer, "source": source, "is_last": is_last}
             facts["age_seconds"] = _seconds(listed, each)
             return render_template("restore_backup.html", backup=facts, warning=warning(facts))
         newer += not each["held"]

@@ -399,6 +399,6 @@ def test_who_is_gone_since_a_backup_is_taken_home_as_the_vendor_writes(filled):
         none = client.open_backup("by-hand", old, "me", only="changed")
         facts = settled(client, none)
         assert facts["state"] == "failed"
-        assert facts["sentence"] == "No record of this backup is another one in the newest."
+        assert facts["sentence"] == "No record of this backup is another one in the last that came."
         with pytest.raises(ApplianceError, match="removed and changed"):
             client.open_backup("by-hand", old, "me", only="everything")

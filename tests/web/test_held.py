@@ -16,6 +16,7 @@ HELD = {
     "time": "2026-11-21T03:00:00+00:00",
     "local": "2026-11-21T04:00:00+01:00",
     "good": "2026-11-20T04:00:00+01:00",
+    "good_archive": "crm-2026-11-20T03:00:00Z",
     "reasons": ["412 contacts that were there before are gone (88 are left)."],
     "tables": [
         {"name": "contacts", "rows": 88, "before": 500, "added": 0, "changed": 1, "removed": 412}
@@ -44,10 +45,11 @@ def text_of(answer):
 
 
 def test_why_it_is_held_stands_beside_the_last_good_one(keeper, held):
+    assert 'href="/restore/from/crm/crm-2026-11-20T03:00:00Z/"' in get(keeper).text
     said = text_of(get(keeper))
     assert "412 contacts that were there before are gone" in said
     assert "Beside the last good one of Friday 20 November 2026, 04:00" in said
-    assert "contacts 500 88 0 1 412" in said
+    assert "contacts 500 88 412 0 1" in said
 
 
 @pytest.mark.parametrize(
