@@ -128,7 +128,8 @@ def _said_again(page: Page, words: list[str]) -> bool:
     asked = page.get_by_role("textbox", name="Word")
     asked.first.fill(words[0])
     asked.last.fill(words[1])
-    page.get_by_role("button", name="Compare").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Compare").click()
     return not page.get_by_role("button", name="Compare").is_visible()
 
 

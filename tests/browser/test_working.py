@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import House, Window
 from tests.browser.vendor import Vendor
@@ -63,11 +63,36 @@ def test_cancel_stops_it_and_says_so(keepers: Window, slow_vendor: Vendor, house
     press(page)
     slow_vendor.let(1)
     page.get_by_role("button", name="Cancel").first.click()
+    expect(page.get_by_text("is being stopped")).to_be_visible()
     slow_vendor.let_all()
     expect(page.get_by_role("progressbar")).to_have_count(0)
     expect(page.get_by_role("button", name=PRESS)).to_be_enabled()
     assert processes.until(lambda: house.office.json("history")[0]["outcome"] == "cancelled", 30)
     assert house.worker.status()["sources"][0]["here"] == before
+
+
+def test_a_slow_finger_is_a_press_too(keepers: Window, slow_vendor: Vendor) -> None:
+    page = keepers()
+    press(page)
+    slow_vendor.let(1)
+    cancel = page.locator("#stop-running")
+    expect(cancel).to_be_visible()
+    page.route("**/live?*", _with_one_more_waiting)
+    cancel.hover()
+    page.mouse.down()
+    with page.expect_response("**/live?*") as answer:
+        slow_vendor.let(3)
+    answer.value.finished()
+    page.evaluate("new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn, 100)))")
+    page.mouse.up()
+    expect(page.get_by_text("is being stopped")).to_be_visible()
+
+
+def _with_one_more_waiting(route: Route) -> None:
+    """The part that the button stands in is drawn anew."""
+    answer = route.fetch()
+    button = '<button id="stop-running"'
+    route.fulfill(response=answer, body=answer.text().replace(button, f"<p>One more.</p>{button}"))
 
 
 def test_press_and_cancel_work_without_javascript(keepers: Window, slow_vendor: Vendor) -> None:

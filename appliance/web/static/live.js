@@ -6,12 +6,13 @@
   "use strict";
   const live = document.querySelector("[data-live-from]");
   if (!live) return;
-  const HIDDEN = 30, SLOWEST = 30, PATIENCE = 10000, SAID_FOR = 20000, PRESSED_FOR = 1500;
+  const HIDDEN = 30, SLOWEST = 30, PATIENCE = 10000, SAID_FOR = 20000, PRESSED_FOR = 1500, LONGEST_PRESS = 3000;
   const by = id => document.getElementById(id);
   const form = by("act"), silent = by("silent"), said = by("said");
   const parts = of => [...of.querySelectorAll("[data-live]")];
   const names = of => parts(of).map(each => each.id).join();
   const drawn = new Map(parts(live).map(each => [each.id, each.innerHTML]));  // as the server said
+  let up = Promise.resolve(), lift = () => {};
   let seen = "", next = Number(live.dataset.next), failures = 0, timer = 0, talk = 0, asking = false;
 
   /* Replacing must take neither the focus nor what somebody has opened or ticked. */
@@ -53,6 +54,12 @@
     if (page.getElementById("said")) said.replaceChildren(...page.getElementById("said").childNodes);
   }
 
+  /* A button replaced between finger down and finger up would never know it was pressed. */
+  addEventListener("pointerdown", () => {
+    up = new Promise(over => { lift = over; setTimeout(over, LONGEST_PRESS); });
+  });
+  for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => setTimeout(lift));
+
   async function send(address, options) {
     const stop = new AbortController(), late = setTimeout(() => stop.abort(), PATIENCE);
     try {
@@ -64,7 +71,9 @@
         return true;
       }
       if (!answer.ok) throw new Error(answer.status);
-      if (answer.status !== 204) place(await answer.text());
+      const html = answer.status === 204 ? "" : await answer.text();
+      await up;
+      if (html) place(html);
       seen = answer.headers.get("X-Seen") || "";
       next = Number(answer.headers.get("X-Next")) || 5;
       failures = 0;
