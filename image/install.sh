@@ -215,6 +215,7 @@ enable() {
 reload_what_changed() {
     case $changed in *system.conf.d*) systemctl daemon-reexec ;; *) systemctl daemon-reload ;; esac
     case $changed in *journald.conf.d*) systemctl restart systemd-journald ;; esac
+    case $changed in *timesyncd.conf.d*) systemctl try-restart systemd-timesyncd ;; esac
     case $changed in *udev*)
         udevadm control --reload 2>/dev/null && udevadm trigger --subsystem-match=gpio 2>/dev/null || true ;;
     esac
