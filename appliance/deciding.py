@@ -12,7 +12,7 @@ from . import audit
 from .box import Box
 from .core.errors import ApplianceError
 from .core.model import Copy, Trigger
-from .engine.memory import decide, not_good, noted_held, rejected
+from .engine.memory import became, decide, not_good, rejected
 
 _WORDS = {True: "{} was said to be right", False: "{} was said to be wrong"}
 
@@ -58,7 +58,7 @@ def _facts(box: Box, copy: Copy, good: Copy | None) -> dict[str, object]:
         "local": copy.time.astimezone(box.zone).isoformat(),
         "good": good.time.astimezone(box.zone).isoformat() if good else None,
         "good_archive": good.archive if good else None,
-        **noted_held(box.ledger, copy.archive),
+        **became(box.ledger, copy.archive),
     }
 
 

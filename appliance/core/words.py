@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ OUTCOMES = {
     Outcome.CANCELLED: "stopped on request",
     Outcome.INTERRUPTED: "cut off",
 }
+_MOST_TABLES = 3
 _JOBS = {"mirror": "cloud copy to", "drill": "test restore from", "check": "reading all of"}
 """By what stands before the colon in the name of a job that backs up no source."""
 TRIGGERS = {
@@ -140,3 +142,28 @@ def _took(run: Run) -> str:
 def listed(items: list[str]) -> str:
     """Return the items as a person would list them: `a, b and c`."""
     return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+
+
+def undone(since: Mapping[str, Mapping[str, int]]) -> str:
+    """Given what came since a backup, `added`, `changed` and `removed` records by their table,
+    return what loading all of that backup into the CRM would do to it.
+    """
+    lost = sorted(((one["added"], name) for name, one in since.items() if one["added"]), key=_most)
+    changed, removed = (sum(one[kind] for one in since.values()) for kind in ("changed", "removed"))
+    told = [f"lose {_newer(lost)}"] if lost else []
+    told += [f"undo {plural(changed, 'change')}"] if changed else []
+    told += [f"bring back {plural(removed, 'removed record')}"] if removed else []
+    if not told:
+        return "No record has changed since."
+    return f"Loading all of it into the CRM would {listed(told)}."
+
+
+def _most(one: tuple[int, str]) -> tuple[int, str]:
+    return -one[0], one[1]
+
+
+def _newer(lost: list[tuple[int, str]]) -> str:
+    """The tables that lose most by their names, and the others together."""
+    others = sum(count for count, _ in lost[_MOST_TABLES:])
+    told = [f"{count:,} newer {name}" for count, name in lost[:_MOST_TABLES]]
+    return listed([*told, f"{plural(others, 'other newer record')}"] if others else told)

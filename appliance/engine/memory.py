@@ -27,8 +27,8 @@ WAITING_ROOM = "on the box"
 DECIDED = "decided"
 """What a person said of a held archive."""
 _RIGHT, _WRONG = "right", "wrong"
-_HELD = "held"
-_BECAME = ("added", "changed", "removed")
+_BECAME = "became"
+CHANGES = ("added", "changed", "removed")
 Told = Mapping[str, Any]
 _ROOM = "fullness"
 _PROBLEM = "problem"
@@ -187,24 +187,30 @@ def forget_place(ledger: Ledger, place: str) -> None:
         ledger.note(key(kind, place), "")
 
 
-def note_held(ledger: Ledger, archive: str, why: Sequence[str], tables: Sequence[Told]) -> None:
-    """Remember what a person needs for a decision about an archive, on whichever disk it lies."""
+def note_became(
+    ledger: Ledger, archive: str, tables: Sequence[Told], why_held: Sequence[str] = ()
+) -> None:
+    """Remember what became of each table, and what a person needs for a decision about an archive,
+    on whichever disk it lies.
+    """
     shown = [
         {
             "name": table["name"],
             "rows": table["rows"],
             "before": (table.get("earlier") or [None])[-1],
-            **{kind: table.get("since", {}).get(kind, 0) for kind in _BECAME},
+            "has_id": bool(table["id"]),
+            "compared": "since" in table,
+            **{kind: table.get("since", {}).get(kind, 0) for kind in CHANGES},
         }
         for table in tables
     ]
-    ledger.note(key(_HELD, archive), json.dumps({"reasons": list(why), "tables": shown}))
+    ledger.note(key(_BECAME, archive), json.dumps({"reasons": list(why_held), "tables": shown}))
 
 
-def noted_held(ledger: Ledger, archive: str) -> Mapping[str, object]:
-    """Return the reasons and tables of a held archive; empty where nothing was noted."""
-    text = ledger.noted(key(_HELD, archive))
-    found: Mapping[str, object] = json.loads(text) if text else {"reasons": [], "tables": []}
+def became(ledger: Ledger, archive: str) -> Mapping[str, Any]:
+    """Return the tables of an archive, and why it was held; empty where nothing was noted."""
+    text = ledger.noted(key(_BECAME, archive))
+    found: Mapping[str, Any] = json.loads(text) if text else {"reasons": [], "tables": []}
     return found
 
 

@@ -228,8 +228,8 @@ class _Backup:
         self.journal.archive = archive.name
         kept = f"{size(layout.export_bytes)} kept, {size(layout.new_bytes)} new."
         self.journal.message = f"{layout.changes} {kept}".strip()
+        memory.note_became(self.kit.ledger, archive.name, layout.tables, layout.held)
         if layout.held:
-            memory.note_held(self.kit.ledger, archive.name, layout.held, layout.tables)
             self.journal.outcome = Outcome.HELD
             self.journal.message = " ".join(layout.held)
             self.journal.hint = _LOOK_AT_IT.format(archive.name)

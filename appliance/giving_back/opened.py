@@ -194,13 +194,11 @@ class OpenedBackups:
                 each.rebuilding.join(_ENDS_WITHIN_SECONDS)
 
     def _backup(self, source: str, name: str, attendance: Attendance) -> Mapping[str, Any]:
-        """Return a backup as it is listed, with the number of newer good ones."""
+        """Return a backup as it is listed."""
         backups: Any = listed(self._box, source, attendance.away())["backups"]
-        newer = 0
         for backup in backups:
             if backup["name"] == name:
-                return {**backup, "newer": newer}
-            newer += not backup["held"]
+                return dict(backup)
         raise ApplianceError("There is no such backup any more.", hint="Choose another day.")
 
     def _begin(

@@ -32,6 +32,7 @@ room = Blueprint("restore", __name__, url_prefix="/restore")
 FIRST_ROWS = 50
 _WHO, _TICKET = "restoring", "opened"
 _LOOK_AGAIN_SECONDS = 1
+_UNKNOWN = "Loading all of it into the CRM would undo what was done since."
 _KINDS = {"table": "table", "json": "table", "json lines": "table", "text": "text"}
 
 
@@ -96,14 +97,11 @@ def days(source: str) -> ResponseReturnValue:
 def backup(source: str, name: str) -> ResponseReturnValue:
     """Say what one backup is, before it is opened."""
     listed = _listed(source)
-    newer = 0
     for each in listed["backups"]:
         if each["name"] == name:
-            is_last = each is listed["backups"][0]
-            facts = {**each, "newer": newer, "source": source, "is_last": is_last}
+            facts = {**each, "source": source, "is_last": each is listed["backups"][0]}
             facts["age_seconds"] = _seconds(listed, each)
             return render_template("restore_backup.html", backup=facts, warning=warning(facts))
-        newer += not each["held"]
     raise ApplianceError("There is no such backup any more.", hint="Choose another day.")
 
 
@@ -196,10 +194,8 @@ def warning(facts: Mapping[str, Any]) -> str:
     if not facts["newer"]:
         return f"This is the newest backup, made {made}. What was done since is not in it."
     newer = "there is a newer one" if facts["newer"] == 1 else f"{facts['newer']} newer ones exist"
-    return (
-        f"This backup was made {made}; {newer}. "
-        "Loading all of it into the CRM would undo what was done since."
-    )
+    undone = words.undone(facts["since"]) if facts["since"] is not None else _UNKNOWN
+    return f"This backup was made {made}; {newer}. {undone}"
 
 
 def _asking(

@@ -142,3 +142,31 @@ def test_a_near_time_is_said_as_people_say_it(hours: int, said: str) -> None:
 )
 def test_a_job_is_called_by_what_it_does(name: str, said: str) -> None:
     assert words.job(name) == said
+
+
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [
+        ({}, "No record has changed since."),
+        ({"contacts": (0, 0, 0)}, "No record has changed since."),
+        ({"contacts": (14, 0, 0)}, "would lose 14 newer contacts."),
+        ({"contacts": (0, 1, 0)}, "would undo 1 change."),
+        (
+            {"deals": (2, 1, 1), "contacts": (9, 2, 0)},
+            (
+                "would lose 9 newer contacts and 2 newer deals, undo 3 changes"
+                " and bring back 1 removed record."
+            ),
+        ),
+        (
+            {"a": (5, 0, 0), "b": (4, 0, 0), "c": (3, 0, 0), "d": (2, 0, 0), "e": (1, 0, 0)},
+            "would lose 5 newer a, 4 newer b, 3 newer c and 3 other newer records.",
+        ),
+    ],
+)
+def test_what_loading_an_old_backup_would_do(
+    since: dict[str, tuple[int, int, int]], said: str
+) -> None:
+    kinds = ("added", "changed", "removed")
+    counts = {name: dict(zip(kinds, one, strict=True)) for name, one in since.items()}
+    assert words.undone(counts).removeprefix("Loading all of it into the CRM ") == said

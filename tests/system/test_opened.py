@@ -402,3 +402,16 @@ def test_who_is_gone_since_a_backup_is_taken_home_as_the_vendor_writes(filled):
         assert facts["sentence"] == "No record of this backup is another one in the last that came."
         with pytest.raises(ApplianceError, match="removed and changed"):
             client.open_backup("by-hand", old, "me", only="everything")
+
+
+def test_before_an_old_one_is_loaded_it_is_said_what_that_would_lose(office):
+    inbox = office.inbox()
+    office.disk()
+    for rows, changed in ((3000, ()), (3014, range(3)), (3013, range(3))):
+        put(inbox, "Contacts.csv", contacts(rows, changed=changed))
+        office.ok("run")
+    with serving(office) as (_, client):
+        newest, middle, oldest = client.backups("by-hand")["backups"]
+    assert (newest["newer"], middle["newer"], oldest["newer"]) == (0, 1, 2)
+    assert middle["since"] == {"contacts": {"added": 0, "changed": 0, "removed": 1}}
+    assert oldest["since"] == {"contacts": {"added": 14, "changed": 3, "removed": 1}}

@@ -56,6 +56,7 @@ OPENED = {
     "state": "open",
     "place": "disk-a",
     "newer": 0,
+    "since": None,
     "age_seconds": 6 * 3600,
     "progress": None,
     "unused_minutes": 15,
@@ -91,6 +92,8 @@ def backup(source, time, **facts):
         "places": [{"name": "disk-a", "kind": "disk", "here": True}],
         "held": False,
         "size_bytes": 900,
+        "newer": 0,
+        "since": None,
     } | facts
 
 

@@ -97,13 +97,16 @@ def test_a_month_starts_on_monday_and_knows_its_neighbours():
 def test_before_it_is_opened_it_says_how_old_it_is_and_what_would_be_undone(keeper, box):
     old = backup("crm", "2026-11-18T03:00:00", held=True)
     held = backup("crm", "2026-11-19T03:00:00", held=True)
-    old["held"] = False
+    old |= {"held": False, "newer": 2}
     old["places"].append({"name": "cloud", "kind": "cloud", "here": True})
     old["places"][0]["here"] = False
     box.kept["crm"] += [held, old]
     page = get(keeper, f"/restore/from/crm/{old['name']}/").text
     assert "This backup was made 3 days ago; 2 newer ones exist." in page, "held ones do not count"
     assert "Loading all of it into the CRM would undo what was done since." in page
+    old["since"] = {"contacts": {"added": 14, "changed": 3, "removed": 0}}
+    page = get(keeper, f"/restore/from/crm/{old['name']}/").text
+    assert "Loading all of it into the CRM would lose 14 newer contacts and undo 3 changes." in page
     assert "disk-a (not plugged in now)" in page
     assert "Open the cloud copy instead" in page
     assert "Held:" in get(keeper, f"/restore/from/crm/{held['name']}/").text
