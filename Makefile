@@ -62,7 +62,7 @@ bench: ## compare with restic, borg, sftp and curl; ARGS="--scale 0.1 --days 10"
 
 screenshots: ## every page as a phone and a desktop show it, into build/screenshots
 	@$(SETUP) --dev $(PACKAGES) $(TEST_PACKAGES)
-	@$(TOOLS) tests.browser.screenshots
+	@$(TOOLS) tests.browser.screenshots $(ARGS)
 
 venv: ## only what developers need, into .venv
 	@$(SETUP) $(PACKAGES)

@@ -1,6 +1,7 @@
 """Every page as a phone and a desktop show it: `make screenshots` puts them into build/screenshots.
 
-The office is the demo's, with three real days of backups and a month before them.
+The office is the demo's, with three real days of backups and a month before them. With `--readme`
+those that the README shows are renewed too.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,13 +41,23 @@ if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter
 
 INTO = Path("build/screenshots")
+README = Path(__file__).parent / "pictures"
+SHOWN_THERE = ("home-first-phone", "restore-backup-phone", "search-found-phone")
 DAYS = 3
 SOURCES, PLACES, CLOUD = ("crm-nightly", "site-export"), ("disk-a", "disk-b"), "cloud"
 _SIZES = {"phone": PHONE, "desktop": DESKTOP}
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page, and somebody who was changed in the newest backup."""
+
+    page: demo_page.Page
+    customer: str
+
+
 @contextmanager
-def living(folder: Path) -> Iterator[demo_page.Page]:
+def living(folder: Path) -> Iterator[Shown]:
     """The demo's office with a past, its worker at rest, its lamps and its page."""
     first_day = datetime.now(UTC).date() - timedelta(days=DAYS - 1)
     with ExitStack() as running:
@@ -56,8 +69,11 @@ def living(folder: Path) -> Iterator[demo_page.Page]:
         running.enter_context(commands.started("daemon", stdout=log, stderr=log))
         worker = Client(here.folder / "state" / "worker.sock")
         assert processes.until(worker.is_there, 60), (folder / "daemon.log").read_text()
+        tables = commands.json("changes", SOURCES[0], "--table", "Contacts")["tables"]
+        changed = next(each for each in tables[0]["records"] if each["kind"] == "changed")
         board = running.enter_context(panel.shown(here.config))
-        yield running.enter_context(demo_page.served(here.config, board))
+        page = running.enter_context(demo_page.served(here.config, board))
+        yield Shown(page, changed["title"])
 
 
 def _live(here: Office) -> None:
@@ -129,8 +145,20 @@ def picture(page: Page, path: str, file: Path) -> None:
     page.screenshot(path=file, full_page=True)
 
 
-def take(browser: Browser, shown: demo_page.Page) -> int:
+def search(page: Page, customer: str, file: Path) -> None:
+    """Look somebody up, and keep how their story looks."""
+    page.goto("/find/")
+    if (sources := page.get_by_label("Where it came from")).count():
+        sources.select_option(SOURCES[0])
+    page.get_by_role("searchbox").fill(customer)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Download this one").first).to_be_visible(timeout=90_000)
+    page.screenshot(path=file, full_page=True)
+
+
+def take(browser: Browser, everything: Shown) -> int:
     """Take every picture; return how many."""
+    shown = everything.page
     with window(browser, shown.address) as page:
         page.goto("/sign-in")
         for name, (width, height) in _SIZES.items():
@@ -139,11 +167,12 @@ def take(browser: Browser, shown: demo_page.Page) -> int:
         sign_in(page, shown.password)
         expect(page).not_to_have_url(re.compile("sign-in"))
         cookies = page.context.storage_state()
-    found = pages(browser, shown, cookies)
+    known = pages(browser, shown, cookies)
     for name, size in _SIZES.items():
         with window(browser, shown.address, size=size, signed_in=cookies) as page:
-            for title, path in found.items():
+            for title, path in known.items():
                 picture(page, path, INTO / f"{title}-{name}.png")
+            search(page, everything.customer, INTO / f"search-found-{name}.png")
         with window(browser, shown.address, size=size, dark=True, signed_in=cookies) as page:
             picture(page, "/", INTO / f"home-first-{name}-dark.png")
     return len(list(INTO.iterdir()))
@@ -161,6 +190,8 @@ def main() -> None:
         count = take(browser, shown)
         browser.close()
     print(f"{count} pictures are in {INTO}.")
+    for name in SHOWN_THERE if "--readme" in sys.argv else ():
+        shutil.copy(INTO / f"{name}.png", README)
 
 
 if __name__ == "__main__":
