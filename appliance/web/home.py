@@ -156,8 +156,7 @@ def _answered(said: Sequence[str]) -> Response:
 
 
 def _live(known: str, said: Sequence[str] = ()) -> Response:
-    seen = the_sight().look()
-    blocks = _blocks(seen)
+    seen, blocks = the_sight().drawn(_blocks)
     digest = _hash(blocks)
     is_news = bool(said) or digest != known
     answer = make_response((_said(said) + blocks) if is_news else ("", 204))

@@ -1,4 +1,4 @@
-"""What the page sees of the box: asked at most twice a second, however many people look.
+"""What the page sees of the box: asked and drawn at most twice a second, however many people look.
 
 Fifty open phones must not keep a worker from its work.
 """
@@ -57,22 +57,36 @@ class Sight:
         self._box, self._monotonic = box, monotonic
         self._lock = Lock()
         self._seen: tuple[float, Seen] | None = None
+        self._drawn: tuple[Seen, str] | None = None
         self._days: tuple[float, object, Sequence[Mapping[str, object]]] | None = None
 
     def look(self) -> Seen:
         """Return how the box stands; a box that does not answer is seen as absent."""
         with self._lock:
-            now = self._monotonic()
-            if self._seen is None or now - self._seen[0] >= _FRESH_SECONDS:
-                self._seen = now, self._look(now)
-            return self._seen[1]
+            return self._look()
+
+    def drawn(self, draw: Callable[[Seen], str]) -> tuple[Seen, str]:
+        """Return how the box stands, and that as `draw` draws it: once for everybody, so it must
+        not depend on who looks.
+        """
+        with self._lock:
+            seen = self._look()
+            if self._drawn is None or self._drawn[0] is not seen:
+                self._drawn = seen, draw(seen)
+            return self._drawn
 
     def forget(self) -> None:
         """Somebody pressed something: the next look is a new one."""
         with self._lock:
             self._seen = self._days = None
 
-    def _look(self, now: float) -> Seen:
+    def _look(self) -> Seen:
+        now = self._monotonic()
+        if self._seen is None or now - self._seen[0] >= _FRESH_SECONDS:
+            self._seen = now, self._ask(now)
+        return self._seen[1]
+
+    def _ask(self, now: float) -> Seen:
         try:
             status = Facts.of(self._box.status())
         except (ApplianceError, Unreadable) as error:

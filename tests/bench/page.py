@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -36,18 +35,6 @@ CLIENTS = 50
 _ASKS = 200
 _ROW_BYTES = 60
 _WITHIN_SECONDS = 300
-_REAL = find_spec("appliance.page") is not None
-"""Whether this release has the page's own process; else its application is served bare."""
-_BARE = """
-import sys
-from pathlib import Path
-import waitress
-from appliance.system.socket import Client
-from appliance.web import create_app
-from appliance.web.people import People
-page = create_app(Client(Path(sys.argv[1])), People(Path(sys.argv[2])))
-waitress.serve(page, host="127.0.0.1", port=int(sys.argv[3]), threads=4)
-"""
 
 
 def measure(folder: Path, scale: float, rounds: int) -> Iterator[Finding]:
@@ -65,10 +52,8 @@ def measure(folder: Path, scale: float, rounds: int) -> Iterator[Finding]:
         daemon = [BIN / "appliance", "--config", config, "daemon"]
         stack.enter_context(_at_work(daemon, worker.is_there))
         page = [BIN / "appliance", "--config", config, "web"]
-        if not _REAL:
-            page = [sys.executable, "-c", _BARE, folder / "state/worker.sock", own, port]
         process = stack.enter_context(_at_work(page, lambda: _answers(port)))
-        visitor = Visitor(port, "https" if _REAL else "http")
+        visitor = Visitor(port)
         visitor.sign_in(password)
         yield from _times(visitor)
         yield from _weight(visitor)
@@ -179,7 +164,7 @@ def _beside_a_backup(
 @contextmanager
 def _watching(visitor: Visitor, told: list[dict[str, float]]) -> Iterator[None]:
     """Fifty clients in a process of their own; what they saw is added to `told`."""
-    words = [str(visitor.port), visitor.scheme, visitor.cookie, str(CLIENTS)]
+    words = [str(visitor.port), visitor.cookie, str(CLIENTS)]
     with subprocess.Popen(
         [sys.executable, "-m", "tests.bench.visitor", *words],
         cwd=Path(__file__).parent.parent.parent,
@@ -252,7 +237,6 @@ def _wait_for(is_there, process: subprocess.Popen) -> None:
 def _configuration(folder: Path, port: int) -> Path:
     (folder / "inbox").mkdir()
     config = folder / "appliance.toml"
-    web = f"[web]\nlisten = '127.0.0.1:{port}'\n" if _REAL else ""
     config.write_text(
         f"""
         [appliance]
@@ -267,7 +251,8 @@ def _configuration(folder: Path, port: int) -> Path:
         name = "disk"
         path = '{folder}/disk'
         passphrase = "${{secret:disk}}"
-        {web}
+        [web]
+        listen = '127.0.0.1:{port}'
         """
     )
     return config

@@ -1,7 +1,8 @@
 """Somebody who looks at the page, and fifty of them: a small HTTP client that counts and times.
 
-python -m tests.bench.visitor PORT SCHEME COOKIE COUNT looks once a second, as COUNT visitors from
-as many addresses, until its standard input ends; then it prints what they saw, as JSON.
+python -m tests.bench.visitor PORT COOKIE COUNT opens the first screen and looks on as its script
+does, once a second, as COUNT visitors from as many addresses, until its standard input ends; then
+it prints what they saw, as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import ssl
 import sys
 import threading
 import time
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from statistics import quantiles
 from urllib.parse import urlencode
 
@@ -24,21 +25,32 @@ _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 class Visitor:
     """One browser: one connection that stays open, and one cookie."""
 
-    def __init__(self, port: int, scheme: str, cookie: str = "", number: int = 0) -> None:
-        self.port, self.scheme, self.cookie = port, scheme, cookie
-        where = {"timeout": 30, "source_address": (f"127.0.1.{number + 1}", 0)}
-        if scheme == "https":
-            anybody = ssl.create_default_context()
-            anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-            self._line: HTTPConnection = HTTPSConnection(_HERE, port, context=anybody, **where)
-        else:
-            self._line = HTTPConnection(_HERE, port, **where)
+    def __init__(self, port: int, cookie: str = "", number: int = 0) -> None:
+        self.port, self.cookie = port, cookie
+        self._seen: str | None = None
+        """Which blocks it has; None before the first screen."""
+        anybody = ssl.create_default_context()
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        here = (f"127.0.1.{number + 1}", 0)
+        self._line = HTTPSConnection(_HERE, port, timeout=30, source_address=here, context=anybody)
 
     def get(self, path: str) -> tuple[int, bytes, float]:
         """Return status, body and the seconds from asking to the last byte."""
         began = time.perf_counter()
         answer, body = self._ask("GET", path)
         return answer.status, body, time.perf_counter() - began
+
+    def look(self) -> tuple[bool, float]:
+        """See the first screen, or what is new on it; return whether that went well, and seconds.
+
+        Raise OSError or HTTPException where nobody answers.
+        """
+        began = time.perf_counter()
+        path = "/" if self._seen is None else f"/live?seen={self._seen}"
+        answer, body = self._ask("GET", path)
+        self._seen = answer.headers.get("X-Seen", "")
+        went_well = answer.status == 204 or (answer.status == 200 and bool(body))
+        return went_well, time.perf_counter() - began
 
     def sign_in(self, password: str) -> None:
         """Come in; raise RuntimeError where the door stays shut."""
@@ -50,7 +62,7 @@ class Visitor:
             raise RuntimeError(f"the door said {answer.status}")
 
     def _ask(self, method: str, path: str, body: str = "") -> tuple[HTTPResponse, bytes]:
-        page = f"{self.scheme}://{_HERE}:{self.port}"
+        page = f"https://{_HERE}:{self.port}"
         headers = {"Cookie": self.cookie, "Origin": page, "Referer": f"{page}/"}
         if body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -64,20 +76,19 @@ class Visitor:
         return answer, data
 
 
-def look_on(port: int, scheme: str, cookie: str, count: int, stop: threading.Event) -> list[float]:
+def look_on(port: int, cookie: str, count: int, stop: threading.Event) -> list[float]:
     """Have so many visitors look once a second; return the seconds of each look, -1 for errors."""
     seen: list[float] = []
 
     def look(number: int) -> None:
-        number = number if scheme == "https" else 0  # served bare, a cookie is bound to its address
-        visitor = Visitor(port, scheme, cookie, number)
+        visitor = Visitor(port, cookie, number)
         while not stop.wait(1):
             try:
-                status, body, seconds = visitor.get("/")
-                seen.append(seconds if status == 200 and b"</html>" in body else -1)
+                went_well, seconds = visitor.look()
+                seen.append(seconds if went_well else -1)
             except (OSError, HTTPException):
                 seen.append(-1)
-                visitor = Visitor(port, scheme, cookie, number)
+                visitor = Visitor(port, cookie, number)
 
     threads = [threading.Thread(target=look, args=[number]) for number in range(count)]
     for thread in threads:
@@ -90,10 +101,10 @@ def look_on(port: int, scheme: str, cookie: str, count: int, stop: threading.Eve
 def main() -> None:
     """Look until nobody waits for the result any more."""
     os.nice(19)  # these are phones: their work must not be the box's
-    port, scheme, cookie, count = sys.argv[1:]
+    port, cookie, count = sys.argv[1:]
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-    seen = look_on(int(port), scheme, cookie, int(count), stop)
+    seen = look_on(int(port), cookie, int(count), stop)
     times = [each for each in seen if each >= 0] or [0.0, 0.0]
     p95 = quantiles(times, n=20)[-1] if len(times) > 1 else times[0]
     print(json.dumps({"asked": len(seen), "errors": seen.count(-1), "p95_seconds": p95}))

@@ -533,6 +533,22 @@ def test_however_many_look_the_worker_is_asked_twice_a_second(box):
     assert len(asked) == 3
 
 
+def test_however_many_look_it_is_drawn_twice_a_second(box):
+    now, drawn = [1000.0], []
+
+    def draw(seen):
+        drawn.append(seen)
+        return f"drawing {len(drawn)}"
+
+    sight = Sight(box, lambda: now[0])
+    for _ in range(50):
+        assert sight.drawn(draw) == (drawn[0], "drawing 1")
+    now[0] += 0.6
+    assert sight.drawn(draw) == (drawn[1], "drawing 2")
+    sight.forget()
+    assert sight.drawn(draw)[1] == "drawing 3"
+
+
 def test_the_days_are_read_again_when_a_run_ends(box):
     facts = show(box, OFFICES["safe"])
     asked, now = [], [100.0]
