@@ -31,6 +31,7 @@ _LOOKED_BACK = 50
 _LONGEST_NAME = 60
 _ASKED_WORDS = 2
 _LONGEST_WAIT_SECONDS = 900.0
+_CLAIM_BY_COMMAND = "Type on the box: sudo appliance web claim"
 _BY_COMMAND = "Or type it on the box: sudo appliance sheet {name} --to /tmp/sheet.html"
 
 
@@ -76,6 +77,12 @@ class FirstRun:
         if self._box.settings.panel is None:
             raise ApplianceError("This box has no button.", hint=_BY_COMMAND.format(name=name))
         return self._request.make_for_sheet(section.name)
+
+    def ask_to_claim(self, who: str) -> str:
+        """Have the box ask whether the box may be theirs; return the question for a person."""
+        if self._box.settings.panel is None:
+            raise ApplianceError("This box has no button.", hint=_CLAIM_BY_COMMAND)
+        return self._request.make_for_claim(who)
 
     def sheet(self, name: str) -> Mapping[str, object]:
         """Return what a sheet says; raise ApplianceError where it must not be shown now."""

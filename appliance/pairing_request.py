@@ -1,7 +1,7 @@
 """A disk is paired without a terminal: the worker asks, the button answers, root prepares.
 
-An emergency sheet is shown in the same way: all that root does then is to say that somebody did
-hold the button, for nobody but the panel can have root asked.
+An emergency sheet is shown, and a new box made somebody's own, in the same way: all that root does
+then is to say that somebody did hold the button, for nobody but the panel can have root asked.
 
 Part of the rim. The worker can only write down which disk it means; the panel, another user, starts
 the unit of root's when somebody at the box holds the button; and that looks at everything anew.
@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import RLock
+from typing import Literal
 
 from .config.values import require_name
 from .core.errors import ApplianceError, WrongDisk
@@ -122,7 +123,8 @@ class PairingRequest:
         self._request, self._result = runtime / REQUEST, runtime / RESULT
         self._until = 0.0
         self._question = self._answer = self._about = ""
-        self._sheet, self._sheet_until = "", 0.0
+        self._permit, self._permitted_until = "", 0.0
+        """What the button allows, where no disk is meant."""
         self._lock = RLock()
         with suppress(OSError):  # nobody remembers what was asked before we began
             self._request.unlink(missing_ok=True)
@@ -144,7 +146,7 @@ class PairingRequest:
                 f"Erase {self._about} (on it: {contents}) and make it {name}? "
                 "Hold the button on the box for five seconds."
             )
-            self._sheet = ""
+            self._permit = ""
             self._show(question=question, within=OPEN_FOR)
         return question
 
@@ -152,20 +154,38 @@ class PairingRequest:
         """Ask whether a repository's emergency sheet may be shown on the page; return the question.
         Raise ApplianceError where a disk's turn is not over.
         """
-        with self._lock:
-            self._write_down({"sheet": name, "asked": self._monotonic()}, f"the sheet of {name}")
-            question = (
-                f"Show the emergency sheet of {name} on the page? "
-                "Hold the button on the box for five seconds."
-            )
-            self._sheet, self._sheet_until = name, 0.0
-            self._show(question=question, within=OPEN_FOR)
-        return question
+        asked = f"Show the emergency sheet of {name} on the page?"
+        return self._ask(f"sheet:{name}", {"sheet": name}, f"the sheet of {name}", asked)
 
     def shows_sheet_of(self, name: str) -> bool:
         """Return whether the button was held for that sheet less than five minutes ago."""
         with self._lock:
-            return self._sheet == name and self._monotonic() < self._sheet_until
+            return self._is_permitted(f"sheet:{name}")
+
+    def make_for_claim(self, who: str) -> str:
+        """Ask whether whoever has this token may make the box their own; return the question.
+        Raise ApplianceError where somebody else asked, or a disk's turn is not over.
+        """
+        asked = "Is this box to be theirs who ask for it on the page?"
+        return self._ask(f"claim:{who}", {"claim": True}, "another browser", asked)
+
+    def claimed(self, who: str) -> Literal["yes", "waiting", "no"]:
+        """Return what the button said to that token, less than five minutes ago."""
+        with self._lock:
+            if self._is_permitted(f"claim:{who}"):
+                return "yes"
+            return "waiting" if self._about and self._permit == f"claim:{who}" else "no"
+
+    def _ask(self, permit: str, wish: Mapping[str, object], about: str, asked: str) -> str:
+        question = f"{asked} Hold the button on the box for five seconds."
+        with self._lock:
+            self._write_down({**wish, "asked": self._monotonic()}, about)
+            self._permit, self._permitted_until = permit, 0.0
+            self._show(question=question, within=OPEN_FOR)
+        return question
+
+    def _is_permitted(self, permit: str) -> bool:
+        return self._permit == permit and self._monotonic() < self._permitted_until
 
     def facts(self) -> Mapping[str, object] | None:
         """Return the open question, or what came of it; None where there is neither."""
@@ -183,7 +203,7 @@ class PairingRequest:
                 return self._decided(bool(ended.get("ok")))
             if self._question and not self._request.exists():
                 answer = f"{self._about} is being prepared: leave it plugged in."
-                self._show(answer="" if self._sheet else answer, within=PREPARED_WITHIN)
+                self._show(answer="" if self._permit else answer, within=PREPARED_WITHIN)
             elif self._is_open() and self._monotonic() >= self._until:
                 self._clear()
                 self._show(within=OPEN_FOR)
@@ -194,9 +214,9 @@ class PairingRequest:
 
     def _decided(self, is_yes: bool) -> bool:
         """Take a decision in; return whether it means another disk."""
-        if self._sheet and is_yes:
-            self._sheet_until = self._monotonic() + OPEN_FOR.total_seconds()
-        return is_yes and not self._sheet
+        if self._permit and is_yes:
+            self._permitted_until = self._monotonic() + OPEN_FOR.total_seconds()
+        return is_yes and not self._permit
 
     def _write_down(self, wish: Mapping[str, object], about: str) -> None:
         """Leave a wish for root, who reads it once the button was held."""

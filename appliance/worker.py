@@ -320,6 +320,14 @@ class Engine:
         self.note("settings", f"Name and time zone: {name}, {timezone}.")
         self.reload_if_changed()
 
+    def ask_to_claim(self, who: str) -> str:
+        """Ask whether the box may be theirs; the button says yes."""
+        return self.beginning.ask_to_claim(who)
+
+    def claimed(self, who: str) -> str:
+        """Return what the button said."""
+        return self.request.claimed(who)
+
     def ask_for_sheet(self, repository: str) -> str:
         """Ask whether a sheet may be shown; the button says yes."""
         return self.beginning.ask_for_sheet(repository)

@@ -281,15 +281,22 @@ def test_the_button_erases_no_system_disk_though_the_worker_asks_for_it(
     assert "what this machine runs from" in sentence
 
 
-def test_a_held_button_that_was_asked_for_a_sheet_prepares_no_disk(
-    run, plugged, pair_calls, asked, tmp_path
+@pytest.mark.parametrize(
+    ("asked_for", "said"),
+    [
+        ({"sheet": "disk-a"}, "The sheet of disk-a may be shown for five minutes."),
+        ({"claim": True}, "The box may be made somebody's own for five minutes."),
+    ],
+)
+def test_a_held_button_that_was_asked_for_something_else_prepares_no_disk(
+    run, plugged, pair_calls, asked, tmp_path, asked_for, said
 ) -> None:
     plugged(PHOTOS)
-    wish = {"sheet": "disk-a", "asked": monotonic(), "node": PHOTOS.node, "name": "disk-b"}
+    wish = asked_for | {"asked": monotonic(), "node": PHOTOS.node, "name": "disk-b"}
     asked(PHOTOS).write_text(json.dumps(wish))
     assert run("disk", "pair", "--requested").exit_code == 0
     assert pair_calls == []
-    assert answered(tmp_path) == (True, "The sheet of disk-a may be shown for five minutes.")
+    assert answered(tmp_path) == (True, said)
 
 
 def test_a_torn_request_is_answered_and_prepares_nothing(

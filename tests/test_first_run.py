@@ -197,6 +197,26 @@ def test_a_refusal_of_root_shows_nothing(desk):
 
 
 @pytest.mark.slow
+def test_E2_the_button_makes_the_box_theirs_who_asked_and_nobody_elses(desk, office):
+    request = desk.request
+    with pytest.raises(ApplianceError, match="no button") as refused:
+        desk.first_run.ask_to_claim("me")
+    assert "appliance web claim" in refused.value.hint
+    assert "theirs" in request.make_for_claim("me")
+    with pytest.raises(ApplianceError, match="another browser"):
+        request.make_for_claim("somebody else")
+    assert (request.claimed("me"), request.claimed("somebody else")) == ("waiting", "no")
+    assert json.loads((office.state / REQUEST).read_text()).keys() == {"claim", "asked"}
+    (office.state / REQUEST).unlink()
+    (office.state / RESULT).write_text('{"ok": true, "sentence": "Yes."}')
+    assert not request.look(), "no disk was paired"
+    assert (request.claimed("me"), request.claimed("somebody else")) == ("yes", "no")
+    assert not request.shows_sheet_of("me")
+    desk.clock.forward(OPEN_FOR)
+    assert request.claimed("me") == "no"
+
+
+@pytest.mark.slow
 def test_two_right_words_in_any_case_are_enough_and_one_is_not(desk):
     first, second = desk.words()
     assert not desk.first_run.confirm_sheet("disk-a", [first, "zebra"])

@@ -212,7 +212,9 @@ def _done_for(office: Office, wish: Mapping[str, Any]) -> str:
     from .. import pairing
     from ..hw.erasable import word_for
 
-    if "sheet" in wish:  # to have held the button is all there is to it
+    if "claim" in wish:  # to have held the button is all there is to it
+        return "The box may be made somebody's own for five minutes."
+    if "sheet" in wish:  # and so here
         return f"The sheet of {wish['sheet']} may be shown for five minutes."
     found = pairing.disk_at(str(wish["node"]))
     _require_the_same(found, wish)

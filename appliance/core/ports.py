@@ -564,6 +564,15 @@ class Appliance(Protocol):
     def name_the_box(self, name: str, timezone: str) -> None:
         """Write the box's name and time zone down; raise ApplianceError where one is none."""
 
+    def ask_to_claim(self, who: str) -> str:
+        """Ask whether the box, which is nobody's yet, may be theirs who have this token; return the
+        question for a person. Holding the box's button answers it within five minutes. Raise
+        ApplianceError where there is no button, or another question is open.
+        """
+
+    def claimed(self, who: str) -> str:
+        """Return what the button said to that token: "yes" for five minutes, "waiting", "no"."""
+
     def ask_for_sheet(self, repository: str) -> str:
         """Ask whether an emergency sheet may be shown; return the question for a person.
 

@@ -136,6 +136,14 @@ class Client:
         """Have name and time zone written down."""
         self._ask({"do": "name_the_box", "name": name, "timezone": timezone})
 
+    def ask_to_claim(self, who: str) -> str:
+        """Ask that the box be theirs; return the question that the button answers."""
+        return str(self._ask({"do": "ask_to_claim", "who": who}))
+
+    def claimed(self, who: str) -> str:
+        """Return what the button said."""
+        return str(self._ask({"do": "claimed", "who": who}))
+
     def ask_for_sheet(self, repository: str) -> str:
         """Ask that a sheet be shown; return the question that the button answers."""
         return str(self._ask({"do": "ask_for_sheet", "repository": repository}))

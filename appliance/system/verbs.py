@@ -137,6 +137,8 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
     # The first run.
     "first_run": lambda box, _: box.first_run(),
     "name_the_box": lambda box, asked: box.name_the_box(asked.text("name"), asked.text("timezone")),
+    "ask_to_claim": lambda box, asked: box.ask_to_claim(asked.text("who")),
+    "claimed": lambda box, asked: box.claimed(asked.text("who")),
     "ask_for_sheet": lambda box, asked: box.ask_for_sheet(asked.text("repository")),
     "sheet": lambda box, asked: box.sheet(asked.text("repository")),
     "confirm_sheet": lambda box, asked: box.confirm_sheet(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from contextlib import suppress
+
 from flask import (
     Blueprint,
     Flask,
@@ -14,7 +17,9 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from ..core.errors import ApplianceError
 from . import claim_code, confirm, passwords
+from .box import the_box
 from .door import let_in
 from .notes import write_down
 from .office import the_office
@@ -23,7 +28,9 @@ from .policy import Role, open_to
 from .throttle import TooManyTries
 
 room = Blueprint("claim", __name__, url_prefix="/claim")
-_SHOWN = "claim_code_shown"
+_SHOWN, _ASKING = "claim_code_shown", "claim_asking"
+_LOOK_AGAIN_SECONDS = "2"
+_NOBODY_HELD_IT = "Nobody held the button within five minutes. Ask again, or take the code."
 _NOT_THE_CODE = "That is not the code, or it is used up or too old. Have the box print another one."
 
 
@@ -47,8 +54,8 @@ def _too_late() -> ResponseReturnValue:
 @room.get("/")
 @open_to(Role.ANYBODY)
 def start() -> ResponseReturnValue:
-    """Say whose the box is not yet, and ask for the code."""
-    return render_template("claim.html")
+    """Say whose the box is not yet, and ask for the code, or for the button where there is one."""
+    return _start()
 
 
 @room.post("/")
@@ -58,13 +65,42 @@ def try_code() -> ResponseReturnValue:
     try:
         taken = confirm.take_try()
     except TooManyTries as error:
-        return render_template("claim.html", wrong=error.message), 429
+        return _start(error.message), 429
     if not claim_code.use_up(confirm.people().folder, request.form.get("code", "")):
         write_down("claim", "A wrong code was typed to claim this box", went_well=False)
-        return render_template("claim.html", wrong=_NOT_THE_CODE), 401
+        return _start(_NOT_THE_CODE), 401
     confirm.throttle().was_right(*taken)
     session[_SHOWN] = True
     return redirect(url_for("claim.choose"))
+
+
+@room.post("/button")
+@open_to(Role.ANYBODY)
+def ask() -> ResponseReturnValue:
+    """Have the box ask by its lamps; whoever stands there holds its button."""
+    who = session.setdefault(_ASKING, secrets.token_hex(16))
+    try:
+        confirm.take_try()
+        the_box().ask_to_claim(who)
+    except TooManyTries as error:
+        return _start(error.message), 429
+    except ApplianceError as error:
+        return _start(f"{error.message} {error.hint}".strip()), 409
+    write_down("claim", "Somebody asked by the page that the box be theirs")
+    return redirect(url_for("claim.wait"))
+
+
+@room.get("/button")
+@open_to(Role.ANYBODY)
+def wait() -> ResponseReturnValue:
+    """Show that the box waits for its button; go on once somebody held it."""
+    answer = the_box().claimed(session.get(_ASKING, ""))
+    if answer == "yes":
+        session[_SHOWN] = True
+        return redirect(url_for("claim.choose"))
+    if answer != "waiting":
+        return _start(_NOBODY_HELD_IT), 409
+    return render_template("claim_button.html"), 200, {"Refresh": _LOOK_AGAIN_SECONDS}
 
 
 @room.get("/password")
@@ -87,6 +123,16 @@ def take() -> ResponseReturnValue:
     if wrong:
         return render_template("claim_password.html", shortest=passwords.SHORTEST, wrong=wrong), 400
     return _claimed(password)
+
+
+def _start(wrong: str = "") -> str:
+    return render_template("claim.html", wrong=wrong, has_button=_has_button())
+
+
+def _has_button() -> bool:
+    with suppress(ApplianceError):
+        return bool(the_box().first_run()["has_button"])
+    return False
 
 
 def _claimed(password: str) -> ResponseReturnValue:

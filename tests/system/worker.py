@@ -119,6 +119,7 @@ class Worker:
         self.kept = {"crm": [backup("crm", "2026-11-21T03:00:00"), backup("crm", "2026-11-20")]}
         self.open, self.shown, self.found, self.taken = None, None, None, None
         self.waits_for_a_word = []
+        self.button_said: dict[str, str] = {}
         self.search, self.told_of = None, None
         self._changed = Condition()
 
@@ -223,6 +224,15 @@ class Worker:
     def pair(self, node, name):
         self.asked.append(("pair", node, name))
         return f"Erase {node} and make it {name}? Hold the button on the box for five seconds."
+
+    def ask_to_claim(self, who):
+        if self.refuses:
+            raise ApplianceError("It is another browser's turn.", hint="Ask again later.")
+        self.asked.append(("ask to claim", who))
+        return "Is this box to be theirs who ask for it on the page?"
+
+    def claimed(self, who):
+        return self.button_said.get(who, "no")
 
     def ask_for_sheet(self, repository):
         self.asked.append(("ask for sheet", repository))

@@ -56,6 +56,37 @@ def test_E2_the_code_of_the_terminal_leads_to_the_password_and_in(browse, people
     )  # fmt: skip
 
 
+def test_E2_or_the_button_on_the_box_does(browse, people, box):
+    box.beginning["has_button"] = True
+    browser, other = browse(), browse("192.168.1.8")
+    assert "Ask the box" in browser.get("/claim/").text
+    assert browser.send("/claim/button", page="/claim/").location == "/claim/button"
+    (who,) = [each[1] for each in box.asked if each[0] == "ask to claim"]
+    box.button_said[who] = "waiting"
+    answer = browser.get("/claim/button")
+    assert (answer.status_code, answer.headers["Refresh"]) == (200, "2")
+    assert browser.get("/claim/password").location == "/claim/"
+    box.button_said[who] = "yes"
+    assert other.get("/claim/button").status_code == 409
+    assert other.get("/claim/password").location == "/claim/"
+    assert browser.get("/claim/button").location == "/claim/password"
+    assert browser.send("/claim/password", TWICE).location == "/first-run"
+    assert browser.get("/claim/button").location == "/sign-in"
+    assert browser.is_in()
+
+
+def test_E2_a_button_that_nobody_held_opens_nothing(browse, people, box):
+    browser = browse()
+    assert "Ask the box" not in browser.get("/claim/").text, "it has none"
+    box.beginning["has_button"] = True
+    browser.send("/claim/button", page="/claim/")
+    answer = browser.get("/claim/button")
+    assert (answer.status_code, "Nobody held the button" in answer.text) == (409, True)
+    box.refuses = True
+    assert browser.send("/claim/button", page="/claim/").status_code == 409
+    assert not people.is_claimed()
+
+
 def test_E2_without_the_code_nobody_sets_a_password(browse, people):
     browser = browse()
     assert browser.get("/claim/password").location == "/claim/"

@@ -39,6 +39,8 @@ def test_E1_what_a_stranger_may_use_is_known_by_name(app):
         "door.try_password",
         "claim.start",
         "claim.try_code",
+        "claim.ask",
+        "claim.wait",
         "claim.choose",
         "claim.take",
         "programs.metrics",
