@@ -160,6 +160,10 @@ def _change_lines(changes: TableChanges, limit: int) -> Iterator[str]:
     for names_of, word in ((changes.new_columns, "new"), (changes.lost_columns, "lost")):
         if names_of:
             yield f"    {word} columns: {', '.join(map(brief, names_of))}"
+    for was, now in changes.renamed.items():
+        yield f"    the column {brief(was)} is called {brief(now)} now"
+    for column, (was, now) in changes.retyped.items():
+        yield f"    the column {brief(column)} has {now} now, it had {was}"
     for record in changes.records[:limit]:
         named = f" ({brief(record.id)})" if record.id else ""
         yield f"    {_SIGNS[record.kind]} {brief(record.title)}{named}"

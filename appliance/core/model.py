@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -129,8 +129,12 @@ class TableChanges:
     removed: int = 0
     records: tuple[RecordChange, ...] = ()
     """The first of them."""
-    new_columns: tuple[str, ...] = ()
-    lost_columns: tuple[str, ...] = ()
+    new_columns: Sequence[str] = ()
+    lost_columns: Sequence[str] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Columns that are called otherwise now: the new name by the old one."""
+    retyped: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Columns whose cells were all of one type (numbers, dates, text), and are of another now."""
     was_there: bool = True
     is_there: bool = True
 

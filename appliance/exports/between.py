@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import ApplianceError
 from ..core.model import Lost, RecordChange, StepName, TableChanges
 from ..core.ports import Watch
 from .choosing import some_of
 from .extracted import Extracted
-from .reading import tables_of, with_id
+from .reading import tables_of, told_of, with_id
+from .tables.columns import became, renamed
 from .tables.comparing import Difference, differences
 from .tables.ids import normal
 from .tables.rows import Frame
@@ -48,7 +50,7 @@ class Between:
         for name in sorted(olds.keys() & news.keys()):
             self.watch.report(StepName.INSPECT, 0, note=name)
             old, new = olds[name], with_id(news[name])
-            yield self._changes(old, new)
+            yield replace(self._changes(old, new), **self._columns(old, new))
         for name in sorted(olds.keys() ^ news.keys()):
             yield TableChanges(name, is_there=name in news, was_there=name in olds)
 
@@ -103,9 +105,13 @@ class Between:
             counts["changed"],
             counts["removed"],
             records=tuple(shown),
-            new_columns=tuple(name for name in new.columns if name not in old.columns),
-            lost_columns=tuple(name for name in old.columns if name not in new.columns),
         )
+
+    def _columns(self, old: Table, new: Table) -> dict[str, Any]:
+        """What became of the columns, by the names that `TableChanges` has for it."""
+        was = told_of(self.before, old) or {"columns": list(old.columns)}
+        now = told_of(self.after, new) or {"columns": list(new.columns)}
+        return became(was, now, renamed(old, new))
 
 
 def giving_back(

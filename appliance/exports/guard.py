@@ -110,12 +110,14 @@ def _columns(table: Told, was: Told) -> Iterator[str]:
     if not table["rows"] or not was["rows"]:
         return
     full = _filled(table)
-    gone = [column for column, share in _filled(was).items() if share and column not in full]
+    renamed = table.get("since", {}).get("renamed", {})
+    left = {renamed.get(column, column): share for column, share in _filled(was).items()}
+    gone = [column for column, share in left.items() if share and column not in full]
     if gone:
         yield f"{table['name']} lack {_listed(gone)}, which was there before."
     emptied = [
         column
-        for column, share in _filled(was).items()
+        for column, share in left.items()
         if share >= _EMPTIED_SHARE and full.get(column) == 0
     ]
     if emptied:

@@ -21,8 +21,10 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
                 recipe   the member is made by this recipe from `inside`, a list of members
     tables      kinds of records: name, members, inside (its name in each of them), columns, id,
                 rows, repeated and without_id (records whose id repeats, or is missing), blank (for
-                each column how many say nothing), newest (the latest date of a change), earlier
-                (how many rows the good ones before had), since (what became of the records)
+                each column how many say nothing), types (for each column what all its cells are,
+                numbers, dates or text), ignored (columns that change by themselves), newest (the
+                latest date of a change), earlier (how many rows the good ones before had), since
+                (what became of the records and columns)
     held        why a person had to look at it; left out where nobody had to
     stored      every other file of the archive: size, sha256
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..core.ports import Watch
 from .choosing import matches
@@ -79,18 +80,25 @@ def tables_of(
         if PurePosixPath(kept.path).suffix.lower() in READ and matches(kept.path, only)
     ]
     files = [made(archive, kept, folder / str(at), watch) for at, kept in enumerate(wanted)]
-    return {
-        table.name: replace(table, id_columns=_told_id(archive, table) or table.id_columns)
-        for table in tables(files, (), opened)
-    }
+    return {table.name: _as_told(archive, table) for table in tables(files, (), opened)}
 
 
-def _told_id(archive: Extracted, table: Table) -> tuple[str, ...]:
-    """By what a table's records are known again, as the manifest has it."""
+def _as_told(archive: Extracted, table: Table) -> Table:
+    """A table with its id and what changes by itself, as the manifest has them."""
+    told = told_of(archive, table)
+    return replace(
+        table,
+        id_columns=tuple(told.get("id", ())) or table.id_columns,
+        ignored=table.ignored | frozenset(told.get("ignored", ())),
+    )
+
+
+def told_of(archive: Extracted, table: Table) -> Mapping[str, Any]:
+    """Return what the manifest of an archive says of a table of it; empty where it says nothing."""
     for told in archive.manifest.tables:
         if told["inside"] == table.inside and not table.parts.keys().isdisjoint(told["members"]):
-            return tuple(told["id"])
-    return ()
+            return told
+    return {}
 
 
 def with_id(table: Table) -> Table:

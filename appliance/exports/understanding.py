@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,10 +20,11 @@ from ..core.ports import Watch
 from .extracted import Extracted
 from .looks import FALLBACK
 from .reading import made, opened
+from .tables.columns import became, renamed
 from .tables.comparing import differences
 from .tables.grouping import File, TableRule, encoding_of, tables
 from .tables.profile import Profile, profile
-from .tables.rows import Rows
+from .tables.rows import NotATable, Rows
 from .tables.table import Table
 from .unpack import Member
 
@@ -47,7 +49,7 @@ class Understanding:
         content = {file.path: file.sha256 for file in files}
         told = {table["name"]: table for table in before.manifest.tables} if before else {}
         with _as_it_was(before, self.scratch, self.watch) as was:
-            for table in tables(files, self.rules, opened):
+            for table in tables(files, self.rules, partial(_tables_of, remarks=remarks)):
                 bytes_now = {content[path] for path in table.parts}
                 entry = self._told(table, bytes_now, was, told.get(table.name, {}), remarks)
                 if entry:
@@ -63,7 +65,7 @@ class Understanding:
     ) -> Mapping[str, Any]:
         """Return what is known of a table, and where that can be told, what became of it too."""
         entry: dict[str, Any] = {}
-        with _kept_all_the_same(table, remarks):
+        with _kept_all_the_same(table.name, remarks):
             if was and told and was.contents(told) == content:
                 return _unchanged(table, told)
             self.watch.report(StepName.INSPECT, 0, note=table.name)
@@ -87,13 +89,9 @@ class Understanding:
                 added += one.before is None
                 removed += one.after is None
                 changed += one.before is not None and one.after is not None
-        return {
-            "added": added,
-            "changed": changed,
-            "removed": removed,
-            "new_columns": [name for name in now.columns if name not in told["columns"]],
-            "lost_columns": [name for name in told["columns"] if name not in now.columns],
-        }
+            called = renamed(was, table)
+        counts = {"added": added, "changed": changed, "removed": removed}
+        return counts | became(told, _columns(now), called)
 
 
 class _AsItWas:
@@ -130,15 +128,25 @@ class _AsItWas:
         return opened(made(self._before, self._kept[name], file, self._watch))
 
 
+def _tables_of(file: File, remarks: list[str]) -> Mapping[str, Rows]:
+    """What a file has of tables; none where it cannot be told."""
+    with _kept_all_the_same(file.path, remarks):
+        try:
+            return {name: rows for name, rows in opened(file).items() if rows.columns}
+        except NotATable:
+            pass
+    return {}
+
+
 @contextmanager
-def _kept_all_the_same(table: Table, remarks: list[str]) -> Iterator[None]:
+def _kept_all_the_same(what: str, remarks: list[str]) -> Iterator[None]:
     """What is not understood is kept: it is a remark and no more."""
     try:
         yield
     except (DiskFull, Cancelled):
         raise
     except Exception as error:  # noqa: BLE001 - a backup is never lost for this
-        remarks.append(f"{table.name} was not understood: {error}")
+        remarks.append(f"{what} was not understood: {error}")
 
 
 @contextmanager
@@ -157,8 +165,12 @@ def _unchanged(table: Table, told: Mapping[str, Any]) -> Mapping[str, Any]:
         **told,
         "members": list(table.parts),
         "earlier": _earlier(told),
-        "since": {**nothing, "new_columns": [], "lost_columns": []},
+        "since": {**nothing, **became(told, told, {})},
     }
+
+
+def _columns(now: Profile) -> dict[str, Any]:
+    return {"columns": list(now.columns), "types": list(now.types)}
 
 
 def _earlier(told: Mapping[str, Any]) -> list[int]:
@@ -185,7 +197,7 @@ def _entry(table: Table, now: Profile, encoding: str) -> dict[str, Any]:
         "name": table.name,
         "members": list(table.parts),
         "inside": table.inside,
-        "columns": list(now.columns),
+        **_columns(now),
         "id": list(now.id_columns),
         "rows": now.rows,
         "repeated": now.repeated,
@@ -193,5 +205,6 @@ def _entry(table: Table, now: Profile, encoding: str) -> dict[str, Any]:
         "blank": list(now.blank),
         "newest": now.newest,
         "ends": all(part.ends for part in table.parts.values()),
+        **({"ignored": sorted(table.ignored)} if table.ignored else {}),
         **({"encoding": encoding} if encoding != FALLBACK else {}),
     }

@@ -101,3 +101,25 @@ def test_a_dump_of_many_tables_is_made_again_once(days, monkeypatch):
     layout = days.add({"crm.sql": f"-- MySQL\n{tables.replace('(1),', '')}".encode()})
     assert len(times) == 1
     assert [table["since"]["removed"] for table in layout.tables] == [1] * 50
+
+
+def test_what_somebody_said_to_ignore_is_ignored_later_too(tmp_path):
+    days = Days(tmp_path, ExportFolder(rules=[TableRule("People*", ignore=("Seen",))]))
+    rows = ["Id,Name,Seen", "1,Ann,monday", "2,Bob,monday"]
+    seen = ["Id,Name,Seen", "1,Ann,friday", "2,Bobby,friday"]
+    roots = [days.add({"People.csv": csv(lines)}).root for lines in (rows, seen)]
+    (tmp_path / "work").mkdir()
+    (found,) = Between.of(*roots, tmp_path / "work", Watch()).changes(())
+    assert (found.added, found.changed, found.removed) == (0, 1, 0)
+    assert found.records[0].fields == {"Name": ("Bob", "Bobby")}
+
+
+def test_columns_with_another_name_and_type_are_told(days, tmp_path):
+    rows = ["Id,Phone,Zip", *(f"{n},030 {n},0{n}" for n in range(10, 20))]
+    others = ["Id,Mobile,Zip", *(f"{n},030 {n},{n}" for n in range(10, 20))]
+    roots = [days.add({"People.csv": csv(lines)}).root for lines in (rows, others)]
+    (tmp_path / "work").mkdir()
+    (found,) = Between.of(*roots, tmp_path / "work", Watch()).changes(())
+    assert found.renamed == {"Phone": "Mobile"}
+    assert found.retyped == {"Zip": ["text", "numbers"]}
+    assert (found.new_columns, found.lost_columns, found.changed) == ([], [], 10)

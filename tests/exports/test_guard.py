@@ -35,7 +35,8 @@ def held_of(days, *exports):
     return found[-1], found[:-1]
 
 
-FAX = [line.replace(",Phone,", ",Fax,") for line in contacts(range(500))]
+MOBILE = [line.replace(",Phone,", ",Mobile,") for line in contacts(range(500))]
+WITHOUT = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in contacts(range(500))]
 ALL = {"Contacts.csv": csv(contacts(range(500))), "Deals.csv": csv(contacts(range(50)))}
 
 
@@ -61,7 +62,7 @@ def test_the_first_export_is_taken_as_it_is(days):
             id="login page",
         ),
         pytest.param(
-            {"Contacts.csv": csv(FAX)},
+            {"Contacts.csv": csv(WITHOUT)},
             "contacts lack Phone",
             id="column gone",
         ),
@@ -83,6 +84,13 @@ def test_what_looks_wrong_is_held_and_says_why(days, change, words):
     why, before = held_of(days, ALL, wrong)
     assert before == [()]
     assert any(words in reason for reason in why), why
+
+
+def test_a_column_that_is_only_called_otherwise_is_told_and_not_held(days):
+    days.add(ALL)
+    found = days.add(ALL | {"Contacts.csv": csv(MOBILE)})
+    assert found.held == ()
+    assert found.changes == "contacts: Phone is called Mobile."
 
 
 def test_an_export_that_is_older_than_the_last_is_held(days):

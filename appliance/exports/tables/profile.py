@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from .columns import SAMPLE, Types
 from .ids import candidates, normal
 from .rows import MOST_COLUMNS, NotATable, Rows
 from .table import Table
@@ -32,6 +33,8 @@ class Profile:
     without_id: int
     blank: tuple[int, ...]
     """For each column how many records say nothing there."""
+    types: tuple[str, ...]
+    """For each column what all its cells are, as far as some records show (`columns.Types`)."""
     newest: str
     """The latest date in a column that tells when a record was changed; ISO, else empty."""
 
@@ -61,6 +64,7 @@ class _Reading:
         self._full: Counter[str] = Counter()
         self._ids: set[int] = set()
         self._newest = ""
+        self._types = Types()
         for part in table.parts.values():
             self._pass(part)
         self._columns = table.columns
@@ -74,6 +78,7 @@ class _Reading:
             self.repeated,
             self.without_id,
             tuple(self.rows - self._full[name] for name in self._columns),
+            tuple(map(self._types.of, self._columns)),
             self._newest,
         )
 
@@ -83,6 +88,8 @@ class _Reading:
         dated = [at for at, name in enumerate(part.columns) if _MODIFIED.search(name.casefold())]
         for _, cells in part.rows():
             self.rows += 1
+            if self.rows <= SAMPLE:
+                self._types.see(part.columns, cells)
             if len(cells) > MOST_COLUMNS:
                 raise NotATable("A row of this file has more cells than any table's.")
             for at, cell in enumerate(cells):

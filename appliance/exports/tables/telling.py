@@ -65,4 +65,12 @@ def _columns(table: Told) -> Iterator[str]:
     since = table["since"]
     for names, word in ((since["new_columns"], "new column"), (since["lost_columns"], "without")):
         if names:
-            yield f"{word} {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}"
+            yield f"{word} {_some(names)}"
+    if renamed := since.get("renamed"):
+        yield _some([f"{old} is called {new}" for old, new in renamed.items()])
+    if retyped := since.get("retyped"):
+        yield _some([f"{name} is {new}, was {old}" for name, (old, new) in retyped.items()])
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''}"

@@ -43,3 +43,9 @@ def table(name, added=0, changed=0, removed=0, new=(), lost=(), known=True):
 )
 def test_it_is_one_sentence(tables, words):
     assert sentence(tables) == words
+
+
+def test_columns_that_got_another_name_or_type_are_told():
+    told = table("contacts", 1)
+    told["since"] |= {"renamed": {"Phone": "Mobile"}, "retyped": {"Zip": ["text", "numbers"]}}
+    assert sentence([told]) == "1 new contacts, Phone is called Mobile, Zip is numbers, was text."
