@@ -11,18 +11,21 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from .box import Box
 from .core.errors import ApplianceError
 from .core.events import Event, RunFinished, StepFinished
-from .core.model import Lost, Progress, Run, StepName, TableChanges, Trigger
+from .core.model import Archive, Lost, Progress, Run, StepName, TableChanges, Trigger
 from .core.ports import Repository, Watch
 from .daemon import only_worker, reading, start_up
 from .engine.drill import job_name
-from .engine.restore import Beside, CloudCopy, Restored, Span, Wish, beside, restore
+from .engine.restore import Beside, CloudCopy, Restored, Span, Wish, beside, looked_into, restore
 from .exports.between import Between, giving_back
+from .exports.reading import found_twice
+from .exports.tables.alike import Twins
 from .screen import Ticker, run_lines, say, step_line, ticker
 from .system.socket import Client
 from .worker import cloud_copy
@@ -66,6 +69,17 @@ def changes(
             return list(Between.of(before, after, work, watch).changes(only))
 
         return beside(box.kit, _places(box, None, None), span, look, watch)
+
+
+def twins(box: Box, wish: Wish, *, quiet: bool) -> tuple[dict[str, list[Twins]], Archive]:
+    """Return who may be twice in each table of a backup that `wish.only` names, and which it is."""
+    with reading(box), watched(box, quiet=quiet, lines=False) as watch:
+
+        def look(archive: Path, work: Path) -> dict[str, list[Twins]]:
+            return found_twice(archive, wish.only, work, watch)
+
+        whole = replace(wish, only=())
+        return looked_into(box.kit, _places(box, None, None), whole, look, watch)
 
 
 def give_lost(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from .office import Office, json_option, main, names, office, source_argument, t
 
 if TYPE_CHECKING:
     from ..box import Box
+    from ..exports.tables.alike import Twins
 
 _NOT_KEPT = (
     "whoever takes over this box could destroy the copy there "
@@ -171,6 +172,50 @@ def _change_lines(changes: TableChanges, limit: int) -> Iterator[str]:
             yield f"        {change_line(column, old, new)}"
     if (more := sum(counts.values()) - min(limit, len(changes.records))) > 0 and limit:
         yield f"    and {more:,} more"
+
+
+@main.command(short_help="Say who may be in a list twice.")
+@source_argument
+@click.option("--at", metavar="TIME", help="In which backup. [the newest good one]")
+@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(0, 1000))
+@json_option
+@office
+def duplicates(office: Office, /, source: str, as_json: bool, **how: Any) -> None:
+    """Say which records of a list may be one and the same: those that have a word of their name in
+    common, and an e-mail address or a telephone number.
+
+    \b
+    appliance duplicates contacts
+    appliance duplicates crm-nightly --table Contacts
+    """
+    from ..engine.restore import Wish
+    from ..foreground import twins
+
+    name, at = office.settings.source_named(source).name, time_of(office.box, how["at"], "--at")
+    found, archive = twins(office.box, Wish(name, at, how["tables"]), quiet=as_json)
+    if as_json:
+        say_json({"archive": archive, "tables": found})
+        return
+    say(f"In the backup of {office.when(archive.time)}:")
+    for table_name, groups in found.items():
+        for line in _twin_lines(table_name, groups, how["limit"]):
+            say(line)
+    if not found:
+        say("  There are no tables in it.")
+
+
+def _twin_lines(table_name: str, groups: Sequence[Twins], limit: int) -> Iterator[str]:
+    """Say who may be twice in a table."""
+    count = sum(len(each.records) for each in groups)
+    told = f"{count:,} records may be {len(groups):,}" if groups else "nobody is there twice"
+    yield f"  {table_name}: {told}"
+    for each in groups[:limit]:
+        yield f"    {brief(', '.join(each.shared))}"
+        for record in each.records:
+            yield f"      {brief(record.title)}{f' ({brief(record.id)})' if record.id else ''}"
+    if len(groups) > limit > 0:
+        yield f"    and {len(groups) - limit:,} more"
 
 
 @main.command(short_help="List what was done, newest first.")

@@ -174,6 +174,33 @@ def beside(  # noqa: PLR0917 - two backups, what looks at them, and for whom
     return found[0]
 
 
+def looked_into(
+    kit: Kit,
+    places: Sequence[Repository] | CloudCopy,
+    wish: Wish,
+    look: Callable[[Path, Path], T],
+    watch: Watch,
+) -> tuple[T, Archive]:
+    """Take an archive out, and return what `look` finds in it, given its folder and an empty one.
+
+    Raise as `restore`.
+    """
+    found: list[tuple[T, Archive]] = []
+
+    def story(journal: Journal, folder: Path) -> None:
+        restoring = _Restoring(kit, journal, wish, folder / "archive")
+        archive = restoring.first_whole(_here(kit, journal, places, folder)).archive
+        (folder / "work").mkdir()
+        found.append((look(folder / "archive", folder / "work"), archive))
+        journal.message = f"{archive.name} was looked into."
+        journal.archive = archive.name
+
+    ended = record(kit, f"{RESTORE}{wish.source}", Trigger.COMMAND, watch, story)
+    if ended.error is not None:
+        raise ended.error
+    return found[0]
+
+
 def _ends(kit: Kit, repositories: Sequence[Repository], span: Span) -> tuple[Archive, Archive]:
     """Choose both ends of a span among all the archives that can be read.
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..core.errors import ApplianceError
 from ..core.ports import Watch
-from .choosing import matches
+from .choosing import matches, some_of
 from .contents import Kept
 from .extracted import Extracted
 from .looks import FALLBACK, Kind, Look, look_at, plain
+from .tables.alike import Twins, alike
 from .tables.cards import Cards
 from .tables.delimited import Delimited
 from .tables.dumps import dumped
@@ -81,6 +83,22 @@ def tables_of(
     ]
     files = [made(archive, kept, folder / str(at), watch) for at, kept in enumerate(wanted)]
     return {table.name: _as_told(archive, table) for table in tables(files, (), opened)}
+
+
+def found_twice(
+    root: Path, only: Sequence[str], folder: Path, watch: Watch
+) -> dict[str, list[Twins]]:
+    """Given an extracted archive and an empty folder, return who may be twice in each table.
+
+    Raise ApplianceError where there is no such table, RepositoryDamaged, Cancelled.
+    """
+    archive = Extracted.at(root, folder)
+    (folder / "files").mkdir()
+    found = tables_of(archive, folder / "files", only, watch)
+    if only and not found:
+        known = some_of(each.path for each in archive.manifest.members)
+        raise ApplianceError("There is no such table in this backup.", hint=f"It has {known}.")
+    return {name: list(alike(with_id(table))) for name, table in found.items()}
 
 
 def _as_told(archive: Extracted, table: Table) -> Table:

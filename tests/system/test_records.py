@@ -102,6 +102,35 @@ def test_what_is_not_there_is_said(office, first_day, tmp_path):
     assert "no such table" in office.call("restore", "by-hand", *strange).stderr
 
 
+def test_who_is_in_an_address_book_twice_is_told(tmp_path):
+    card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{0}\r\nFN:{1}\r\nEMAIL:{2}\r\nEND:VCARD\r\n"
+    book = [
+        ("1", "Ann Meyer", "a@x.example"),
+        ("2", "Bo", "b@x.example"),
+        ("3", "Ann", "A@X.example"),
+    ]
+    (tmp_path / "office").mkdir()
+    office = Office(tmp_path / "office")
+    put(office.inbox(), "book.vcf", "".join(card.format(*each) for each in book).encode())
+    office.disk()
+    office.ok("run")
+    *_, table, shared, first, second = office.ok("duplicates", "by-hand").splitlines()
+    assert table == "  book: 2 records may be 1"
+    assert [shared, first, second] == [
+        "    a@x.example",
+        "      Ann Meyer (1)",
+        "      Ann (3)",
+    ]
+    (twins,) = office.json("duplicates", "by-hand")["tables"]["book"]
+    assert [record["id"] for record in twins["records"]] == ["1", "3"]
+    refused = office.call("duplicates", "by-hand", "--table", "Deals")
+    assert (refused.returncode, "no such table" in refused.stderr) == (1, True)
+
+
+def test_a_list_without_duplicates_says_so(office):
+    assert "contacts: nobody is there twice" in office.ok("duplicates", "by-hand")
+
+
 def test_E11_what_stands_in_a_record_is_one_short_line_and_orders_no_terminal(tmp_path):
     office = Office(tmp_path)
     inbox = office.inbox()
