@@ -24,6 +24,7 @@ from .daemon import only_worker, reading, start_up
 from .engine.drill import job_name
 from .engine.restore import Beside, CloudCopy, Restored, Span, Wish, beside, looked_into, restore
 from .exports.between import Between, giving_back
+from .exports.pack import packed
 from .exports.reading import found_twice
 from .exports.tables.alike import Twins
 from .screen import Ticker, run_lines, say, step_line, ticker
@@ -80,6 +81,26 @@ def twins(box: Box, wish: Wish, *, quiet: bool) -> tuple[dict[str, list[Twins]],
 
         whole = replace(wish, only=())
         return looked_into(box.kit, _places(box, None, None), whole, look, watch)
+
+
+def give_pack(
+    box: Box, wish: Wish, into: Path, repository: str | None, mirror: str | None, *, quiet: bool
+) -> tuple[tuple[Path, ...], Archive]:
+    """Write all records of a backup, ready for a CRM's import; return the paths, and which it is.
+
+    Raise ApplianceError where there is no such table, or something lies in the folder already.
+    """
+    places = _places(box, repository, mirror)
+    make_folder(into)
+    with reading(box), watched(box, quiet=quiet, lines=False) as watch:
+
+        def look(archive: Path, work: Path) -> tuple[Path, ...]:
+            return packed(archive, wish.only, into, work, watch)
+
+        found, archive = looked_into(box.kit, places, replace(wish, only=()), look, watch)
+    if not found:
+        raise ApplianceError("There are no such tables in this backup.")
+    return found, archive
 
 
 def give_lost(

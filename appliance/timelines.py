@@ -7,7 +7,6 @@ repository: whoever cannot open the backups cannot read it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -112,9 +111,8 @@ def give_back(
 
         def look(archive: Archive, root: Path, work: Path) -> None:
             wanted = [one for one in records if one.last_in == archive.name]
-            with _nothing_overwritten():
-                for _ in write_records(root, wanted, files, work, watch):
-                    watch.check()
+            for _ in write_records(root, wanted, files, work, watch):
+                watch.check()
 
         _fetched(box, records, look, watch, Trigger.COMMAND)
     return files.paths
@@ -154,16 +152,6 @@ def _fetched(
     wanted = list(_in_order(archives, records))
     with reading(box):
         fetched(box.kit, _places(box), wanted, look, watch, trigger)
-
-
-@contextmanager
-def _nothing_overwritten() -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        raise ApplianceError(
-            f"{error.filename} is there already.", hint="Name another folder with --to."
-        ) from error
 
 
 def _places(box: Box) -> list[Repository]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -12,6 +12,9 @@ from ..core.errors import ApplianceError
 from ..core.model import Lost
 from ..screen import say, say_json
 from .office import Office, json_option, main, names, office, source_argument, time_of
+
+if TYPE_CHECKING:
+    from ..engine.restore import Wish
 
 _NONE = {"removed": "none is gone", "changed": "none has changed"}
 
@@ -24,6 +27,7 @@ _NONE = {"removed": "none is gone", "changed": "none has changed"}
 @click.option("--from-mirror", "mirror", shell_complete=names("mirror"), help="From the cloud.")
 @click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table or file.")
 @click.option("--original", is_flag=True, help="The vendor's own file, byte for byte.")
+@click.option("--import-pack", is_flag=True, help="All records, ready for a CRM's import.")
 @click.option("--removed-since", metavar="TIME", help="Only records that are gone since TIME.")
 @click.option("--changed-since", metavar="TIME", help="Records changed since, as they were then.")
 @click.option("--record", metavar="ID", help="Only this record, as it was (--at TIME).")
@@ -37,8 +41,10 @@ def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: An
     appliance restore crm-nightly --at "3 days ago" --table Leads --to /tmp/back
     appliance restore crm-nightly --original --from-mirror cloud --to /tmp/back
     appliance restore crm-nightly --removed-since yesterday --to /tmp/back
+    appliance restore crm-nightly --import-pack --to /tmp/back
 
-    Lost records come in the vendor's own columns, order and encoding: ready for its import.
+    Lost records come in the vendor's own columns, order and encoding: ready for its import. An
+    import pack has every table in the order of loading, and a page that says what to click.
     """
     from ..engine.restore import Wish
 
@@ -49,12 +55,32 @@ def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: An
 
     name, box = office.settings.source_named(source).name, office.box
     wish = Wish(name, time_of(box, how["at"], "--at"), how["tables"], how["original"])
+    if how["import_pack"]:
+        _write_pack(office, wish, into, how, as_json=as_json)
+        return
     done = give_back(box, wish, into, how["repository"], how["mirror"], quiet=as_json)
     if as_json:
         say_json(done)
         return
     say(f"From the backup of {office.when(done.archive.time)} ({done.place}), every byte compared:")
     for path in done.paths:
+        say(f"  {path}")
+
+
+def _write_pack(
+    office: Office, wish: Wish, into: Path, how: Mapping[str, Any], *, as_json: bool
+) -> None:
+    from ..foreground import give_pack
+
+    if how["original"]:
+        raise click.UsageError("Give one of --import-pack and --original.")
+    places = how["repository"], how["mirror"]
+    paths, archive = give_pack(office.box, wish, into, *places, quiet=as_json)
+    if as_json:
+        say_json({"paths": paths, "archive": archive})
+        return
+    say(f"From the backup of {office.when(archive.time)}; open the first in a browser:")
+    for path in paths:
         say(f"  {path}")
 
 
@@ -94,8 +120,9 @@ def _which_records(
     given = [key for key in ("removed_since", "changed_since", "record") if how[key]]
     if len(given) > 1:
         raise click.UsageError("Give one of --removed-since, --changed-since and --record.")
-    if how["original"] or how["mirror"]:
-        raise click.UsageError("Single records do not go with --original or --from-mirror.")
+    if how["original"] or how["mirror"] or how["import_pack"]:
+        options = "--original, --import-pack or --from-mirror"
+        raise click.UsageError(f"Single records do not go with {options}.")
     if how["at"] and given != ["record"]:
         raise click.UsageError("--at goes with --record; the other two say their time themselves.")
     if how["changed_since"]:

@@ -102,6 +102,29 @@ def test_what_is_not_there_is_said(office, first_day, tmp_path):
     assert "no such table" in office.call("restore", "by-hand", *strange).stderr
 
 
+def test_all_of_it_comes_as_an_import_pack(office, first_day, tmp_path):
+    pack = ("restore", "by-hand", "--import-pack", "--at", first_day, "--to", tmp_path / "back")
+    said = office.ok(*pack)
+    assert sorted(path.name for path in (tmp_path / "back").iterdir()) == [
+        "01 contacts.csv",
+        "HOW-TO-IMPORT.html",
+    ]
+    assert said.splitlines()[-1].endswith("01 contacts.csv")
+    assert (tmp_path / "back" / "01 contacts.csv").read_bytes() == written(rows_of(range(400)))
+    again = office.call(*pack)
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    assert "fault" not in again.stderr
+    both = office.call(*pack, "--original")
+    assert (both.returncode, "Give one of" in both.stderr) == (2, True)
+
+
+def test_lost_records_overwrite_nothing(office, first_day, tmp_path):
+    lost = ("restore", "by-hand", "--removed-since", first_day, "--to", tmp_path)
+    office.ok(*lost)
+    again = office.call(*lost)
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+
+
 def test_who_is_in_an_address_book_twice_is_told(tmp_path):
     card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{0}\r\nFN:{1}\r\nEMAIL:{2}\r\nEND:VCARD\r\n"
     book = [

@@ -64,24 +64,25 @@ def _rank(column: str, table: str) -> int | None:
     plain = re.sub(r"^\(do not modify\)\s*", "", column.strip().casefold())
     if plain in _EXACT:
         return _EXACT.index(plain)
-    words, own = _words(plain), _words(table.casefold())
-    if column.strip().casefold() != plain and _is_own(words, own):
+    told, own = words(plain), words(table.casefold())
+    if column.strip().casefold() != plain and _is_own(told, own):
         return len(_EXACT)  # Dataverse: `(Do Not Modify) Contact`
-    if words[-1:] == ["id"] and _is_own(words[:-1], own):
+    if told[-1:] == ["id"] and _is_own(told[:-1], own):
         return len(_EXACT) + 1  # Contact ID, CONTACT_ID, Person - ID
-    if plain.endswith("id") and len(words) == 1 and _is_own([plain[:-2]], own):
+    if plain.endswith("id") and len(told) == 1 and _is_own([plain[:-2]], own):
         return len(_EXACT) + 2  # contactid
     return None
 
 
-def _is_own(words: list[str], own: list[str]) -> bool:
+def _is_own(told: list[str], own: list[str]) -> bool:
     """Return whether words name this table: `contact` that of Contacts, however called else."""
-    name = "".join(words)
+    name = "".join(told)
     stems = {name, f"{name}s", f"{name}es", f"{name[:-1]}ies"}
     return bool(name) and bool(
         stems & {*own, "".join(own)} or (name == "person" and "people" in own)
     )
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """Return the words of a name, whatever stands between them."""
     return re.findall(r"[^\W_]+", text)

@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self
 
+from ...core.errors import ApplianceError
 from .rows import Frame
 
 
@@ -38,7 +39,7 @@ class Files:
     def put(self, path: str, frame: Frame, raw: bytes) -> None:
         """Add a row to the file of a member's path; of another frame to one beside it.
 
-        Raise FileExistsError where something lies there already.
+        Raise ApplianceError where something lies there already.
         """
         if (path, frame) not in self._files:
             others = sum(path == known for known, _ in self._files)
@@ -46,6 +47,15 @@ class Files:
             at.parent.mkdir(parents=True, exist_ok=True)
             self._files[path, frame] = _File(at, frame)
         self._files[path, frame].put(raw)
+
+
+def created(path: Path) -> BinaryIO:
+    """Make a file; raise ApplianceError where something lies there already."""
+    try:
+        return path.open("xb")
+    except FileExistsError as error:
+        hint = "Name another folder with --to."
+        raise ApplianceError(f"{path} is there already.", hint=hint) from error
 
 
 def _numbered(path: str, number: int) -> PurePosixPath:
@@ -58,7 +68,7 @@ class _File:
         self.path = path
         self._frame = frame
         self._is_first = True
-        self._file: BinaryIO = path.open("xb")
+        self._file = created(path)
         if frame.encoding:
             self._file.write(codecs.BOM_UTF16_LE)
         self._write(frame.opening)

@@ -1,0 +1,98 @@
+"""What to click in a CRM to load records back, and where it keeps what was deleted a while ago.
+
+Sources: the vendors' help pages, read in November 2026. Screens change; the order does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """One CRM: how to look into its bin first, and how to import a file."""
+
+    name: str
+    bin: str
+    """Empty where it has none that an office reaches."""
+    steps: tuple[str, ...]
+    ids: str
+    """What becomes of the records' own ids."""
+
+
+IMPORTERS = (
+    Importer(
+        "Salesforce",
+        "App Launcher → Recycle Bin → Org Recycle Bin: 15 days. What comes from there keeps its id "
+        "and all its links.",
+        (
+            "Accounts, contacts, leads, own objects: Setup → Data Import Wizard, 50,000 a file.",
+            "Opportunities, cases, products and larger files: the program Data Loader, Insert.",
+            "Choose “Add new records” and the character code “Unicode (UTF-8)”; map each column.",
+        ),
+        "A new record gets a new id. Keep the old one in a text field of your own that is marked "
+        "“External ID”, and match by it when you load the next file.",
+    ),
+    Importer(
+        "HubSpot",
+        "CRM → Contacts → Actions → Restore records: 90 days.",
+        (
+            "CRM → Contacts → Import → Start an import → the file from this computer.",
+            "Say which object it is; several at once need a column that both files have.",
+            "Map each column; leave “Record ID” out where the record is gone.",
+        ),
+        "A new record gets a new Record ID. Companies are known again by their domain, contacts "
+        "by their e-mail address.",
+    ),
+    Importer(
+        "Zoho CRM",
+        "Setup → Data Administration → Recycle Bin: 60 days.",
+        (
+            "Setup → Data Administration → Import → From file, and the module.",
+            "Choose “Add as new records”; to repair values “Update existing records” by the id.",
+            "Character encoding UTF-8; map each column.",
+        ),
+        "A new record gets a new id. Map the old one to a field of your own to find links again.",
+    ),
+    Importer(
+        "Pipedrive",
+        "Any list → ⋯ → Restore data: 30 days.",
+        (
+            "Tools and apps → Import data → From a spreadsheet, up to 50,000 rows and 50 MB.",
+            "Drag each column onto its field: organizations, people, deals may come in one file.",
+            "Choose how duplicates are found before you finish.",
+        ),
+        "A new item gets a new ID; people find their organization by its name.",
+    ),
+    Importer(
+        "Odoo",
+        "Filter “Archived” in the list: what was archived and not deleted comes back by "
+        "Action → Unarchive.",
+        (
+            "The list of that kind → the gear or Favorites → Import records → Upload data file.",
+            "Encoding utf-8, separator comma; press Test before Import.",
+            "Further lines of a record (its addresses, its order lines) stay below it.",
+        ),
+        "A column called “id” or “External ID” keeps the ids: records are updated, not doubled.",
+    ),
+    Importer(
+        "SuiteCRM",
+        "",
+        (
+            "The module → Import → the file; “Create new records and update existing records”.",
+            "File encoding UTF-8 under the properties of the file; map each column.",
+            "Let it check for duplicates by ID.",
+        ),
+        "Map the column id to ID: the records come back under their own ids, and links with them.",
+    ),
+    Importer(
+        "EspoCRM",
+        "",
+        (
+            "Administration → Import → the entity and the file; “Create Only”.",
+            "Field delimiter comma, text qualifier double quote; map each column.",
+            "An import that went wrong is undone there by “Revert Import”.",
+        ),
+        "Links to other records are matched by name or by id: load those first.",
+    ),
+)
