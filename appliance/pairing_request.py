@@ -33,6 +33,7 @@ OPEN_FOR = timedelta(minutes=5)
 """How long the button is waited for, and how long what came of it is shown."""
 PREPARED_WITHIN = timedelta(minutes=65)
 """Trying a disk takes long; root's unit is ended after an hour."""
+_SOMEBODY = "somebody who asks for this box"
 _LONGEST_CHARACTERS = 10_000
 _ENDED_BY_ITSELF = ("success", "exit-code")
 CUT_OFF = "Preparing the disk was cut off. Ask for it again: it goes on where it was."
@@ -167,7 +168,10 @@ class PairingRequest:
         Raise ApplianceError where somebody else asked, or a disk's turn is not over.
         """
         asked = "Is this box to be theirs who ask for it on the page?"
-        return self._ask(f"claim:{who}", {"claim": True}, "another browser", asked)
+        with self._lock:
+            if self.claimed(who) != "no":
+                return self._question or asked
+            return self._ask(f"claim:{who}", {"claim": True}, _SOMEBODY, asked)
 
     def claimed(self, who: str) -> Literal["yes", "waiting", "no"]:
         """Return what the button said to that token, less than five minutes ago."""
@@ -227,6 +231,11 @@ class PairingRequest:
 
     def _require_nothing_else(self) -> None:
         """What a person at the button reads must not become another disk while they hold it."""
+        if self._about == _SOMEBODY:
+            raise ApplianceError(
+                "Another browser asks for this box already.",
+                hint="Was that not you? Do not touch the button, and ask again in five minutes.",
+            )
         if self._about:
             raise ApplianceError(
                 f"It is {self._about}'s turn.",

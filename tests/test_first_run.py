@@ -203,8 +203,11 @@ def test_E2_the_button_makes_the_box_theirs_who_asked_and_nobody_elses(desk, off
         desk.first_run.ask_to_claim("me")
     assert "appliance web claim" in refused.value.hint
     assert "theirs" in request.make_for_claim("me")
-    with pytest.raises(ApplianceError, match="another browser"):
-        request.make_for_claim("somebody else")
+    assert "theirs" in request.make_for_claim("me"), "asked once more, it is the same question"
+    for another in (request.make_for_claim, request.make_for_sheet):
+        with pytest.raises(ApplianceError, match="Another browser") as refused:
+            another("somebody else")
+        assert "Do not touch the button" in refused.value.hint
     assert (request.claimed("me"), request.claimed("somebody else")) == ("waiting", "no")
     assert json.loads((office.state / REQUEST).read_text()).keys() == {"claim", "asked"}
     (office.state / REQUEST).unlink()
