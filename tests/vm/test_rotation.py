@@ -12,6 +12,7 @@ NIGHTS = 30
 EXPORT_EVERY = 3
 """The vendor exports twice a week or so; in the other nights nothing is there, and that is well."""
 SWAP_EVERY = 7
+NAMES = {"stick": "disk-a", "two": "disk-b"}
 
 
 def back_up(office: Office, name: str) -> None:
@@ -32,22 +33,24 @@ def test_a_month_of_nights_with_disks_that_take_turns_and_one_that_is_forgotten_
     office.reword('grace = "36h"', 'grace = "5d"')
     office.pair("two", "disk-b")
     office.restart()
-    here, away = "two", "stick"
+    office.wait_until_proved("disk-b", 1)
+    here, away, made = "two", "stick", 1
     for night in range(1, NIGHTS + 1):
         if night % EXPORT_EVERY == 0:
             back_up(office, f"night-{night}.csv")
+            made += 1
         sleep_until_the_night(office)
         if night % SWAP_EVERY == 0:
             office.id_while_idle()
             office.guest.usb.yank(here)
             here, away = away, here
             office.plug(here)
+            office.wait_until_proved(NAMES[here], made)
     office.plug(away)  # for an evening both are here
-    backups = 1 + NIGHTS // EXPORT_EVERY
-    for name in ("disk-a", "disk-b"):
-        office.wait_until_proved(name, backups)
+    for name in NAMES.values():
+        office.wait_until_proved(name, made)
     office.last_id()
-    assert list(office.archives().values()) == [["disk-a", "disk-b"]] * backups
+    assert list(office.archives().values()) == [["disk-a", "disk-b"]] * made
     assert office.status()["state"] == "safe", office.status()["reasons"]
     assert not office.is_mounted()
 
@@ -58,4 +61,4 @@ def test_a_month_of_nights_with_disks_that_take_turns_and_one_that_is_forgotten_
     (forgotten,) = [disk for disk in status["disks"] if not disk["present"]]
     assert forgotten["away_since"]
     assert "disk" in status["reasons"], status["reasons"]
-    assert len(office.archives()) == backups + 1
+    assert len(office.archives()) == made + 1
