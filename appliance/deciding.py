@@ -6,6 +6,7 @@ one that does not is kept as it is and never chosen by itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import audit
@@ -34,20 +35,21 @@ def held(box: Box) -> dict[str, str]:
 
 def facts(box: Box) -> list[dict[str, object]]:
     """Return what waits for a decision, newest first: source, archive, time (`local`), why, what
-    became of each table, and the newest good backup beside it.
+    became of each table, and the newest good backup before it.
     """
     found = []
     for section in box.settings.source:
         copies = {copy.archive: copy for copy in reversed(box.ledger.copies(section.name))}
         waits = not_good(box.ledger, section.name)
-        good = max(
-            (copy for name, copy in copies.items() if name not in waits),
-            key=lambda copy: copy.time,
-            default=None,
-        )
+        good = [copy for name, copy in copies.items() if name not in waits]
         asked = (waits - rejected(box.ledger, section.name)) & copies.keys()
-        found += [_facts(box, copies[name], good) for name in asked]
+        found += [_facts(box, copies[name], _newest_before(copies[name], good)) for name in asked]
     return sorted(found, key=lambda each: str(each["time"]), reverse=True)
+
+
+def _newest_before(held: Copy, good: Iterable[Copy]) -> Copy | None:
+    before = (copy for copy in good if copy.time < held.time)
+    return max(before, key=lambda copy: copy.time, default=None)
 
 
 def _facts(box: Box, copy: Copy, good: Copy | None) -> dict[str, object]:

@@ -16,6 +16,10 @@ from .office import Office, json_option, main, names, office, source_argument, t
 if TYPE_CHECKING:
     from ..engine.restore import Wish
 
+_LOOKS_WRONG = (
+    "! Compared with the export of {}, which is held because it looks wrong: where it was cut off, "
+    "these are not gone. Look into the CRM before you load them."
+)
 _NONE = {"removed": "none is gone", "changed": "none has changed"}
 
 
@@ -106,6 +110,8 @@ def _restore_records(
             f"No such record: {there if wish.record else between}.",
             hint="`appliance changes` lists what changed; an earlier time may have it.",
         )
+    if after.held and not wish.record:
+        say(_LOOKS_WRONG.format(office.when(after.time)))
     say(f"As they were {office.when(before.time)}, every byte compared:")
     for path in paths:
         say(f"  {path}")

@@ -145,25 +145,34 @@ def listed(items: list[str]) -> str:
 
 
 def undone(since: Mapping[str, Mapping[str, int]]) -> str:
-    """Given what came since a backup, `added`, `changed` and `removed` records by their table,
-    return what loading all of that backup into the CRM would do to it.
+    """Given how many records of each table were `added`, `changed` and `removed` since a backup,
+    night by night, return what loading all of that backup into the CRM would do to it.
     """
-    lost = sorted(((one["added"], name) for name, one in since.items() if one["added"]), key=_most)
+    lost = sorted((-one["added"], _up_to(one), name) for name, one in since.items() if one["added"])
     changed, removed = (sum(one[kind] for one in since.values()) for kind in ("changed", "removed"))
     told = [f"lose {_newer(lost)}"] if lost else []
     told += [f"undo {plural(changed, 'change')}"] if changed else []
-    told += [f"bring back {plural(removed, 'removed record')}"] if removed else []
+    told += (
+        [f"bring back {_up_to_removed(since)}{plural(removed, 'removed record')}"]
+        if removed
+        else []
+    )
     if not told:
         return "No record has changed since."
     return f"Loading all of it into the CRM would {listed(told)}."
 
 
-def _most(one: tuple[int, str]) -> tuple[int, str]:
-    return -one[0], one[1]
+def _up_to(one: Mapping[str, int]) -> str:
+    """Who came in one night and went in another is neither lost nor brought back."""
+    return "up to " if one["added"] and one["removed"] else ""
 
 
-def _newer(lost: list[tuple[int, str]]) -> str:
+def _up_to_removed(since: Mapping[str, Mapping[str, int]]) -> str:
+    return next(filter(None, map(_up_to, since.values())), "")
+
+
+def _newer(lost: list[tuple[int, str, str]]) -> str:
     """The tables that lose most by their names, and the others together."""
-    others = sum(count for count, _ in lost[_MOST_TABLES:])
-    told = [f"{count:,} newer {name}" for count, name in lost[:_MOST_TABLES]]
+    others = -sum(count for count, _, _ in lost[_MOST_TABLES:])
+    told = [f"{up_to}{-count:,} newer {name}" for count, up_to, name in lost[:_MOST_TABLES]]
     return listed([*told, f"{plural(others, 'other newer record')}"] if others else told)

@@ -28,6 +28,7 @@ DECIDED = "decided"
 """What a person said of a held archive."""
 _RIGHT, _WRONG = "right", "wrong"
 _BECAME = "became"
+_NOTHING = {"beside": "", "reasons": [], "tables": []}
 CHANGES = ("added", "changed", "removed")
 Told = Mapping[str, Any]
 _ROOM = "fullness"
@@ -188,29 +189,38 @@ def forget_place(ledger: Ledger, place: str) -> None:
 
 
 def note_became(
-    ledger: Ledger, archive: str, tables: Sequence[Told], why_held: Sequence[str] = ()
+    ledger: Ledger,
+    archive: str,
+    beside: str,
+    tables: Sequence[Told],
+    why_held: Sequence[str] = (),
 ) -> None:
-    """Remember what became of each table, and what a person needs for a decision about an archive,
-    on whichever disk it lies.
+    """Remember what became of the tables of an archive since the one that it was compared with
+    (empty where there was none), and what a person needs for a decision about it, on whichever
+    disk it lies. Of one that is good those tables are left out in which nothing has changed.
     """
     shown = [
         {
             "name": table["name"],
             "rows": table["rows"],
             "before": (table.get("earlier") or [None])[-1],
-            "has_id": bool(table["id"]),
-            "compared": "since" in table,
+            "is_known": "since" in table and bool(table["id"]),
             **{kind: table.get("since", {}).get(kind, 0) for kind in CHANGES},
         }
         for table in tables
     ]
-    ledger.note(key(_BECAME, archive), json.dumps({"reasons": list(why_held), "tables": shown}))
+    if not why_held:
+        shown = [one for one in shown if not one["is_known"] or any(one[kind] for kind in CHANGES)]
+    facts = {"beside": beside if tables else "", "reasons": list(why_held), "tables": shown}
+    ledger.note(key(_BECAME, archive), json.dumps(facts))
 
 
 def became(ledger: Ledger, archive: str) -> Mapping[str, Any]:
-    """Return the tables of an archive, and why it was held; empty where nothing was noted."""
+    """Return beside which archive one was looked at, its tables, and why it was held; each is empty
+    where nothing was noted.
+    """
     text = ledger.noted(key(_BECAME, archive))
-    found: Mapping[str, Any] = json.loads(text) if text else {"reasons": [], "tables": []}
+    found: Mapping[str, Any] = json.loads(text) if text else _NOTHING
     return found
 
 

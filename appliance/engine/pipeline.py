@@ -126,7 +126,7 @@ class _Backup:
         else:
             export = export or self._pull_again(places)
             layout = self._lay_out(export, before)
-            self._archive(export, layout, places)
+            self._archive(export, before, layout, places)
 
     def _finish_what_was_begun(self) -> None:
         ledger, name = self.kit.ledger, self.source.name
@@ -214,7 +214,9 @@ class _Backup:
             self.journal.warn(ApplianceError(note))
         return layout
 
-    def _archive(self, export: Export, layout: Layout, places: Sequence[Place]) -> None:
+    def _archive(
+        self, export: Export, before: Reference | None, layout: Layout, places: Sequence[Place]
+    ) -> None:
         """Write it everywhere; one proved copy is a backup, none is a failed Run."""
         archive = self._named(export, layout, places)
         files = tuple(_seen(file) for file in export.files)
@@ -228,7 +230,8 @@ class _Backup:
         self.journal.archive = archive.name
         kept = f"{size(layout.export_bytes)} kept, {size(layout.new_bytes)} new."
         self.journal.message = f"{layout.changes} {kept}".strip()
-        memory.note_became(self.kit.ledger, archive.name, layout.tables, layout.held)
+        beside = before.archive.name if before else ""
+        memory.note_became(self.kit.ledger, archive.name, beside, layout.tables, layout.held)
         if layout.held:
             self.journal.outcome = Outcome.HELD
             self.journal.message = " ".join(layout.held)

@@ -59,7 +59,7 @@ class Span:
     since: datetime | None = None
     """None: the one before the later."""
     until: datetime | None = None
-    """None: the last that came, also where it is held."""
+    """None: the last that came, also where it is held, if nobody rejected it."""
     archive: str = ""
     """The earlier one by its name, held or not."""
 
@@ -204,11 +204,14 @@ def looked_into(
 def _ends(kit: Kit, repositories: Sequence[Repository], span: Span) -> tuple[Archive, Archive]:
     """Choose both ends of a span among all the archives that can be read.
 
-    What the vendor has now is what came last, held or not: where everybody was deleted, that very
-    export is held, and who is missing in it is what somebody wants to know.
+    What the vendor has now is what came last, held or not, unless a person rejected it: where
+    everybody was deleted, that very export is held, and who is missing in it is what somebody
+    wants to know.
     """
     archives = all_of(kit, repositories, span.source)
-    last = max(archives, key=lambda one: one.sequence, default=None)
+    wrong = memory.rejected(kit.ledger, span.source)
+    came = (one for one in archives if one.name not in wrong)
+    last = max(came, key=lambda one: one.sequence, default=None)
     after = choose(archives, span.until) if span.until else last
     earlier = [one for one in archives if after and one.sequence < after.sequence]
     if span.archive:

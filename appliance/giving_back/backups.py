@@ -5,7 +5,7 @@ Part of the rim.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,15 +29,13 @@ class _Since:
         """Return what is known of it; None where that is nothing."""
         known = {name: dict(one) for name, one in self._counts.items() if name not in self._unknown}
         has_changed = any(sum(one.values()) for one in known.values())
-        return known if known and (has_changed or not self._unknown) else None
+        return known if has_changed or not self._unknown else None
 
     def add(self, tables: Sequence[Mapping[str, Any]]) -> None:
         """Count what one more brought."""
-        if not tables:  # it was not understood, so nothing is known of any
-            self._unknown |= self._counts.keys()
         for table in tables:
             counts = self._counts.setdefault(table["name"], dict.fromkeys(memory.CHANGES, 0))
-            if not (table["compared"] and table["has_id"]):
+            if not table["is_known"]:
                 self._unknown.add(table["name"])
             for kind in memory.CHANGES:
                 counts[kind] += table[kind]
@@ -47,8 +45,9 @@ def listed(box: Box, source: str | None, away: Collection[str]) -> dict[str, obj
     """Given a source and the disks that are away, return its backups as plain JSON values.
 
     `as_of` and each `time` are ISO 8601 UTC, each `local` (and `today`) is on the office's clock.
-    `newer` is how many good ones came after it, `since` what they brought of each table, None where
-    that is not known.
+    `newer` is how many good ones came after it, `since` what they brought of each table (None where
+    that is not known), `last_is_held` whether the last that came is.
+
     Without a source there is no list of them. Raise ApplianceError where there is no such source.
     """
     now = box.clock.now()
@@ -90,23 +89,31 @@ def _backups(box: Box, source: str, away: Collection[str]) -> list[dict[str, obj
         }
         for name, copies in by_name.items()
     ]
-    return [
-        {**backup, "newer": newer, "since": None if backup["held"] else since}
-        for backup, (newer, since) in zip(facts, _came_after(box, facts), strict=True)
-    ]
+    since, good = _came_since(box, facts), 0
+    for number, backup in enumerate(facts):
+        backup |= {
+            "newer": good,
+            "since": since.get(str(backup["name"])),
+            "is_last": number == 0,
+            "last_is_held": facts[0]["held"],
+        }
+        good += not backup["held"]
+    return facts
 
 
-def _came_after(box: Box, backups: list[dict[str, object]]) -> Iterator[tuple[int, Counts | None]]:
-    """For each backup, newest first: how many good ones came after it, and what they brought.
-
-    Each says what it brought beside the good one before it.
+def _came_since(box: Box, backups: Sequence[Mapping[str, object]]) -> dict[str, Counts | None]:
+    """For good backups, what came after each: from the newest on, each says beside which it was
+    looked at, also where that one is gone since.
     """
-    newer, since = 0, _Since()
-    for backup in backups:
-        yield newer, since.told()
-        if not backup["held"]:
-            newer += 1
-            since.add(memory.became(box.ledger, str(backup["name"]))["tables"])
+    names = [str(backup["name"]) for backup in backups if not backup["held"]]
+    found: dict[str, Counts | None] = {}
+    since, name = _Since(), names[0] if names else ""
+    while name and name not in found:
+        found[name] = since.told()
+        told = memory.became(box.ledger, name)
+        since.add(told["tables"])
+        name = told["beside"]
+    return found
 
 
 def _place(box: Box, name: str, away: Collection[str]) -> Mapping[str, object]:

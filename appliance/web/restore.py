@@ -99,8 +99,7 @@ def backup(source: str, name: str) -> ResponseReturnValue:
     listed = _listed(source)
     for each in listed["backups"]:
         if each["name"] == name:
-            facts = {**each, "source": source, "is_last": each is listed["backups"][0]}
-            facts["age_seconds"] = _seconds(listed, each)
+            facts = {**each, "source": source, "age_seconds": _seconds(listed, each)}
             return render_template("restore_backup.html", backup=facts, warning=warning(facts))
     raise ApplianceError("There is no such backup any more.", hint="Choose another day.")
 
@@ -191,6 +190,8 @@ def download(ticket: str) -> ResponseReturnValue:
 def warning(facts: Mapping[str, Any]) -> str:
     """Given a backup, say how old it is and what loading it would undo."""
     made = words.age(timedelta(seconds=facts["age_seconds"]))
+    if not facts["newer"] and not facts["is_last"]:
+        return f"This is the newest good backup, made {made}. What came after it is held."
     if not facts["newer"]:
         return f"This is the newest backup, made {made}. What was done since is not in it."
     newer = "there is a newer one" if facts["newer"] == 1 else f"{facts['newer']} newer ones exist"

@@ -152,10 +152,10 @@ def test_a_job_is_called_by_what_it_does(name: str, said: str) -> None:
         ({"contacts": (14, 0, 0)}, "would lose 14 newer contacts."),
         ({"contacts": (0, 1, 0)}, "would undo 1 change."),
         (
-            {"deals": (2, 1, 1), "contacts": (9, 2, 0)},
+            {"deals": (2, 1, 0), "contacts": (9, 2, 1)},
             (
-                "would lose 9 newer contacts and 2 newer deals, undo 3 changes"
-                " and bring back 1 removed record."
+                "would lose up to 9 newer contacts and 2 newer deals, undo 3 changes"
+                " and bring back up to 1 removed record."
             ),
         ),
         (

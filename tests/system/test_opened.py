@@ -19,7 +19,9 @@ from appliance.config import load
 from appliance.core.errors import ApplianceError
 from appliance.core.events import RunStarted
 from appliance.core.model import Trigger
+from appliance.engine import memory
 from appliance.giving_back.opened import UNUSED_FOR
+from appliance.system.ledger import SqliteLedger
 from appliance.system.socket import Client, WorkerAbsent
 from tests.fakes import FakeClock
 from tests.system import processes
@@ -415,3 +417,12 @@ def test_before_an_old_one_is_loaded_it_is_said_what_that_would_lose(office):
     assert (newest["newer"], middle["newer"], oldest["newer"]) == (0, 1, 2)
     assert middle["since"] == {"contacts": {"added": 0, "changed": 0, "removed": 1}}
     assert oldest["since"] == {"contacts": {"added": 14, "changed": 3, "removed": 1}}
+    ledger = SqliteLedger(office.state / "ledger.sqlite")
+    ledger.drop_copies("disk-a", [middle["name"]])  # as retention does
+    with serving(office) as (_, client):
+        _, still = client.backups("by-hand")["backups"]
+    assert (still["name"], still["since"]) == (oldest["name"], oldest["since"])
+    ledger.note(memory.key("became", middle["name"]), "")  # as an older release left it
+    ledger.close()
+    with serving(office) as (_, client):
+        assert client.backups("by-hand")["backups"][1]["since"] is None

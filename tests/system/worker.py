@@ -57,6 +57,8 @@ OPENED = {
     "place": "disk-a",
     "newer": 0,
     "since": None,
+    "is_last": True,
+    "last_is_held": False,
     "age_seconds": 6 * 3600,
     "progress": None,
     "unused_minutes": 15,
@@ -94,6 +96,8 @@ def backup(source, time, **facts):
         "size_bytes": 900,
         "newer": 0,
         "since": None,
+        "is_last": True,
+        "last_is_held": False,
     } | facts
 
 
@@ -116,7 +120,8 @@ class Worker:
         }  # fmt: skip
         self.told = {"changed": [], "problems": [], "stamp": "1", "saved": True, "in_use": "now"}
         self.seen = {"problems": [], "sight": {}, "error": None}
-        self.kept = {"crm": [backup("crm", "2026-11-21T03:00:00"), backup("crm", "2026-11-20")]}
+        older = backup("crm", "2026-11-20", is_last=False, newer=1)
+        self.kept = {"crm": [backup("crm", "2026-11-21T03:00:00"), older]}
         self.open, self.shown, self.found, self.taken = None, None, None, None
         self.waits_for_a_word = []
         self.button_said: dict[str, str] = {}

@@ -97,7 +97,7 @@ def test_a_month_starts_on_monday_and_knows_its_neighbours():
 def test_before_it_is_opened_it_says_how_old_it_is_and_what_would_be_undone(keeper, box):
     old = backup("crm", "2026-11-18T03:00:00", held=True)
     held = backup("crm", "2026-11-19T03:00:00", held=True)
-    old |= {"held": False, "newer": 2}
+    old |= {"held": False, "newer": 2, "is_last": False}
     old["places"].append({"name": "cloud", "kind": "cloud", "here": True})
     old["places"][0]["here"] = False
     box.kept["crm"] += [held, old]
@@ -309,3 +309,19 @@ def test_only_who_is_gone_is_one_press_away_from_an_older_backup(keeper, box):
     assert "Gone since Friday 20 November 2026" in page
     assert "leaves everybody else alone" in page
     assert not NO_BORG.search(re.sub(r"<[^>]*>", " ", page))
+
+
+def test_where_the_last_that_came_is_held_nobody_is_told_that_it_is_not_there(keeper, box):
+    good = box.kept["crm"][0] | {"is_last": False, "last_is_held": True}
+    box.kept["crm"] = [backup("crm", "2026-11-21T09:00:00", held=True), good]
+    page = get(keeper, f"/restore/from/crm/{good['name']}/").text
+    assert "This is the newest good backup" in page
+    assert "What came after it is held." in page
+    assert "Who is gone since then" in page
+
+
+def test_beside_a_held_one_nobody_is_told_for_sure_that_they_are_gone(keeper, box, open_one):
+    box.open |= {"only": "removed", "last_is_held": True}
+    assert "look into your CRM before you load them" in get(keeper, OPEN).text
+    box.open["last_is_held"] = False
+    assert "look into your CRM before you load them" not in get(keeper, OPEN).text
