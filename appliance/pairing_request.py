@@ -33,6 +33,8 @@ OPEN_FOR = timedelta(minutes=5)
 """How long the button is waited for, and how long what came of it is shown."""
 PREPARED_WITHIN = timedelta(minutes=65)
 """Trying a disk takes long; root's unit is ended after an hour."""
+_NOT_YOU = "Was that not you? Do not touch the button, and ask again in some minutes."
+_A_MOMENT = timedelta(seconds=30)
 _SOMEBODY = "somebody who asks for this box"
 _LONGEST_CHARACTERS = 10_000
 _ENDED_BY_ITSELF = ("success", "exit-code")
@@ -78,7 +80,7 @@ def take(folder: Path, now_seconds: float) -> Mapping[str, object]:
     if not isinstance(wish, dict):
         raise TypeError("it is no object")
     if not 0 <= now_seconds - float(wish["asked"]) <= OPEN_FOR.total_seconds():
-        raise ApplianceError("Nobody asks for a disk any more.", hint="Ask once more.")
+        raise ApplianceError("Nobody asks for that any more.", hint="Ask once more.")
     return wish
 
 
@@ -126,6 +128,7 @@ class PairingRequest:
         self._question = self._answer = self._about = ""
         self._permit, self._permitted_until = "", 0.0
         """What the button allows, where no disk is meant."""
+        self._reserved_until = 0.0
         self._lock = RLock()
         with suppress(OSError):  # nobody remembers what was asked before we began
             self._request.unlink(missing_ok=True)
@@ -167,11 +170,22 @@ class PairingRequest:
         """Ask whether whoever has this token may make the box their own; return the question.
         Raise ApplianceError where somebody else asked, or a disk's turn is not over.
         """
-        asked = "Is this box to be theirs who ask for it on the page?"
+        permit, mark = f"claim:{who}", who[:4]
+        asked = f"Is this box to be theirs whose page says {mark}?"
         with self._lock:
             if self.claimed(who) != "no":
                 return self._question or asked
-            return self._ask(f"claim:{who}", {"claim": True}, _SOMEBODY, asked)
+            if self._is_of_another(permit):
+                raise ApplianceError("Another browser asks for this box already.", hint=_NOT_YOU)
+            return self._ask(permit, {"claim": True}, _SOMEBODY, asked)
+
+    def _is_of_another(self, permit: str) -> bool:
+        """Whether the button was, or a moment ago might have been, held for another browser: its
+        yes must be nobody else's.
+        """
+        if not self._permit.startswith("claim:") or self._permit == permit:
+            return False
+        return self._monotonic() < max(self._permitted_until, self._reserved_until)
 
     def claimed(self, who: str) -> Literal["yes", "waiting", "no"]:
         """Return what the button said to that token, less than five minutes ago."""
@@ -185,6 +199,7 @@ class PairingRequest:
         with self._lock:
             self._write_down({**wish, "asked": self._monotonic()}, about)
             self._permit, self._permitted_until = permit, 0.0
+            self._reserved_until = self._monotonic() + (OPEN_FOR + _A_MOMENT).total_seconds()
             self._show(question=question, within=OPEN_FOR)
         return question
 
@@ -232,10 +247,7 @@ class PairingRequest:
     def _require_nothing_else(self) -> None:
         """What a person at the button reads must not become another disk while they hold it."""
         if self._about == _SOMEBODY:
-            raise ApplianceError(
-                "Another browser asks for this box already.",
-                hint="Was that not you? Do not touch the button, and ask again in five minutes.",
-            )
+            raise ApplianceError("Another browser asks for this box already.", hint=_NOT_YOU)
         if self._about:
             raise ApplianceError(
                 f"It is {self._about}'s turn.",

@@ -214,9 +214,24 @@ def test_E2_the_button_makes_the_box_theirs_who_asked_and_nobody_elses(desk, off
     (office.state / RESULT).write_text('{"ok": true, "sentence": "Yes."}')
     assert not request.look(), "no disk was paired"
     assert (request.claimed("me"), request.claimed("somebody else")) == ("yes", "no")
+    with pytest.raises(ApplianceError, match="Another browser"):
+        request.make_for_claim("somebody else")  # who would take my yes away
+    assert request.claimed("me") == "yes"
     assert not request.shows_sheet_of("me")
     desk.clock.forward(OPEN_FOR)
     assert request.claimed("me") == "no"
+
+
+@pytest.mark.slow
+def test_E2_a_hold_that_came_too_late_is_no_yes_to_the_next_who_asks(desk):
+    request = desk.request
+    request.make_for_claim("me")
+    desk.clock.forward(OPEN_FOR + timedelta(seconds=1))
+    request.look()
+    with pytest.raises(ApplianceError, match="Another browser"):
+        request.make_for_claim("somebody else")
+    desk.clock.forward(OPEN_FOR)
+    assert "some" in request.make_for_claim("somebody else"), "and it is another question"
 
 
 @pytest.mark.slow

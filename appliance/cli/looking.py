@@ -182,8 +182,8 @@ def _change_lines(changes: TableChanges, limit: int) -> Iterator[str]:
 @json_option
 @office
 def duplicates(office: Office, /, source: str, as_json: bool, **how: Any) -> None:
-    """Say which records of a list may be one and the same: those that have a word of their name in
-    common, and an e-mail address or a telephone number.
+    """Say who may be in a list twice: entries that have a word of their name in common, and an
+    e-mail address or a telephone number. Whoever shares both, as a family may, is named too.
 
     \b
     appliance duplicates contacts
@@ -202,13 +202,13 @@ def duplicates(office: Office, /, source: str, as_json: bool, **how: Any) -> Non
         for line in _twin_lines(table_name, groups, how["limit"]):
             say(line)
     if not found:
-        say("  There are no tables in it.")
+        say("  There is no table of people in it that is called so; name one with --table.")
 
 
 def _twin_lines(table_name: str, groups: Sequence[Twins], limit: int) -> Iterator[str]:
     """Say who may be twice in a table."""
     count = sum(len(each.records) for each in groups)
-    told = f"{count:,} records may be {len(groups):,}" if groups else "nobody is there twice"
+    told = f"{count:,} entries look like {len(groups):,}" if groups else "nobody is there twice"
     yield f"  {table_name}: {told}"
     for each in groups[:limit]:
         yield f"    {brief(', '.join(each.shared))}"

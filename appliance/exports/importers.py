@@ -1,6 +1,8 @@
 """What to click in a CRM to load records back, and where it keeps what was deleted a while ago.
 
-Sources: the vendors' help pages, read in November 2026. Screens change; the order does not.
+Sources, read in November 2026: knowledge.hubspot.com/records/restore-deleted-records,
+support.pipedrive.com/en/article/restore-data, help.zoho.com (CRM, Recycle Bin), and for the others
+what their own screens are called. Screens change; the order of loading does not.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ IMPORTERS = (
         (
             "Accounts, contacts, leads, own objects: Setup → Data Import Wizard, 50,000 a file.",
             "Opportunities, cases, products and larger files: the program Data Loader, Insert.",
-            "Choose “Add new records” and the character code “Unicode (UTF-8)”; map each column.",
+            "Choose “Add new records” and the character code that stands beside the file.",
         ),
         "A new record gets a new id. Keep the old one in a text field of your own that is marked "
         "“External ID”, and match by it when you load the next file.",
@@ -50,7 +52,7 @@ IMPORTERS = (
         (
             "Setup → Data Administration → Import → From file, and the module.",
             "Choose “Add as new records”; to repair values “Update existing records” by the id.",
-            "Character encoding UTF-8; map each column.",
+            "Character encoding as it stands beside the file; map each column.",
         ),
         "A new record gets a new id. Map the old one to a field of your own to find links again.",
     ),
@@ -70,7 +72,7 @@ IMPORTERS = (
         "Action → Unarchive.",
         (
             "The list of that kind → the gear or Favorites → Import records → Upload data file.",
-            "Encoding utf-8, separator comma; press Test before Import.",
+            "Encoding and separator as they stand beside the file; press Test before Import.",
             "Further lines of a record (its addresses, its order lines) stay below it.",
         ),
         "A column called “id” or “External ID” keeps the ids: records are updated, not doubled.",
@@ -80,7 +82,7 @@ IMPORTERS = (
         "",
         (
             "The module → Import → the file; “Create new records and update existing records”.",
-            "File encoding UTF-8 under the properties of the file; map each column.",
+            "Under the properties of the file, encoding and delimiter as they stand beside it.",
             "Let it check for duplicates by ID.",
         ),
         "Map the column id to ID: the records come back under their own ids, and links with them.",
@@ -90,7 +92,7 @@ IMPORTERS = (
         "",
         (
             "Administration → Import → the entity and the file; “Create Only”.",
-            "Field delimiter comma, text qualifier double quote; map each column.",
+            "Field delimiter as it stands beside the file, text qualifier double quote.",
             "An import that went wrong is undone there by “Revert Import”.",
         ),
         "Links to other records are matched by name or by id: load those first.",

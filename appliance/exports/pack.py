@@ -1,16 +1,19 @@
 """The only home of the import pack: all that a backup has of records, as files that a CRM's own
 importer takes, in the order in which they must be loaded, with a page of what to click.
 
-What refers to another table comes after it: accounts before contacts before deals. A file that a
-vendor's importer knows anyway (CSV, vCard, SQL) has the vendor's own bytes in it, so nothing that
-looks like a number loses its zeros; what was JSON becomes CSV.
+What refers to another table comes after it: accounts before contacts before deals. A CSV has the
+vendor's own bytes in it, so nothing that looks like a number loses its zeros; what no CRM imports
+(JSON, vCard, SQL) becomes CSV, each cell as it was.
 """
 
 from __future__ import annotations
 
 import csv
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from html import escape
 from io import StringIO
 from pathlib import Path, PurePosixPath
@@ -19,6 +22,7 @@ from ..core.ports import Watch
 from ..core.words import plural
 from .extracted import Extracted
 from .importers import IMPORTERS
+from .looks import look_at
 from .reading import tables_of
 from .tables.ids import words
 from .tables.rows import Frame, Rows
@@ -39,7 +43,9 @@ _RANKS = (
 )
 """By the words of a table's name, in the singular; the last that fits counts."""
 _UNKNOWN = 5
-_JSON = frozenset({".json", ".jsonl", ".ndjson"})
+_CSV = frozenset({".csv", ".tsv", ".tab", ".txt"})
+_BLOCK_BYTES = 1 << 20
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _UNFIT = re.compile(r"[\x00-\x1f/\\:*?\"<>|]")
 
 
@@ -55,16 +61,15 @@ def packed(
     found = load_order(tables_of(Extracted.at(root, folder), folder, only, watch))
     if not found:
         return ()
-    written: list[tuple[str, int]] = []
+    width = max(2, len(str(len(found))))
     with Files(into) as files:
         for number, table in enumerate(found, 1):
             watch.check()
-            name = f"{number:02} {_UNFIT.sub('_', table.name)}"
-            written.append((name, _put(table, name, files)))
+            _put(table, f"{number:0{width}} {_UNFIT.sub('_', table.name)}", files, watch)
         created(into / PAGE).close()
-        paths = files.paths
-    (into / PAGE).write_text(_page([(path.name, _count(path, written)) for path in paths]), "utf-8")
-    return (into / PAGE, *paths)
+        counts = files.counts
+    (into / PAGE).write_text(_page([(path, counts[path]) for path in sorted(counts)]), "utf-8")
+    return (into / PAGE, *sorted(counts))
 
 
 def load_order(tables: Mapping[str, Table]) -> list[Table]:
@@ -102,18 +107,15 @@ def _singular(word: str) -> str:
     return word
 
 
-def _put(table: Table, name: str, files: Files) -> int:
-    """Write all of a table; return how many records."""
-    columns, count = table.columns, 0
+def _put(table: Table, name: str, files: Files, watch: Watch) -> None:
+    """Write all of a table."""
     for member, part in table.parts.items():
-        suffix = PurePosixPath(member).suffix.lower()
-        is_json = suffix in _JSON
-        frame = _csv_frame(columns) if is_json else part.frame
-        ending = ".csv" if is_json else part.frame.suffix or suffix
-        for raw in _as_csv(part, columns) if is_json else part.raws():
-            files.put(f"{name}{ending}", frame, raw)
-            count += 1
-    return count
+        suffix = part.frame.suffix or PurePosixPath(member).suffix.lower()
+        is_csv = suffix in _CSV
+        frame = part.frame if is_csv else _csv_frame(table.columns)
+        for raw in part.raws() if is_csv else _as_csv(part, table.columns):
+            watch.check()
+            files.put(f"{name}{suffix if is_csv else '.csv'}", frame, raw)
 
 
 def _csv_frame(columns: Sequence[str]) -> Frame:
@@ -132,14 +134,10 @@ def _line(cells: Sequence[str]) -> bytes:
     return text.getvalue().encode("utf-8", "replace")
 
 
-def _count(path: Path, written: Sequence[tuple[str, int]]) -> int:
-    return next((count for name, count in written if path.name.startswith(name)), 0)
-
-
-def _page(files: Sequence[tuple[str, int]]) -> str:
+def _page(files: Sequence[tuple[Path, int]]) -> str:
     rows = "\n".join(
-        f"<li><strong>{escape(name)}</strong>: {plural(count, 'record')}</li>"
-        for name, count in files
+        f"<li><strong>{escape(path.name)}</strong>: {plural(count, 'record')}, {_written(path)}"
+        for path, count in files
     )
     crms = "\n".join(
         f"<details><summary>{escape(each.name)}</summary>"
@@ -149,6 +147,25 @@ def _page(files: Sequence[tuple[str, int]]) -> str:
         for each in IMPORTERS
     )
     return _HTML.replace("FILES", rows).replace("CRMS", crms)
+
+
+def _written(path: Path) -> str:
+    """How a file is written, as an importer asks for it."""
+    look = look_at(path, path.name)
+    delimiter = _DELIMITERS.get(look.delimiter, look.delimiter)
+    encoding = "UTF-16" if look.encoding == "utf-16" else _eight_bit(path)
+    return f"separator: {delimiter}, encoding: {encoding}"
+
+
+def _eight_bit(path: Path) -> str:
+    """UTF-8 where it is that to its last byte."""
+    decoder = getincrementaldecoder("utf-8")()
+    with path.open("rb") as file, suppress(UnicodeDecodeError):
+        for block in iter(partial(file.read, _BLOCK_BYTES), b""):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+        return "UTF-8"
+    return "Windows-1252 (also called ANSI or Western)"
 
 
 _HTML = """<!doctype html>

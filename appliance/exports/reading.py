@@ -23,6 +23,7 @@ from .tables.jsons import Objects
 from .tables.profile import profile
 from .tables.rows import Rows
 from .tables.table import Table
+from .tables.telling import is_of_people
 
 _HEAD_BYTES = 4096
 CARDS = frozenset({".vcf", ".vcard"})
@@ -88,7 +89,8 @@ def tables_of(
 def found_twice(
     root: Path, only: Sequence[str], folder: Path, watch: Watch
 ) -> dict[str, list[Twins]]:
-    """Given an extracted archive and an empty folder, return who may be twice in each table.
+    """Given an extracted archive and an empty folder, return who may be twice in each table of
+    people, or in those that are named.
 
     Raise ApplianceError where there is no such table, RepositoryDamaged, Cancelled.
     """
@@ -98,7 +100,13 @@ def found_twice(
     if only and not found:
         known = some_of(each.path for each in archive.manifest.members)
         raise ApplianceError("There is no such table in this backup.", hint=f"It has {known}.")
-    return {name: list(alike(with_id(table))) for name, table in found.items()}
+    people = {name: table for name, table in found.items() if only or _is_of_people(table)}
+    return {name: list(alike(with_id(table), watch.check)) for name, table in people.items()}
+
+
+def _is_of_people(table: Table) -> bool:
+    is_book = any(PurePosixPath(path).suffix.lower() in CARDS for path in table.parts)
+    return is_book or is_of_people(table.name)
 
 
 def _as_told(archive: Extracted, table: Table) -> Table:

@@ -79,14 +79,13 @@ def try_code() -> ResponseReturnValue:
 def ask() -> ResponseReturnValue:
     """Have the box ask by its lamps; whoever stands there holds its button."""
     who = session.setdefault(_ASKING, secrets.token_hex(16))
+    is_new = the_box().claimed(who) == "no"
     try:
-        confirm.take_try()
         the_box().ask_to_claim(who)
-    except TooManyTries as error:
-        return _start(error.message), 429
     except ApplianceError as error:
         return _start(f"{error.message} {error.hint}".strip()), 409
-    write_down("claim", "Somebody asked by the page that the box be theirs")
+    if is_new:
+        write_down("claim", "Somebody asked by the page that the box be theirs")
     return redirect(url_for("claim.wait"))
 
 
@@ -100,7 +99,8 @@ def wait() -> ResponseReturnValue:
         return redirect(url_for("claim.choose"))
     if answer != "waiting":
         return _start(_NOBODY_HELD_IT), 409
-    return render_template("claim_button.html"), 200, {"Refresh": _LOOK_AGAIN_SECONDS}
+    page = render_template("claim_button.html", mark=session[_ASKING][:4])
+    return page, 200, {"Refresh": _LOOK_AGAIN_SECONDS}
 
 
 @room.get("/password")

@@ -44,14 +44,14 @@ def test_files_come_in_the_order_of_loading_as_the_vendor_wrote_them(pack):
     assert names == [
         PAGE,
         "01 accounts.csv",
-        "02 book.vcf",
+        "02 book.csv",
         "03 contacts.csv",
         "04 notes.csv",
     ]
     written = read(into)
     assert written["01 accounts.csv"] == ACCOUNTS
     assert written["03 contacts.csv"] == CONTACTS
-    assert written["02 book.vcf"].rstrip() == EXPORT["book.vcf"].rstrip()
+    assert written["02 book.csv"] == b'"UID","FN"\r\n"1","Ann"\r\n'
 
 
 def test_what_was_json_becomes_a_file_that_importers_know(pack):
@@ -63,7 +63,8 @@ def test_what_was_json_becomes_a_file_that_importers_know(pack):
 def test_the_page_names_each_file_and_says_what_to_click(pack):
     into, _ = pack(EXPORT | {"<b>.csv": b"Id,x\n1,2\n"})
     page = (into / PAGE).read_text("utf-8")
-    assert "<strong>03 contacts.csv</strong>: 1 record" in page
+    assert "03 contacts.csv</strong>: 1 record, separator: semicolon, encoding: UTF-8" in page
+    assert "<strong>01 accounts.csv</strong>: 1 record, separator: comma" in page
     assert "<b>.csv" not in page
     for crm in ("Salesforce", "HubSpot", "Zoho", "Pipedrive", "Odoo", "SuiteCRM", "EspoCRM"):
         assert f"<summary>{crm}" in page
@@ -114,3 +115,33 @@ def test_what_is_referred_to_comes_first(tmp_path, columns, order):
     }
     expected = order.split() if order else ["Contacts", "Orders", "Order_Items", "Contact_Notes"]
     assert [each.name for each in load_order(tables)] == expected
+
+
+def test_a_file_in_another_encoding_is_said_to_be_in_it(pack):
+    into, _ = pack({"People.csv": "Id;Name\n1;Müller\n".encode("cp1252")})
+    assert "separator: semicolon, encoding: Windows-1252" in (into / PAGE).read_text("utf-8")
+
+
+def test_a_dump_becomes_files_that_importers_know(pack):
+    dump = (
+        "-- MySQL dump\nCREATE TABLE `contacts` (`id` int, `n` text, PRIMARY KEY (`id`));\n"
+        "INSERT INTO `contacts` VALUES (1,'O\\'N'),(2,NULL);\n"
+    )
+    into, names = pack({"crm.sql": dump.encode()})
+    assert names == [PAGE, "01 contacts.csv"]
+    assert (into / names[1]).read_bytes() == b'"id","n"\r\n"1","O\'N"\r\n"2",""\r\n'
+
+
+def test_of_very_many_tables_the_order_is_kept(pack):
+    tables = {f"x{a}{b}.csv": b"Id,x\n1,2\n" for a in "abcdefghij" for b in "abcdefghijk"}
+    _, names = pack(tables)
+    assert names[1:] == sorted(names[1:])
+    assert (names[1], names[-1]) == ("001 xaa.csv", "110 xjk.csv")
+
+
+def test_parts_that_are_written_otherwise_are_files_of_their_own(pack):
+    into, names = pack({"Deals_1.csv": b"Id,x\n1,2\n3,4\n", "Deals_2.csv": b"Id;x\n5;6\n"})
+    assert names == [PAGE, "01 deals (2).csv", "01 deals.csv"]
+    page = (into / PAGE).read_text("utf-8")
+    assert "deals.csv</strong>: 2 records, separator: comma" in page
+    assert "deals (2).csv</strong>: 1 record, separator: semicolon" in page

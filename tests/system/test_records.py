@@ -138,7 +138,7 @@ def test_who_is_in_an_address_book_twice_is_told(tmp_path):
     office.disk()
     office.ok("run")
     *_, table, shared, first, second = office.ok("duplicates", "by-hand").splitlines()
-    assert table == "  book: 2 records may be 1"
+    assert table == "  book: 2 entries look like 1"
     assert [shared, first, second] == [
         "    a@x.example",
         "      Ann Meyer (1)",

@@ -13,6 +13,7 @@ from tests.vm.office import BUTTON, Office
 
 PRESSES = 200
 IDLE_SECONDS = 600
+"""Once an hour the time is noted on the disk: that may lie in it or not."""
 _SERVICES = ("appliance-worker", "appliance-panel", "appliance-web")
 _SECTOR_BYTES = 512
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .table import Table, key_of, named
@@ -17,12 +17,15 @@ from .titles import title_of
 _MOST_MARKS = 1_500_000
 """At once; some 100 MB. Larger tables are read once more for each so many."""
 _MARKS_OF_A_RECORD = 4
-_MAIL = re.compile(r"[^\s;,<>\"':]+@[^\s;,<>\"':]+")
+_MAIL = re.compile(r"(?<![^\s;,<>\"':])[^\s;,<>\"':@]{1,64}@[^\s;,<>\"':@]{1,255}")
 _PHONES = re.compile(r"phone|^tel|mobil|handy|fax", re.IGNORECASE)
 _NUMBER = re.compile(r"\+?[\d\s()/.-]{6,}")
 _LAST_DIGITS = 8
 """`+49 171 …` and `0171 …` are one number."""
 _WORD = re.compile(r"\w{2,}")
+_LONGEST_CELL = 2_000
+"""A longer one says more than how somebody is reached."""
+_MOST_WORDS, _MOST_WAYS = 6, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +44,34 @@ class Twins:
     shared: tuple[str, ...]
 
 
-def alike(table: Table) -> Iterator[Twins]:
-    """Yield the records that may be the same as another one; it is read twice, in no order."""
+def alike(table: Table, check: Callable[[], None]) -> Iterator[Twins]:
+    """Yield the records that may be the same as another one; it is read twice, in no order.
+
+    `check` is called for each record, and raises where nobody waits any more.
+    """
     passes = table.count() * _MARKS_OF_A_RECORD // _MOST_MARKS + 1
     repeated: set[int] = set()
     for number in range(passes):
-        repeated |= _repeated(table, passes, number)
+        repeated |= _repeated(table, passes, number, check)
     if repeated:
-        yield from _grouped(table, repeated)
+        yield from _grouped(table, repeated, check)
 
 
-def _repeated(table: Table, passes: int, number: int) -> set[int]:
+def _repeated(table: Table, passes: int, number: int, check: Callable[[], None]) -> set[int]:
     """The hashes of what more than one record says, as far as this pass is about them."""
     once: set[int] = set()
     twice: set[int] = set()
-    for row in _records(table):
+    for row in _records(table, check):
         for mark in set(map(hash, _marks(row))):
             if mark % passes == number:
                 (twice if mark in once else once).add(mark)
     return twice
 
 
-def _grouped(table: Table, repeated: set[int]) -> Iterator[Twins]:
+def _grouped(table: Table, repeated: set[int], check: Callable[[], None]) -> Iterator[Twins]:
     records: list[Twin] = []
     by_mark: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for row in _records(table):
+    for row in _records(table, check):
         marks = {mark for mark in _marks(row) if hash(mark) in repeated}
         for mark in marks:
             by_mark[mark].append(len(records))
@@ -102,18 +108,19 @@ def _joined(
             yield members, tuple(shared[first])
 
 
-def _records(table: Table) -> Iterator[dict[str, str]]:
+def _records(table: Table, check: Callable[[], None]) -> Iterator[dict[str, str]]:
     for part in table.parts.values():
         for _, cells in part.rows():
+            check()
             yield named(part.columns, cells)
 
 
 def _marks(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Each word of the name with each address and number."""
-    ways = dict.fromkeys(_ways(row))
+    ways = list(dict.fromkeys(_ways(row)))[:_MOST_WAYS]
     if not ways:
         return
-    for word in dict.fromkeys(_WORD.findall(title_of(row).casefold())):
+    for word in list(dict.fromkeys(_WORD.findall(title_of(row).casefold())))[:_MOST_WORDS]:
         for way in ways:
             yield word, way
 
@@ -121,6 +128,8 @@ def _marks(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _ways(row: Mapping[str, str]) -> Iterator[str]:
     """How somebody is reached."""
     for column, cell in row.items():
+        if len(cell) > _LONGEST_CELL:
+            continue
         if "@" in cell:
             yield from (found.casefold() for found in _MAIL.findall(cell))
         elif _PHONES.search(column):

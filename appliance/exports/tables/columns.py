@@ -20,7 +20,8 @@ _ENOUGH = 3
 _SAME_SHARE = 0.9
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:[.,]\d+)?")
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?(?:[T ].*)?|\d\d?[./]\d\d?[./]\d{4}(?: .*)?")
-_Pair = tuple[Mapping[str, str], Mapping[str, str]]
+_Hashed = Mapping[str, int]
+_Pair = tuple[_Hashed, _Hashed]
 NUMBERS, DATES, TEXT = "numbers", "dates", "text"
 
 
@@ -49,7 +50,7 @@ def renamed(before: Table, after: Table) -> dict[str, str]:
     new = [name for name in after.columns if name not in before.columns]
     if not (lost and new and after.id_columns and set(after.id_columns) <= set(before.columns)):
         return {}
-    pairs = list(_of_the_same_record(before, after))
+    pairs = list(_of_the_same_record(before, after, lost, new))
     found: dict[str, str] = {}
     for old in lost:
         same = {name: _share(pairs, old, name) for name in new if name not in found.values()}
@@ -84,25 +85,31 @@ def _types(told: Mapping[str, Any]) -> dict[str, str]:
 
 def _share(pairs: Sequence[_Pair], old: str, new: str) -> float:
     """In how many of the records that have either both say the same."""
-    cells = [(was.get(old, ""), now.get(new, "")) for was, now in pairs]
-    told = [(was, now) for was, now in cells if was or now]
+    cells = [(was.get(old), now.get(new)) for was, now in pairs]
+    told = [(was, now) for was, now in cells if (was, now) != (None, None)]
     is_enough = len({was for was, _ in told}) >= _ENOUGH
     return sum(was == now for was, now in told) / len(told) if is_enough else 0.0
 
 
-def _of_the_same_record(before: Table, after: Table) -> Iterator[_Pair]:
-    """Yield some records as they were and as they are."""
-    were: dict[tuple[str, ...], Mapping[str, str]] = {}
+def _of_the_same_record(
+    before: Table, after: Table, lost: Sequence[str], new: Sequence[str]
+) -> Iterator[_Pair]:
+    """Yield some records as they were and as they are: of a cell its hash, as some are large."""
+    were: dict[tuple[str, ...], _Hashed] = {}
     for row in _records(before):
         if any(key := key_of(row, after.id_columns)):
-            were[key] = row
+            were[key] = _hashed(row, lost)
         if len(were) == SAMPLE:
             break
     for row in _records(after):
         if not were:
             return
         if (was := were.pop(key_of(row, after.id_columns), None)) is not None:
-            yield was, row
+            yield was, _hashed(row, new)
+
+
+def _hashed(row: Mapping[str, str], columns: Sequence[str]) -> _Hashed:
+    return {name: hash(row[name]) for name in columns if name in row}
 
 
 def _records(table: Table) -> Iterator[Mapping[str, str]]:

@@ -28,11 +28,16 @@ def sentence(tables: Sequence[Told]) -> str:
     return f"{'; '.join(told)}." if told else "No record has changed."
 
 
+def is_of_people(name: str) -> bool:
+    """Whether a table is one of people, as far as its name tells."""
+    return any(word in name for word in _PEOPLE)
+
+
 def _weight(table: Told) -> tuple[int, str]:
     """What a shop cares for comes first: its people, then whatever changed most."""
-    is_people = any(name in table["name"] for name in _PEOPLE)
-    since = table["since"]
-    return (0 if is_people else 1) * 10**9 - sum(since[key] for key in _KINDS), table["name"]
+    name, since = table["name"], table["since"]
+    rank = 0 if is_of_people(name) else 10**9
+    return rank - sum(since[key] for key in _KINDS), name
 
 
 def _words(table: Told) -> str:

@@ -32,6 +32,11 @@ class Files:
                     file.path.unlink()
 
     @property
+    def counts(self) -> dict[Path, int]:
+        """How many rows were written to each path."""
+        return {file.path: file.count for file in self._files.values()}
+
+    @property
     def paths(self) -> tuple[Path, ...]:
         """What was written, by path."""
         return tuple(sorted(file.path for file in self._files.values()))
@@ -67,16 +72,16 @@ class _File:
     def __init__(self, path: Path, frame: Frame) -> None:
         self.path = path
         self._frame = frame
-        self._is_first = True
+        self.count = 0
         self._file = created(path)
         if frame.encoding:
             self._file.write(codecs.BOM_UTF16_LE)
         self._write(frame.opening)
 
     def put(self, raw: bytes) -> None:
-        if not self._is_first:
+        if self.count:
             self._write(self._frame.between)
-        self._is_first = False
+        self.count += 1
         self._write(raw)
 
     def close(self) -> None:

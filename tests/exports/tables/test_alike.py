@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.core.errors import Cancelled
 from appliance.exports.tables import alike as module
 from appliance.exports.tables.alike import alike
 from tests.exports.tables.reading import tables_in
@@ -13,7 +14,7 @@ HEADER = ["Id", "Name", "Email", "Mobile"]
 
 
 def told(found):
-    return [([each.id for each in one.records], one.shared) for one in alike(found)]
+    return [([each.id for each in one.records], one.shared) for one in alike(found, lambda: None)]
 
 
 def people(folder, *rows):
@@ -64,5 +65,19 @@ def test_an_address_book_is_such_a_list(tmp_path):
     people = [("a", "Ann Meyer", "+49 171 2345678"), ("b", "Bo", "1"), ("c", "Ann", "01712345678")]
     book = "".join(card.format(*each) for each in people).encode()
     (found,) = tables_in(tmp_path, {"book.vcf": book}).values()
-    (twins,) = alike(found)
+    (twins,) = alike(found, lambda: None)
     assert [each.title for each in twins.records] == ["Ann Meyer", "Ann"]
+
+
+def test_a_picture_in_a_cell_takes_no_time_and_says_nothing(tmp_path):
+    picture = "A" * 1_000_000 + "@"
+    rows = [(1, "Ann", picture, ""), (2, "Ann", picture, ""), (3, "Ann", "A" * 1900 + "@x", "")]
+    assert told(people(tmp_path, *rows)) == []
+
+
+def test_whoever_waits_no_longer_stops_it(tmp_path):
+    def check():
+        raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        list(alike(people(tmp_path, (1, "Ann", "a@x.example", "")), check))
