@@ -67,7 +67,9 @@ def test_cancel_stops_it_and_says_so(keepers: Window, slow_vendor: Vendor, house
     slow_vendor.let_all()
     expect(page.get_by_role("progressbar")).to_have_count(0)
     expect(page.get_by_role("button", name=PRESS)).to_be_enabled()
-    assert processes.until(lambda: house.office.json("history")[0]["outcome"] == "cancelled", 30)
+    assert processes.until(
+        lambda: house.office.json("history", "crm")[0]["outcome"] == "cancelled", 30
+    )
     assert house.worker.status()["sources"][0]["here"] == before
 
 

@@ -72,7 +72,7 @@ def _grouped(table: Table, repeated: set[int], check: Callable[[], None]) -> Ite
     records: list[Twin] = []
     by_mark: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in _records(table, check):
-        marks = {mark for mark in _marks(row) if hash(mark) in repeated}
+        marks = [mark for mark in dict.fromkeys(_marks(row)) if hash(mark) in repeated]
         for mark in marks:
             by_mark[mark].append(len(records))
         if marks:
