@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 INTO = Path("build/screenshots")
 README = Path(__file__).parent / "pictures"
-SHOWN_THERE = ("home-first-phone", "restore-backup-phone", "search-found-phone")
+SHOWN_THERE = ("home-first-phone", "restore-days-phone", "search-found-phone")
 DAYS = 3
 SOURCES, PLACES, CLOUD = ("crm-nightly", "site-export"), ("disk-a", "disk-b"), "cloud"
 _SIZES = {"phone": PHONE, "desktop": DESKTOP}
@@ -142,7 +142,13 @@ def picture(page: Page, path: str, file: Path) -> None:
     """Open a page and keep how it looks, all of it."""
     page.goto(path)
     page.evaluate("document.fonts.ready.then(() => true)")
+    _kept(page, file)
+
+
+def _kept(page: Page, file: Path) -> None:
     page.screenshot(path=file, full_page=True)
+    if "--readme" in sys.argv and file.stem in SHOWN_THERE:
+        page.screenshot(path=README / file.name)
 
 
 def search(page: Page, customer: str, file: Path) -> None:
@@ -153,7 +159,7 @@ def search(page: Page, customer: str, file: Path) -> None:
     page.get_by_role("searchbox").fill(customer)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Download this one").first).to_be_visible(timeout=90_000)
-    page.screenshot(path=file, full_page=True)
+    _kept(page, file)
 
 
 def take(browser: Browser, everything: Shown) -> int:
@@ -190,8 +196,6 @@ def main() -> None:
         count = take(browser, shown)
         browser.close()
     print(f"{count} pictures are in {INTO}.")
-    for name in SHOWN_THERE if "--readme" in sys.argv else ():
-        shutil.copy(INTO / f"{name}.png", README)
 
 
 if __name__ == "__main__":

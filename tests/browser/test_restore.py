@@ -79,3 +79,11 @@ def test_the_whole_export_comes_back_byte_for_byte_without_javascript(
     house.office.ok("restore", "crm", "--to", tmp_path / "by-command")
     (same,) = [path for path in (tmp_path / "by-command").rglob("*.csv") if path.is_file()]
     assert taken.read_bytes() == same.read_bytes()
+
+
+def test_the_days_of_a_week_stand_beside_each_other_on_a_phone(keepers: Window) -> None:
+    page = keepers(size=PHONE)
+    page.goto("/restore/from/crm/")
+    cells = page.locator("table.month tbody tr").first.locator("td")
+    boxes = [cells.nth(number).bounding_box() for number in range(7)]
+    assert len({box["y"] for box in boxes if box}) == 1
