@@ -150,13 +150,10 @@ def undone(since: Mapping[str, Mapping[str, int]]) -> str:
     """
     lost = sorted((-one["added"], _up_to(one), name) for name, one in since.items() if one["added"])
     changed, removed = (sum(one[kind] for one in since.values()) for kind in ("changed", "removed"))
+    back = f"{max(map(_up_to, since.values()), default='')}{plural(removed, 'removed record')}"
     told = [f"lose {_newer(lost)}"] if lost else []
     told += [f"undo {plural(changed, 'change')}"] if changed else []
-    told += (
-        [f"bring back {_up_to_removed(since)}{plural(removed, 'removed record')}"]
-        if removed
-        else []
-    )
+    told += [f"bring back {back}"] if removed else []
     if not told:
         return "No record has changed since."
     return f"Loading all of it into the CRM would {listed(told)}."
@@ -165,10 +162,6 @@ def undone(since: Mapping[str, Mapping[str, int]]) -> str:
 def _up_to(one: Mapping[str, int]) -> str:
     """Who came in one night and went in another is neither lost nor brought back."""
     return "up to " if one["added"] and one["removed"] else ""
-
-
-def _up_to_removed(since: Mapping[str, Mapping[str, int]]) -> str:
-    return next(filter(None, map(_up_to, since.values())), "")
 
 
 def _newer(lost: list[tuple[int, str, str]]) -> str:

@@ -17,7 +17,7 @@ from ..core.errors import ApplianceError, Cancelled, RepositoryBusy
 from ..core.model import Archive, StepName, Trigger
 from ..core.ports import Mirror, Repository, Watch
 from . import memory
-from .journal import Journal, Remarks, Story, record, understood
+from .journal import Journal, Remarks, record, understood
 from .kit import Kit
 from .places import wipe
 
@@ -129,14 +129,15 @@ def restore(
 
     Raise what the first repository raised, or ApplianceError where none has such an archive.
     """
-    found: list[Restored] = []
 
-    def story(journal: Journal, folder: Path) -> None:
+    def story(journal: Journal, folder: Path) -> Restored:
         restoring = _Restoring(kit, journal, wish, folder / "archive", into)
-        found.append(restoring.first_whole(_here(kit, journal, places, folder)))
-        journal.message = f"{len(found[0].paths)} files given back into {into}."
+        found = restoring.first_whole(_here(kit, journal, places, folder))
+        journal.message = f"{len(found.paths)} files given back into {into}."
+        journal.archive = found.archive.name
+        return found
 
-    return _recorded(kit, wish, Trigger.COMMAND, watch, story, found)
+    return _recorded(kit, wish.source, Trigger.COMMAND, watch, story)
 
 
 def beside(  # noqa: PLR0917 - two backups, what looks at them, and for whom
@@ -151,9 +152,8 @@ def beside(  # noqa: PLR0917 - two backups, what looks at them, and for whom
 
     It is given both folders and an empty third. Raise as `restore`.
     """
-    found: list[Beside[T]] = []
 
-    def story(journal: Journal, folder: Path) -> None:
+    def story(journal: Journal, folder: Path) -> Beside[T]:
         here = _here(kit, journal, places, folder)
         before, after = _ends(kit, here, span)
         taken = [
@@ -164,14 +164,11 @@ def beside(  # noqa: PLR0917 - two backups, what looks at them, and for whom
         ]
         (folder / "work").mkdir()
         seen = look(folder / "before", folder / "after", folder / "work")
-        found.append(Beside(seen, before, after, taken[0].place))
         journal.message = f"{before.name} was compared with {after.name}."
         journal.archive = before.name
+        return Beside(seen, before, after, taken[0].place)
 
-    ended = record(kit, f"{RESTORE}{span.source}", trigger, watch, story)
-    if ended.error is not None:
-        raise ended.error
-    return found[0]
+    return _recorded(kit, span.source, trigger, watch, story)
 
 
 def looked_into(
@@ -185,20 +182,17 @@ def looked_into(
 
     Raise as `restore`.
     """
-    found: list[tuple[T, Archive]] = []
 
-    def story(journal: Journal, folder: Path) -> None:
+    def story(journal: Journal, folder: Path) -> tuple[T, Archive]:
         restoring = _Restoring(kit, journal, wish, folder / "archive")
         archive = restoring.first_whole(_here(kit, journal, places, folder)).archive
         (folder / "work").mkdir()
-        found.append((look(folder / "archive", folder / "work"), archive))
+        seen = look(folder / "archive", folder / "work")
         journal.message = f"{archive.name} was looked into."
         journal.archive = archive.name
+        return seen, archive
 
-    ended = record(kit, f"{RESTORE}{wish.source}", Trigger.COMMAND, watch, story)
-    if ended.error is not None:
-        raise ended.error
-    return found[0]
+    return _recorded(kit, wish.source, Trigger.COMMAND, watch, story)
 
 
 def _ends(kit: Kit, repositories: Sequence[Repository], span: Span) -> tuple[Archive, Archive]:
@@ -256,14 +250,15 @@ def open_up(
     """Rebuild an archive for somebody who wants to look: its files below `into`/FILES, and what
     was stored stays in `into`/STORED. `into` lies in staging: raise DiskFull, and as `restore`.
     """
-    found: list[Restored] = []
 
-    def story(journal: Journal, folder: Path) -> None:
+    def story(journal: Journal, folder: Path) -> Restored:
         restoring = _Restoring(kit, journal, wish, into / STORED, into / FILES, in_staging=True)
-        found.append(restoring.first_whole(_here(kit, journal, places, folder)))
-        journal.message = f"{len(found[0].paths)} files opened to look at."
+        found = restoring.first_whole(_here(kit, journal, places, folder))
+        journal.message = f"{len(found.paths)} files opened to look at."
+        journal.archive = found.archive.name
+        return found
 
-    return _recorded(kit, wish, Trigger.PAGE, watch, story, found)
+    return _recorded(kit, wish.source, Trigger.PAGE, watch, story)
 
 
 def _here(
@@ -274,14 +269,18 @@ def _here(
     return places
 
 
-def _recorded(  # noqa: PLR0917 - a restore and where it puts what it found
-    kit: Kit, wish: Wish, trigger: Trigger, watch: Watch, story: Story, found: list[Restored]
-) -> Restored:
-    def told(journal: Journal, folder: Path) -> None:
-        story(journal, folder)
-        journal.archive = found[0].archive.name
-
-    ended = record(kit, f"{RESTORE}{wish.source}", trigger, watch, told)
+def _recorded(
+    kit: Kit, source: str, trigger: Trigger, watch: Watch, story: Callable[[Journal, Path], T]
+) -> T:
+    """Do it as a Run of its own; return what it found, or raise what ended it."""
+    found: list[T] = []
+    ended = record(
+        kit,
+        f"{RESTORE}{source}",
+        trigger,
+        watch,
+        lambda journal, folder: found.append(story(journal, folder)),
+    )
     if ended.error is not None:
         raise ended.error
     return found[0]

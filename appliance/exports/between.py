@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ApplianceError
 from ..core.model import Lost, RecordChange, StepName, TableChanges
 from ..core.ports import Watch
-from .choosing import some_of
 from .extracted import Extracted
-from .reading import tables_of, told_of, with_id
+from .reading import no_such_table, tables_of, told_of, with_id
 from .tables.columns import became, renamed
 from .tables.comparing import Difference, differences
 from .tables.ids import normal
@@ -61,8 +59,7 @@ class Between:
         """
         olds, news = self._tables(wish.only)
         if not olds:
-            known = some_of(each.path for each in self.before.manifest.members)
-            raise ApplianceError("There is no such table in this backup.", hint=f"It has {known}.")
+            raise no_such_table(self.before)
         written: list[Path] = []
         for name, old in olds.items():
             new = with_id(news[name]) if name in news else replace(with_id(old), parts={})

@@ -98,10 +98,15 @@ def found_twice(
     (folder / "files").mkdir()
     found = tables_of(archive, folder / "files", only, watch)
     if only and not found:
-        known = some_of(each.path for each in archive.manifest.members)
-        raise ApplianceError("There is no such table in this backup.", hint=f"It has {known}.")
+        raise no_such_table(archive)
     people = {name: table for name, table in found.items() if only or _is_of_people(table)}
     return {name: list(alike(with_id(table), watch.check)) for name, table in people.items()}
+
+
+def no_such_table(archive: Extracted) -> ApplianceError:
+    """Return what to say to whoever names a table that an archive does not have."""
+    known = some_of(each.path for each in archive.manifest.members)
+    return ApplianceError("There is no such table in this backup.", hint=f"It has {known}.")
 
 
 def _is_of_people(table: Table) -> bool:

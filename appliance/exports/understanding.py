@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..core.errors import Cancelled, DiskFull
+from ..core.errors import ApplianceError, Cancelled, DiskFull
 from ..core.model import StepName
 from ..core.ports import Watch
 from .extracted import Extracted
@@ -130,20 +130,20 @@ class _AsItWas:
 
 def _tables_of(file: File, remarks: list[str]) -> Mapping[str, Rows]:
     """What a file has of tables; none where it cannot be told."""
-    with _kept_all_the_same(file.path, remarks):
-        try:
-            return {name: rows for name, rows in opened(file).items() if rows.columns}
-        except NotATable:
-            pass
+    with _kept_all_the_same(file.path, remarks, NotATable):
+        return opened(file)
     return {}
 
 
 @contextmanager
-def _kept_all_the_same(what: str, remarks: list[str]) -> Iterator[None]:
-    """What is not understood is kept: it is a remark and no more."""
+def _kept_all_the_same(
+    what: str, remarks: list[str], *known: type[ApplianceError]
+) -> Iterator[None]:
+    """What is not understood is kept: it is a remark and no more. What is `known` is no news."""
+    passed_on: tuple[type[ApplianceError], ...] = (DiskFull, Cancelled, *known)
     try:
         yield
-    except (DiskFull, Cancelled):
+    except passed_on:
         raise
     except Exception as error:  # noqa: BLE001 - a backup is never lost for this
         remarks.append(f"{what} was not understood: {error}")

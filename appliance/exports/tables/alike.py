@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .table import Table, key_of, named
+from .table import Table, key_of
 from .titles import title_of
 
 _MOST_MARKS = 1_500_000
@@ -61,7 +61,8 @@ def _repeated(table: Table, passes: int, number: int, check: Callable[[], None])
     """The hashes of what more than one record says, as far as this pass is about them."""
     once: set[int] = set()
     twice: set[int] = set()
-    for row in _records(table, check):
+    for row in table.records():
+        check()
         for mark in set(map(hash, _marks(row))):
             if mark % passes == number:
                 (twice if mark in once else once).add(mark)
@@ -71,7 +72,8 @@ def _repeated(table: Table, passes: int, number: int, check: Callable[[], None])
 def _grouped(table: Table, repeated: set[int], check: Callable[[], None]) -> Iterator[Twins]:
     records: list[Twin] = []
     by_mark: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for row in _records(table, check):
+    for row in table.records():
+        check()
         marks = [mark for mark in dict.fromkeys(_marks(row)) if hash(mark) in repeated]
         for mark in marks:
             by_mark[mark].append(len(records))
@@ -106,13 +108,6 @@ def _joined(
     for first, members in groups.items():
         if len(members) > 1:
             yield members, tuple(shared[first])
-
-
-def _records(table: Table, check: Callable[[], None]) -> Iterator[dict[str, str]]:
-    for part in table.parts.values():
-        for _, cells in part.rows():
-            check()
-            yield named(part.columns, cells)
 
 
 def _marks(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .table import Table, key_of, named
+from .table import Table, key_of
 
 SAMPLE = 500
 """Records that are looked at."""
@@ -96,12 +96,12 @@ def _of_the_same_record(
 ) -> Iterator[_Pair]:
     """Yield some records as they were and as they are: of a cell its hash, as some are large."""
     were: dict[tuple[str, ...], _Hashed] = {}
-    for row in _records(before):
+    for row in before.records():
         if any(key := key_of(row, after.id_columns)):
             were[key] = _hashed(row, lost)
         if len(were) == SAMPLE:
             break
-    for row in _records(after):
+    for row in after.records():
         if not were:
             return
         if (was := were.pop(key_of(row, after.id_columns), None)) is not None:
@@ -110,12 +110,6 @@ def _of_the_same_record(
 
 def _hashed(row: Mapping[str, str], columns: Sequence[str]) -> _Hashed:
     return {name: hash(row[name]) for name in columns if name in row}
-
-
-def _records(table: Table) -> Iterator[Mapping[str, str]]:
-    for part in table.parts.values():
-        for _, cells in part.rows():
-            yield named(part.columns, cells)
 
 
 def _type_of(cell: str) -> str:

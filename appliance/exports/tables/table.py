@@ -32,6 +32,12 @@ class Table:
         for part in self.parts.values():
             yield from part.rows()
 
+    def records(self) -> Iterator[dict[str, str]]:
+        """Yield each row's cells by their columns' names; see `named`."""
+        for part in self.parts.values():
+            for _, cells in part.rows():
+                yield named(part.columns, cells)
+
     def count(self) -> int:
         """Return how many rows it has, which reads it once."""
         return sum(1 for part in self.parts.values() for _ in part.raws())
