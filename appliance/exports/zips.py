@@ -76,7 +76,8 @@ class _Central:
 
     @property
     def is_regular(self) -> bool:
-        return self.mode in (0, 0o100000)
+        """Whether it is a file; so is what says to be a folder and has content."""
+        return self.mode in (0, 0o100000) or (self.mode == 0o040000 and self.size_bytes > 0)
 
 
 def is_zip(file: BinaryIO, head: bytes, size_bytes: int) -> bool:

@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from appliance.core.errors import Cancelled, RepositoryDamaged, ToolFailed
@@ -305,6 +305,7 @@ plain_files = st.dictionaries(
     kind=st.sampled_from(["zip", "tar", "tgz", "zipped zip", "gz"]),
     level=st.integers(1, 9),
 )
+@example(files={"0/": b"\0"}, kind="zip", level=1)
 def test_whatever_was_packed_comes_back_and_so_does_the_packing(files, kind, level):
     honest = {name: data for name, data in files.items() if ".." not in name}
     honest = {name: data for name, data in honest.items() if name.strip("/\\. \0")}
