@@ -78,8 +78,7 @@ def test_an_office_without_a_terminal_pairs_by_holding_the_button(moved_in):
     node = office.plug("stick")
     question = office.ask_to_pair(node, "disk-a")
     assert "QEMU HARDDISK, 268.4 MB (on it: nothing that is known)" in question
-    time.sleep(5)  # somebody looks whether the lamps ask: a hold from before is no answer
-    guest.header.press(BUTTON, 6.5)
+    office.say_yes()
     guest.wait_for("grep -q disk-a /etc/appliance/appliance.toml", 200)
     guest.wait_for("appliance disk list | grep -q 'disk-a of this box'", 120)
     office.restart()
