@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.system.processes import until
 from tests.vm.guest import Guest
 
 BUTTON, OFFICE, CLOUD, LOOK = 17, 22, 23, 24
@@ -214,9 +215,15 @@ class Office:
         return f"cat {_LEVEL.format(line)} | grep -q 1"
 
     def say_yes(self) -> None:
-        """Hold the button once the lamps ask: a hold that began before is no answer."""
-        self.guest.wait_for(self.lit(CLOUD), 60)  # without a cloud it is lit for a question only
-        self.guest.header.press(BUTTON, 6.5)
+        """Hold the button until the box takes it for an answer: a hold that began before the lamps
+        asked is none, and who sees that nothing happens holds it again.
+        """
+        taken = "! test -e /run/appliance/pair.json"
+        for _ in range(3):
+            self.guest.header.press(BUTTON, 6.5)
+            if until(lambda: self.guest.holds(taken), 20):
+                return
+        raise TimeoutError("nobody heard the button")
 
     def is_mounted(self) -> bool:
         """Return whether a disk is mounted now."""
