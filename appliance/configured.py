@@ -5,7 +5,7 @@ Part of the rim.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,9 @@ from pathlib import Path
 from .config import CommonSource, HttpSource, InboxSource, SftpSource
 from .core.model import Export, SeenFile
 from .core.ports import Layout, Watch
+from .exports import erasing
 from .exports.layout import ExportFolder
+from .exports.manifest import load
 from .exports.tables.grouping import TableRule
 from .exports.unpack import Limits as UnpackLimits
 from .sources.child import ChildSource
@@ -93,6 +95,24 @@ class ConfiguredExports:
     ) -> tuple[Path, ...]:
         """See `core.ports.Exports`."""
         return ExportFolder().restore(archive_root, into, watch, only=only, original=original)
+
+    def holds(
+        self, archive_root: Path, is_gone: Callable[[str], bool], work: Path, watch: Watch
+    ) -> bool:
+        """See `core.ports.Exports`."""
+        return erasing.holds(archive_root, is_gone, work, watch)
+
+    def without(
+        self,
+        archive_root: Path,
+        previous: Path | None,
+        is_gone: Callable[[str], bool],
+        work: Path,
+        watch: Watch,
+    ) -> Layout:
+        """See `core.ports.Exports`."""
+        folder = self._by_source.get(load(archive_root)[0].source, ExportFolder())
+        return erasing.without(folder, archive_root, previous, is_gone, work, watch)
 
 
 def source_settings(source: AnySource, supplies: Supplies) -> dict[str, object]:

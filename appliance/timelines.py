@@ -75,6 +75,14 @@ def keep_up(box: Box, source: str, watch: Watch) -> None:
         _freshened(box, source, records, watch, Trigger.SCHEDULE)
 
 
+def forget(box: Box, source: str) -> None:
+    """Throw a timeline away; the next search builds it anew from what the backups say then."""
+    if (box.state / FOLDER / source).is_dir():
+        records, watch = timeline_of(box, source), Watch()
+        with records.chain.alone(watch):
+            records.forget([one.name for one in records.archives()], watch)
+
+
 def _forget_strangers(box: Box) -> None:
     """What is backed up no longer is told of no longer."""
     known = {each.name for each in box.settings.source}
@@ -91,7 +99,7 @@ def _freshened(
         return []
     try:
         with reading(box):
-            return freshened(box.kit, _places(box), source, records, watch, trigger)
+            return freshened(box.kit, places_of(box), source, records, watch, trigger)
     except (Cancelled, DiskFull, DiskReadOnly):
         raise
     except ApplianceError as error:
@@ -151,10 +159,11 @@ def _fetched(
     archives = {one.name: one for one in timeline_of(box, records[0].source).archives()}
     wanted = list(_in_order(archives, records))
     with reading(box):
-        fetched(box.kit, _places(box), wanted, look, watch, trigger)
+        fetched(box.kit, places_of(box), wanted, look, watch, trigger)
 
 
-def _places(box: Box) -> list[Repository]:
+def places_of(box: Box) -> list[Repository]:
+    """Return where backups may lie on this machine and its disks, the waiting room last."""
     last: list[Repository] = [box.waiting_room] if box.waiting_room else []
     return [*box.repositories.values(), *last]
 

@@ -26,7 +26,7 @@ from .core.schedule import Schedule, parse
 from .core.signals import Reason
 from .core.vitals import as_json
 from .days import days_of
-from .engine import drill, examination, mirroring, pipeline
+from .engine import drill, erasing, examination, mirroring, pipeline
 from .engine.news import News
 from .engine.pulse import Pulse
 from .engine.restore import CloudCopy
@@ -422,11 +422,15 @@ def _ended(run: Run | None) -> dict[str, object] | None:
 
 def jobs_of(box: Box) -> dict[str, Work]:
     """What can be asked for: each source by its name, each mirror as `mirror:NAME`, and the
-    test restore from each place as `drill:NAME`; reading a whole repository is `check:NAME`.
+    test restore from each place as `drill:NAME`; reading a whole repository is `check:NAME`,
+    erasing from the backups of a source what was asked for `erase:NAME`.
     """
 
     def back_up(source: Source) -> Work:
         return lambda trigger, watch, slot: pipeline.back_up(source, trigger, box.kit, watch, slot)
+
+    def erase(name: str) -> Work:
+        return lambda trigger, watch, slot: erasing.erase(name, trigger, box.kit, watch, slot)
 
     def push(mirror: Mirror) -> Work:
         return lambda trigger, watch, slot: mirroring.bring_up_to_date(
@@ -435,6 +439,7 @@ def jobs_of(box: Box) -> dict[str, Work]:
 
     jobs = {name: back_up(source) for name, source in box.sources.items()}
     jobs |= {mirroring.job_name(name): push(each) for name, each in box.mirrors.items()}
+    jobs |= {erasing.job_name(name): erase(name) for name in box.sources}
     return jobs | _drills(box) | _examinations(box)
 
 

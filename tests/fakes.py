@@ -164,10 +164,13 @@ class FakeExports:
         (root / "export").mkdir(parents=True)
         for file in export.files:
             shutil.copyfile(file.path, root / "export" / file.name)
+        return replace(self._written(root), notes=self.notes)
+
+    def _written(self, root: Path) -> Layout:
         stored = _stored_in(root)
         lines = {path: [one.size_bytes, one.sha256] for path, one in stored.items()}
         (root / "manifest.json").write_text(json.dumps(lines, sort_keys=True))
-        return replace(self.read(root), notes=self.notes)
+        return self.read(root)
 
     def read(self, archive_root: Path) -> Layout:
         self.power.flows()
@@ -199,6 +202,32 @@ class FakeExports:
             target.write_bytes(data)
             restored.append(target)
         return tuple(restored)
+
+    def holds(
+        self, archive_root: Path, is_gone: Callable[[str], bool], work: Path, watch: Watch
+    ) -> bool:
+        watch.check()
+        lines = (path.read_text().splitlines() for path in (archive_root / "export").iterdir())
+        return any(is_gone(line) for each in lines for line in each)
+
+    def without(
+        self,
+        archive_root: Path,
+        previous: Path | None,
+        is_gone: Callable[[str], bool],
+        work: Path,
+        watch: Watch,
+    ) -> Layout:
+        """A record is a line, and what tells it from all others is all of it."""
+        self.power.flows()
+        self.previous.append(previous)
+        root = work / "root"
+        (root / "export").mkdir(parents=True)
+        for path in (archive_root / "export").iterdir():
+            lines = path.read_text().splitlines(keepends=True)
+            stay = [line for line in lines if not is_gone(line.rstrip())]
+            (root / "export" / path.name).write_text("".join(stay))
+        return self._written(root)
 
 
 def _stored_in(root: Path) -> dict[str, StoredFile]:
@@ -292,8 +321,18 @@ class FakeRepository:
             if self.held.pop(archive.name, None) is not None:
                 self.power.written()
 
-    def compact(self, watch: Watch) -> None:
-        self._called("compact")
+    def replace(self, archive: Archive, layout: Layout, watch: Watch) -> None:
+        self._called("replace")
+        self._require_writable()
+        watch.check()
+        files = self._read(layout)
+        if archive.name not in self.held:
+            raise ApplianceError(f"There is no {archive.name} to replace.")
+        self.held[archive.name] = (archive, files)
+        self.power.written()
+
+    def compact(self, watch: Watch, *, thoroughly: bool = False) -> None:
+        self._called("compact thoroughly" if thoroughly else "compact")
         self._require_writable()
         watch.check()
         self.power.written()

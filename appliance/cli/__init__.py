@@ -1,12 +1,25 @@
 """The command line: reads the words, asks the box, shows the answer. Part of the rim."""
 
-from . import caring, deciding, disks, finding, looking, panel, restoring, setting_up, web, working
+from . import (
+    caring,
+    deciding,
+    disks,
+    erasing,
+    finding,
+    looking,
+    panel,
+    restoring,
+    setting_up,
+    web,
+    working,
+)
 from .office import main
 
 __all__ = [
     "caring",
     "deciding",
     "disks",
+    "erasing",
     "finding",
     "looking",
     "main",

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     CHECK = "check"
     RESTORE = "restore"
     TIMELINE = "timeline"
+    ERASE = "erase"
     PERSON = "person"
 
 
@@ -36,6 +37,7 @@ KINDS = {
     Kind.CHECK: "Disks read whole",
     Kind.RESTORE: "Getting data back",
     Kind.TIMELINE: "Reading backups for a search",
+    Kind.ERASE: "Erasing people",
     Kind.PERSON: "What people did",
 }
 OUTCOMES = {
@@ -65,12 +67,14 @@ _CALLED = {
     Kind.CHECK: "Disk read whole: {}",
     Kind.RESTORE: "Getting data back from {}",
     Kind.TIMELINE: "Reading backups of {} for a search",
+    Kind.ERASE: "Erasing from the backups of {}",
 }
 _ACTS = {
     "claim": "Page taken into use",
     "decision": "Decision about a held export",
     "download": "Data downloaded",
     "eject": "Disk let go",
+    "erasure": "Records erased",
     "pairing": "Disk made a backup disk",
     "password": "Password changed",
     "sheet": "Emergency sheet shown",

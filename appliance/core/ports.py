@@ -148,6 +148,29 @@ class Exports(Protocol):
         where nothing matches or an original was not kept.
         """
 
+    def holds(
+        self, archive_root: Path, is_gone: Callable[[str], bool], work: Path, watch: Watch
+    ) -> bool:
+        """Return whether an extracted archive has records that are to go.
+
+        `is_gone` is given what tells a record from all others (see `core.erasure`), `work` is an
+        empty folder. Raise RepositoryDamaged.
+        """
+
+    def without(
+        self,
+        archive_root: Path,
+        previous: Path | None,
+        is_gone: Callable[[str], bool],
+        work: Path,
+        watch: Watch,
+    ) -> Layout:
+        """Given an extracted archive, make the folder to archive in its place without the records
+        that are to go, nor any trace of them. It goes on from `previous`, which has none.
+
+        Raise ApplianceError where a file that has them cannot be written again.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
@@ -275,8 +298,14 @@ class Repository(Protocol):
     def delete(self, source: str, archives: Sequence[Archive], watch: Watch) -> None:
         """Remove these archives of one source; the room comes back with `compact`."""
 
-    def compact(self, watch: Watch) -> None:
-        """Give back the room that deleted archives took."""
+    def replace(self, archive: Archive, layout: Layout, watch: Watch) -> None:
+        """Store the layout in place of the archive of that name, with the same time and facts.
+
+        One of the two is whole at any moment, also where the power fails.
+        """
+
+    def compact(self, watch: Watch, *, thoroughly: bool = False) -> None:
+        """Give back the room that deleted archives took; `thoroughly` to the last byte."""
 
     def check(self, watch: Watch) -> None:
         """Read and decrypt everything there is; raise RepositoryDamaged if anything is off."""

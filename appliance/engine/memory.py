@@ -29,6 +29,8 @@ DECIDED = "decided"
 _RIGHT, _WRONG = "right", "wrong"
 _BECAME = "became"
 _NOTHING = {"beside": "", "reasons": [], "tables": []}
+ERASED = "erased"
+"""How many of the requests to erase are done, by source and place."""
 CHANGES = ("added", "changed", "removed")
 Told = Mapping[str, Any]
 _ROOM = "fullness"
@@ -186,6 +188,8 @@ def forget_place(ledger: Ledger, place: str) -> None:
     ledger.drop_copies(place, [copy.archive for copy in ledger.copies() if copy.place == place])
     for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT, _ROOM, _PROBLEM):
         ledger.note(key(kind, place), "")
+    for source in {copy.source for copy in ledger.copies()}:
+        ledger.note(key(ERASED, f"{source}:{place}"), "")
 
 
 def note_became(

@@ -39,6 +39,7 @@ from ..core.ports import Layout, Source, Watch
 from ..core.words import size
 from . import memory, mirroring, rotation, upkeep, waiting_room
 from .catching_up import catch_up
+from .erasing import clean, erase_where_due
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
 from .memory import Pending
@@ -84,11 +85,15 @@ class _Backup:
             raise
         except ApplianceError:
             waiting_room.say_that_no_disk_is_here(self.journal, places)
+            erase_where_due(
+                self.kit, self.journal, self.source.name, places, self.folder / "erasing"
+            )
             self._catch_up(places)  # a vendor that is gone must not leave a new disk empty
             self.journal.outcome = Outcome.SKIPPED  # no news: the cloud is only looked at
             mirroring.follow(self.kit, self.journal, places)
             raise
         waiting_room.say_that_no_disk_is_here(self.journal, places)
+        erase_where_due(self.kit, self.journal, self.source.name, places, self.folder / "erasing")
         self._catch_up(places)
         rotation.prove_strangers(self.kit, self.journal, places, self.folder / "borrowed")
         upkeep.tidy(self.kit, self.journal, places, self._trusts_the_clock(export, places))
@@ -162,8 +167,9 @@ class _Backup:
         raise ExportNotReady("There is no export to bring yet.")
 
     def _take_out_the_newest(self, places: Sequence[Place]) -> Reference | None:
-        previous = self.folder / "previous"
-        return rotation.reference(self.kit, self.journal, self.source.name, places, previous)
+        previous, name = self.folder / "previous", self.source.name
+        there = clean(self.kit, name, places)  # what was erased must not come back as a difference
+        return rotation.reference(self.kit, self.journal, name, there, previous)
 
     def _last_files(self) -> tuple[SeenFile, ...]:
         return self.kit.ledger.last_export(self.source.name)
@@ -176,7 +182,7 @@ class _Backup:
 
     def _confirm(self, export: Export | None, before: Reference, places: list[Place]) -> None:
         """No new one; the other disks prove that they have it whole too, or get it now."""
-        for place in places:
+        for place in clean(self.kit, self.source.name, places):
             if place is before.place or place.failed or place.is_waiting_room:
                 continue
             prove = verify if place.has(before.archive) else store

@@ -17,6 +17,7 @@ from ..core.errors import ApplianceError, Cancelled, RepositoryBusy
 from ..core.model import Archive, StepName, Trigger
 from ..core.ports import Mirror, Repository, Watch
 from . import memory
+from .erasing import leave_out
 from .journal import Journal, Remarks, record, understood
 from .kit import Kit
 from .places import wipe
@@ -344,6 +345,7 @@ class _Restoring:
         self.stored.mkdir()
         self.kit.staging.require(repository.size_bytes(archive.name))
         repository.extract(archive.name, self.stored, self.journal.watch)
+        leave_out(self.kit, archive.source, self.stored, self.journal.watch)
         return archive
 
     def _once_free(

@@ -59,6 +59,8 @@ def fetched(  # noqa: PLR0917 - as above
     look: Callable[[Archive, Path, Path], None],
     watch: Watch,
     trigger: Trigger = Trigger.COMMAND,
+    *,
+    said: str = "Records were given back.",
 ) -> None:
     """Take some archives of a source out, one after the other, and have each looked at.
 
@@ -72,7 +74,7 @@ def fetched(  # noqa: PLR0917 - as above
             work.mkdir()
             look(archive, folder / "archive", work)
         journal.archive = archives[-1].name
-        journal.message = "Records were given back."
+        journal.message = said
 
     ended = record(kit, f"{RESTORE}{archives[0].source}", trigger, watch, story)
     if ended.error is not None:

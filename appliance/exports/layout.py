@@ -10,7 +10,7 @@ of another kind, `original = "drop"`, another zlib).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal
@@ -39,6 +39,16 @@ class _Said:
     remarks: list[str]
     tables: list[Mapping[str, Any]] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """An archive that is to be made again: what it says of itself, and its files."""
+
+    content: Manifest
+    members: Sequence[Member]
+    originals: Mapping[str, Path]
+    """The containers that are kept as they came, by their paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +83,34 @@ class ExportFolder:
             before = Extracted.at(previous, scratch) if previous else None
             files = files_of(unpacked.members, self.rules)
             self._understand(files, before, Understanding(self.rules, scratch, watch), said)
-            keeper = Keeper(scratch, self.limits, watch, self.part_bytes)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
-            kept = _keep_all(unpacked.members, before, keeper, tree, said)
-            layout = self._finish(export, unpacked.containers, kept, tree, said)
+            kept = self._keep(unpacked.members, before, tree, said, watch)
+            boxes = tuple(self._box(container, tree, said) for container in unpacked.containers)
+            layout = _finish(replace(_about(export), containers=boxes, members=kept), tree, said)
+            rmtree(scratch)
+            return layout
+
+    def lay_again(self, anew: Anew, previous: Path | None, work: Path, watch: Watch) -> Layout:
+        """Given an archive as it is to be from now on, make the folder to archive.
+
+        It goes on from the extracted archive `previous`, and from nothing that was stored before.
+        """
+        content, members = anew.content, anew.members
+        with disk_full_of("the working space"):
+            scratch = work / "scratch"
+            scratch.mkdir()
+            said = _Said(list(content.notes), list(content.remarks), held=list(content.held))
+            before = Extracted.at(previous, scratch) if previous else None
+            files = files_of(members, self.rules)
+            understanding = Understanding(self.rules, scratch, watch)
+            said.tables.extend(understanding.tell(files, before, said.remarks))
+            tree = Tree(work / "tree", before.manifest.stored if before else {})
+            kept = self._keep(members, before, tree, said, watch)
+            for box in content.containers:
+                if box.original:
+                    stored = StoredFile(box.size_bytes, box.sha256)
+                    tree.put(box.original, anew.originals[box.path], stored)
+            layout = _finish(replace(content, members=kept), tree, said)
             rmtree(scratch)
             return layout
 
@@ -110,34 +144,16 @@ class ExportFolder:
         parts = self.comes_in_parts
         said.held.extend(guard.reasons(said.tables, was, files, comes_in_parts=parts))
 
-    def _finish(
+    def _keep(
         self,
-        export: Export,
-        containers: Sequence[Container],
-        kept: tuple[Kept, ...],
+        members: Sequence[Member],
+        before: Extracted | None,
         tree: Tree,
         said: _Said,
-    ) -> Layout:
-        boxes = tuple(self._box(container, tree, said) for container in containers)
-        archive = Archive.name_for(export.source, export.pulled_at)
-        tree.write(how_to_restore.NAME, how_to_restore.text(archive).encode())
-        content = Manifest(
-            source=export.source,
-            pulled_at=export.pulled_at,
-            files=tuple(
-                SeenFile(file.name, file.size_bytes, file.sha256, file.modified, file.validator)
-                for file in export.files
-            ),
-            containers=boxes,
-            members=kept,
-            stored=dict(tree.stored),
-            notes=tuple(said.notes),
-            remarks=tuple(said.remarks),
-            tables=tuple(said.tables),
-            held=tuple(said.held),
-        )
-        itself = tree.write(manifest.NAME, manifest.encode(content))
-        return _layout(tree.root, content, itself, tree.new_bytes)
+        watch: Watch,
+    ) -> tuple[Kept, ...]:
+        keeper = Keeper(tree.root.parent / "scratch", self.limits, watch, self.part_bytes)
+        return _keep_all(members, before, keeper, tree, said)
 
     def _box(self, container: Container, tree: Tree, said: _Said) -> Box:
         """Store a container's own bytes where nothing else gives them back."""
@@ -161,6 +177,33 @@ class ExportFolder:
             container.recipe,
             original,
         )
+
+
+def _about(export: Export) -> Manifest:
+    return Manifest(
+        source=export.source,
+        pulled_at=export.pulled_at,
+        files=tuple(
+            SeenFile(file.name, file.size_bytes, file.sha256, file.modified, file.validator)
+            for file in export.files
+        ),
+    )
+
+
+def _finish(content: Manifest, tree: Tree, said: _Said) -> Layout:
+    """Write what an archive says of itself beside its files."""
+    archive = Archive.name_for(content.source, content.pulled_at)
+    tree.write(how_to_restore.NAME, how_to_restore.text(archive).encode())
+    content = replace(
+        content,
+        stored=dict(tree.stored),
+        notes=tuple(dict.fromkeys(said.notes)),
+        remarks=tuple(dict.fromkeys(said.remarks)),
+        tables=tuple(said.tables),
+        held=tuple(said.held),
+    )
+    itself = tree.write(manifest.NAME, manifest.encode(content))
+    return _layout(tree.root, content, itself, tree.new_bytes)
 
 
 def _keep_all(

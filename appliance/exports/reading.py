@@ -83,6 +83,11 @@ def tables_of(
         if PurePosixPath(kept.path).suffix.lower() in READ and matches(kept.path, only)
     ]
     files = [made(archive, kept, folder / str(at), watch) for at, kept in enumerate(wanted)]
+    return tables_in(archive, files)
+
+
+def tables_in(archive: Extracted, files: Sequence[File]) -> dict[str, Table]:
+    """Given members of an archive that were made again, return its tables by name."""
     return {table.name: _as_told(archive, table) for table in tables(files, (), opened)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from .verdicts import Verb
 
 _ALREADY_EXISTS = 30
 _NAMES_A_CALL = 100
+_ANEW = ".anew"
+"""Behind an archive's name: what is to take its place."""
 _WITH_COMMENT = ("--format", "{comment}")
 
 COMPRESSION = "auto,zstd,19"
@@ -133,6 +135,8 @@ class BorgRepository:
     def inventory(self) -> Inventory:
         """Return its id and its archives at once, proving what `id` proves."""
         identity, listed = self._opening.identified(_WITH_COMMENT)
+        if not self._read_only and self._settle(str(item["name"]) for item in listed["archives"]):
+            identity, listed = self._opening.identified(_WITH_COMMENT)
         return Inventory(identity, _archives_in(listed["archives"]))
 
     def archives(self, source: str | None = None) -> tuple[Archive, ...]:
@@ -170,6 +174,14 @@ class BorgRepository:
     def create(self, archive: Archive, layout: Layout, watch: Watch) -> int:
         """Store the layout under the archive's name, time and facts; return the bytes added."""
         self._opening.writable()
+        ended = self._created(archive.name, archive, layout, watch)
+        if ended.code == _ALREADY_EXISTS:
+            self._confirm_existing(archive, layout)
+            return 0
+        return int(ended.json()["archive"]["stats"]["deduplicated_size"])
+
+    def _created(self, name: str, archive: Archive, layout: Layout, watch: Watch) -> Ended:
+        """Store the layout under a name, unless there is one called so already."""
         self._last_listed = ("", {})
         check_staged(layout)
         total = layout.stored_bytes
@@ -177,7 +189,7 @@ class BorgRepository:
         def create() -> Ended:
             return self._borg.run(
                 Verb.CREATE,
-                self._create_arguments(archive),
+                self._create_arguments(name, archive),
                 watch,
                 flags=["--progress"],
                 cwd=layout.root,
@@ -187,16 +199,13 @@ class BorgRepository:
             )
 
         ended = self._borg.with_a_sound_cache(
-            lambda: self._room.explaining(create), lambda: archive.name not in self._names()
+            lambda: self._room.explaining(create), lambda: name not in self._names()
         )
-        if ended.code == _ALREADY_EXISTS:
-            self._confirm_existing(archive, layout)
-            return 0
-        if self._files(archive.name) != _sizes(layout):
-            self._take_back(archive.name)
-        return int(ended.json()["archive"]["stats"]["deduplicated_size"])
+        if ended.code != _ALREADY_EXISTS and self._files(name) != _sizes(layout):
+            self._take_back(name)
+        return ended
 
-    def _create_arguments(self, archive: Archive) -> list[str]:
+    def _create_arguments(self, name: str, archive: Archive) -> list[str]:
         return [
             "--json",
             "--paths-from-stdin",
@@ -208,7 +217,7 @@ class BorgRepository:
             "--files-cache=disabled",
             "--checkpoint-interval=0",
             *_PLAIN_FILES,
-            self._borg.target(archive.name),
+            self._borg.target(name),
         ]
 
     def _confirm_existing(self, archive: Archive, layout: Layout) -> None:
@@ -288,6 +297,33 @@ class BorgRepository:
             messages=Messages(lambda said: _report_percent(said, StepName.UNPACK, "bytes", watch)),
         )
 
+    # -- putting another in its place --------------------------------------------------------
+
+    def replace(self, archive: Archive, layout: Layout, watch: Watch) -> None:
+        """Store the layout in place of the archive of that name.
+
+        One of the two is whole at any moment; what a power cut leaves is settled by `inventory`.
+        """
+        self._opening.writable()
+        anew = f"{archive.name}{_ANEW}"
+        self._settle(self._names())
+        self._created(anew, archive, layout, watch)
+        self._delete_named([archive.name], watch)
+        self._borg.run(Verb.RENAME, [self._borg.target(anew), archive.name], watch)
+        self._last_listed = ("", {})
+
+    def _settle(self, names: Iterable[str]) -> bool:
+        """Finish what was cut off between two steps of `replace`; return whether there was any."""
+        there = frozenset(names)
+        left = [name for name in there if source_of(name.removesuffix(_ANEW)) and _ANEW in name]
+        for anew in left:
+            name = anew.removesuffix(_ANEW)
+            if name in there:
+                self._borg.run(Verb.DELETE, [self._borg.target(anew)])
+            else:
+                self._borg.run(Verb.RENAME, [self._borg.target(anew), name])
+        return bool(left)
+
     # -- taking away -------------------------------------------------------------------------
 
     def delete(self, source: str, archives: Sequence[Archive], watch: Watch) -> None:
@@ -317,10 +353,10 @@ class BorgRepository:
 
         self._borg.with_a_sound_cache(delete)
 
-    def compact(self, watch: Watch) -> None:
-        """Give back the room that deleted archives took."""
+    def compact(self, watch: Watch, *, thoroughly: bool = False) -> None:
+        """Give back the room that deleted archives took; `thoroughly` also where that is little."""
         self._opening.writable()
-        arguments = [self._borg.target()]
+        arguments = [*(["--threshold=0"] if thoroughly else []), self._borg.target()]
         self._room.making(
             lambda: self._borg.run(Verb.COMPACT, arguments, watch, flags=["--progress"])
         )

@@ -98,10 +98,15 @@ class RepositoryOnDisk:
         with self._attached(watch) as bound:
             self._repository.delete(source, archives, bound)
 
-    def compact(self, watch: Watch) -> None:
+    def replace(self, archive: Archive, layout: Layout, watch: Watch) -> None:
+        """Store the layout in place of the archive of that name."""
+        with self._attached(watch) as bound:
+            self._repository.replace(archive, layout, bound)
+
+    def compact(self, watch: Watch, *, thoroughly: bool = False) -> None:
         """Give back the room that deleted archives took."""
         with self._attached(watch) as bound:
-            self._repository.compact(bound)
+            self._repository.compact(bound, thoroughly=thoroughly)
 
     def check(self, watch: Watch) -> None:
         """Read and decrypt everything there is."""

@@ -44,6 +44,7 @@ class Verb(StrEnum):
     EXTRACT = "extract"
     EXPORT_TAR = "export-tar"
     DELETE = "delete"
+    RENAME = "rename"
     COMPACT = "compact"
     CHECK = "check"
     KEY = "key"

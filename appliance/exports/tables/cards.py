@@ -41,13 +41,13 @@ class Cards(Discovered):
     @property
     def ends(self) -> bool:
         """Whether the last card is whole; see `rows.Rows`."""
-        return tail(self._file).strip().upper().endswith(_END)
+        return tail(self.file).strip().upper().endswith(_END)
 
     def raws(self) -> Iterator[bytes]:
         """Yield each card's bytes; see `rows.Rows`."""
         card: list[bytes] = []
         size = 0
-        with plain(self._file) as opened:
+        with plain(self.file) as opened:
             for line in lines(opened.read, b"\n"):
                 mark = line.strip().upper()
                 if mark == _BEGIN:
@@ -62,7 +62,7 @@ class Cards(Discovered):
 
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one card apart; see `rows.Rows`."""
-        text = _FOLD.sub(b"", raw).decode(self._look.bytes_encoding, "replace")
+        text = _FOLD.sub(b"", raw).decode(self.look.bytes_encoding, "replace")
         return self._placed(_properties(text))
 
 

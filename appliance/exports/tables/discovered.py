@@ -19,7 +19,7 @@ class Discovered(ABC):
     key: tuple[str, ...] = ()
 
     def __init__(self, file: Path, look: Look) -> None:
-        self._file, self._look = file, look
+        self.file, self.look = file, look
         self._places: dict[str, int] = {}
         for _ in self.rows():
             pass

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ..looks import Look, plain
@@ -88,7 +89,7 @@ class Dumped:
     """One that is cut is no dump."""
 
     def __init__(self, file: Path, look: Look, dialect: Dialect, found: _Found) -> None:
-        self._file, self._look, self._dialect, self._found = file, look, dialect, found
+        self._file, self.look, self.dialect, self._found = file, look, dialect, found
         self.columns: Sequence[str] = found.names
         self.shape: Hashable = (found.kind, dialect, *self.columns)
 
@@ -102,11 +103,11 @@ class Dumped:
     def frame(self) -> Frame:
         """One INSERT or COPY, behind what the dump says of its encoding; see `rows.Rows`."""
         with plain(self._file) as opened:
-            head = readable(opened, self._look).read(_HEAD_BYTES)
+            head = readable(opened, self.look).read(_HEAD_BYTES)
         prelude = b"".join(line + b"\n" for line in _PRELUDE.findall(head))
-        columns = b"" if self._found.widest else b" " + quoted(self.columns, self._dialect)
+        columns = b"" if self._found.widest else b" " + quoted(self.columns, self.dialect)
         table = self._found.written + columns
-        encoding = "utf-16" if self._look.encoding == "utf-16" else ""
+        encoding = "utf-16" if self.look.encoding == "utf-16" else ""
         if self._found.kind is Kind.COPY:
             opening = prelude + b"COPY " + table + b" FROM stdin;\n"
             return Frame(opening, b"\n", b"\n\\.\n", encoding, ".sql")
@@ -119,12 +120,12 @@ class Dumped:
             places = self._found.stretches
             for start, stop in zip(places[::2], places[1::2], strict=True):
                 opened.seek(0)
-                window = Window(readable(opened, self._look), start)
-                statements = Statements(window, self._dialect)
+                window = Window(readable(opened, self.look), start)
+                statements = Statements(window, self.dialect)
                 for statement in statements.each():
                     if statement.start >= stop:
                         break
-                    yield from self._in_order(statement, statements.rows)
+                    yield from self.in_order(statement, statements.rows)
 
     def rows(self) -> Iterator[tuple[bytes, Sequence[str]]]:
         """Yield each row's bytes and its values; see `rows.Rows`."""
@@ -133,17 +134,18 @@ class Dumped:
 
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one row apart; see `rows.Rows`."""
-        return self._dialect.cells(self._found.kind, raw)
+        return self.dialect.cells(self._found.kind, raw)
 
-    def _in_order(self, statement: Statement, rows: Iterator[bytes]) -> Iterator[bytes]:
+    def in_order(self, statement: Statement, rows: Iterator[bytes]) -> Iterator[bytes]:
         """Yield rows; those of a statement that names other columns in the order of ours."""
-        if not statement.columns or statement.columns == self.columns:
+        told = statement.columns or tuple(distinct(self._found.defined))
+        if not told or told == tuple(self.columns):
             yield from rows
             return
         is_copied = statement.kind is Kind.COPY
         for raw in rows:
-            values = raw.split(b"\t") if is_copied else self._dialect.values(raw)
-            named = dict(zip(statement.columns, values, strict=False))
+            values = raw.split(b"\t") if is_copied else self.dialect.values(raw)
+            named = dict(zip(told, values, strict=False))
             if is_copied:
                 yield b"\t".join(named.get(name, rb"\N") for name in self.columns)
             else:
@@ -162,6 +164,53 @@ def dumped(file: Path, look: Look) -> Mapping[str, Dumped]:
         window = Window(readable(opened, look), look.skip_bytes)
         found = _found(Statements(window, dialect), window, dialect)
     return {name: Dumped(file, look, dialect, one) for name, one in found.items() if one.names}
+
+
+def spans_without(
+    file: Path, tables: Mapping[str, Dumped], is_gone: Callable[[str, Sequence[str]], bool]
+) -> Iterator[tuple[int, int]]:
+    """Yield from where to where a dump is to be cut so that some rows, given their table and their
+    values, are in it no more: each with one comma, the last of an INSERT with all of that.
+    """
+    one = next(iter(tables.values()))
+    with plain(file) as opened:
+        window = Window(readable(opened, one.look), one.look.skip_bytes)
+        statements = Statements(window, one.dialect)
+        for statement in statements.each():
+            table = tables.get(table_of(statement.table))
+            if table is not None:
+                goes = partial(_goes, table, statement, table_of(statement.table), is_gone)
+                yield from _spans(statement, statements, window, goes)
+
+
+def _goes(
+    table: Dumped,
+    statement: Statement,
+    name: str,
+    is_gone: Callable[[str, Sequence[str]], bool],
+    raw: bytes,
+) -> bool:
+    (row,) = table.in_order(statement, iter((raw,)))
+    return is_gone(name, table.cells(row))
+
+
+def _spans(
+    statement: Statement, statements: Statements, window: Window, goes: Callable[[bytes], bool]
+) -> Iterator[tuple[int, int]]:
+    begins, stays, last = window.place, 0, 0
+    for raw in statements.rows:
+        ends, is_last = window.place, window.ahead(1) != b","
+        if not goes(raw):
+            stays += 1
+        elif statement.kind is Kind.COPY:
+            yield begins, ends
+        elif stays:
+            yield last, ends
+        elif is_last:
+            yield statement.start, ends + 1
+        else:
+            yield begins, ends + 1
+        last, begins = ends, ends if statement.kind is Kind.COPY else ends + 1
 
 
 def _found(statements: Statements, window: Window, dialect: Dialect) -> dict[str, _Found]:

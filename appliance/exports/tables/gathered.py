@@ -54,6 +54,10 @@ class Gathered:
         for raw in self.raws():
             yield raw, self.cells(raw)
 
+    def lines_of(self, raw: bytes) -> int:
+        """Return how many lines a record has."""
+        return len(self._lines.split(raw))
+
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one record apart; see `rows.Rows`."""
         lines = [self._lines.cells(line) for line in self._lines.split(raw)]

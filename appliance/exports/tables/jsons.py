@@ -25,20 +25,20 @@ class Objects(Discovered):
     @property
     def frame(self) -> Frame:
         """A list, or a line for each; see `rows.Rows`."""
-        if self._look.kind is Kind.JSON_LINES:
+        if self.look.kind is Kind.JSON_LINES:
             return Frame()
         return Frame(b"[\n", b",\n", b"\n]\n")
 
     @property
     def ends(self) -> bool:
         """Whether the last bracket is closed; see `rows.Rows`."""
-        return tail(self._file).strip().endswith((b"]", b"}"))
+        return tail(self.file).strip().endswith((b"]", b"}"))
 
     def raws(self) -> Iterator[bytes]:
         """Yield each object's bytes; see `rows.Rows`."""
-        with plain(self._file) as opened, plain(self._file) as again:
-            source = readable(again, self._look)
-            for one in records(opened, self._look):
+        with plain(self.file) as opened, plain(self.file) as again:
+            source = readable(again, self.look)
+            for one in records(opened, self.look):
                 if one.end - one.start > LONGEST_BYTES:
                     raise NotATable("An object of this file is longer than any record.")
                 source.seek(one.start)
@@ -50,7 +50,7 @@ class Objects(Discovered):
         if len(raw) > MOST_PIECES and sum(map(raw.count, (b",", b"[", b"{"))) > MOST_PIECES:
             raise NotATable("An object of this file holds more than any record.")
         try:
-            value = json.loads(raw.decode(self._look.bytes_encoding, "replace"))
+            value = json.loads(raw.decode(self.look.bytes_encoding, "replace"))
         except (ValueError, RecursionError) as error:
             raise NotATable("This file is not JSON to its end.", detail=str(error)) from error
         if not isinstance(value, dict):

@@ -15,16 +15,18 @@ import tempfile
 import warnings
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 from xml.etree import ElementTree
 from zipfile import ZipFile
 
+from openpyxl import Workbook
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
@@ -34,7 +36,8 @@ from ..budget import Limits, told_when_full
 from ..entries import KeepWhole
 from ..looks import Kind, Look, plain
 from .delimited import Delimited
-from .rows import Frame, NotATable
+from .gathered import Gathered
+from .rows import Frame, NotATable, Rows
 
 _MOST_BYTES = 1 << 30
 """Of XML, and of the CSV that is made of it."""
@@ -91,12 +94,49 @@ def _sheets(reader: ExcelReader, folder: Path) -> Iterator[tuple[str, Sheet]]:
     with closing(reader.archive), closing(reader.shared_strings):
         reader.read()
         for sheet in reader.wb.worksheets:
-            sheet.reset_dimensions()  # what is said there need not be so
-            rows = islice(sheet.iter_rows(values_only=True), _MOST_ROWS)
-            filled = (row for row in rows if any(cell is not None for cell in row))
+            filled = _filled(sheet)
             header = next(filled, ())
             if _is_header(header):
                 yield sheet.title, Sheet(_written(header, filled, folder))
+
+
+def write_without(
+    file: Path, tables: Mapping[str, Rows], is_gone: Callable[[str, Sequence[str]], bool], out: Path
+) -> None:
+    """Write a workbook again with what its cells say, and without some rows of its tables."""
+    book = Workbook(write_only=True)
+    with plain(file) as opened, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reader = _Reader(opened, file.parent)
+        with closing(reader.archive), closing(reader.shared_strings):
+            reader.read()
+            for sheet in reader.wb.worksheets:
+                name = sheet.title if sheet.title in tables else ""
+                written, rows = book.create_sheet(sheet.title), _filled(sheet)
+                header = next(rows, ())
+                written.append(header)
+                if name in tables and _is_header(header):
+                    rows = _left(rows, tables[name], partial(is_gone, name))
+                for row in rows:
+                    written.append(row)
+    book.save(out)
+
+
+def _filled(sheet: Any) -> Iterator[Sequence[Any]]:
+    sheet.reset_dimensions()  # what is said there need not be so
+    rows = islice(sheet.iter_rows(values_only=True), _MOST_ROWS)
+    return (row for row in rows if any(cell is not None for cell in row))
+
+
+def _left(
+    rows: Iterator[Sequence[Any]], table: Rows, is_gone: Callable[[Sequence[str]], bool]
+) -> Iterator[Sequence[Any]]:
+    """Yield the rows of a sheet but those of records that go, which may take several."""
+    for raw, cells in table.rows():
+        several = list(islice(rows, table.lines_of(raw) if isinstance(table, Gathered) else 1))
+        if not is_gone(cells):
+            yield from several
+    yield from rows
 
 
 def _is_header(row: Sequence[Any]) -> bool:

@@ -32,7 +32,7 @@ def search(links: Sequence[Link], source: str, text: str, most: int, watch: Watc
     text in its cells, whatever its capitals; of at most so many, those that say just that first.
     Raise NotSealed, Cancelled.
     """
-    words = _Words(text)
+    words = Words(text)
     records = dict.fromkeys(_matching(links, words, watch))
     told = _told(links, source, [*records][:most], watch)
     return Found(tuple(sorted(told, key=words.order)), len(records))
@@ -43,39 +43,40 @@ def record(links: Sequence[Link], source: str, mark: str, watch: Watch) -> Recor
     return next(iter(_told(links, source, [mark], watch)), None)
 
 
-class _Words:
+class Words:
     """What was typed. An id matches however another export of the same CRM writes it."""
 
     def __init__(self, text: str) -> None:
         words = text.split()
-        self._whole = _folded(" ".join(words))
-        self._each = [{_folded(escaped(word)), _folded(escaped(normal(word)))} for word in words]
+        self._whole = folded(" ".join(words))
+        self._each = [{folded(escaped(word)), folded(escaped(normal(word)))} for word in words]
 
-    def are_in(self, folded: str) -> bool:
+    def are_in(self, text: str) -> bool:
         """Return whether each is somewhere in a text that is folded."""
-        return all(any(one in folded for one in word) for word in self._each)
+        return all(any(one in text for one in word) for word in self._each)
 
     def order(self, record: RecordTimeline) -> tuple[bool, str, str]:
         """Return what sorts records: first those of which a cell says just this, then by name."""
-        is_it = any(_folded(cell) == self._whole for cell in record.row.values())
+        is_it = any(folded(cell) == self._whole for cell in record.row.values())
         return not is_it, record.title.casefold(), record.id
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Return a text such that capitals, and ways to write the same letter, make no difference."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
-def _matching(links: Sequence[Link], words: _Words, watch: Watch) -> Iterator[str]:
+def _matching(links: Sequence[Link], words: Words, watch: Watch) -> Iterator[str]:
     """Yield the records of which a line holds the words; newest backups first."""
     for link in reversed(links):
         for block in link.blocks():
             watch.check()
-            folded = _folded(block)
-            if not words.are_in(folded):
+            low = folded(block)
+            if not words.are_in(low):
                 continue
-            for line in folded.split("\n"):
+            for line in low.split("\n"):
                 if line[:1] == PUT and words.are_in(line):
                     head, _, cells = line.split(SEPARATOR, 2)
                     if words.are_in(cells):

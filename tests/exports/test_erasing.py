@@ -1,0 +1,285 @@
+"""Somebody is taken out of backups: what stays is whole, and nothing tells of who went."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from itertools import pairwise
+
+import openpyxl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from appliance.core.errors import ApplianceError
+from appliance.core.ports import Watch
+from appliance.exports import differences
+from appliance.exports.erasing import Seen, Wanted, holds, without
+from appliance.exports.extracted import Extracted
+from appliance.exports.layout import ExportFolder
+from appliance.exports.restore import restore
+from tests.exports.days import Days, changed, csv, read, table
+from tests.exports.packing import zip_of
+from tests.exports.tables.test_workbook import book_of
+
+WHO = "Hedwig Abendroth"
+LINE = f'7777,{WHO},hedwig@example.org,Open,"said: ""no, thanks"""'
+
+
+@pytest.fixture
+def days(tmp_path):
+    return Days(tmp_path)
+
+
+def empty(folder, name):
+    made = folder / name
+    made.mkdir()
+    return made
+
+
+def seen_in(days, *roots, wanted):
+    seen = Seen({}, set())
+    for number, root in enumerate(roots):
+        seen.look(root, wanted, empty(days.folder, f"look-{number}"), Watch())
+    return seen
+
+
+def erased(days, roots, marks):
+    """Each day without those records, one going on from the other."""
+    before, found = None, []
+    for number, root in enumerate(roots):
+        work = empty(days.folder, f"erasing-{number}")
+        layout = without(days.exports, root, before, marks.__contains__, work, Watch())
+        found.append(layout)
+        before = layout.root
+    return found
+
+
+def restored(folder, layout):
+    """The files that come back, each proved by its hash."""
+    into = folder / f"back-{len(list(folder.iterdir()))}"
+    restore(layout.root, into, Watch())
+    return read(into)
+
+
+def everything(folder, layout):
+    """All that anybody could read out of an archive: each file, and each version on the way."""
+    archive = Extracted.at(layout.root, folder)
+    yield from read(layout.root).values()
+    yield from restored(folder, layout).values()
+    for kept in archive.manifest.members:
+        for chain in kept.chains:
+            links = [archive.file(link) for link in chain.links]
+            for upto in range(1, len(links) + 1):
+                yield b"".join(differences.replay(links[:upto], lambda: None))
+
+
+def says(folder, layout, text):
+    return any(text.encode() in data for data in everything(folder, layout))
+
+
+def three_days(days):
+    """She is there on two days, and deleted on the third; the differences still tell of her."""
+    lines = table(3000)
+    first = [*lines[:1500], LINE, *lines[1500:]]
+    second = changed(first, 2)
+    third = [line for line in changed(second, 3) if WHO not in line]
+    return [days.add({"Contacts.csv": csv(one)}) for one in (first, second, third)], third
+
+
+def test_nothing_tells_of_her_any_more_not_even_the_differences(days):
+    layouts, third = three_days(days)
+    assert says(days.folder, layouts[2], WHO)  # deleted by the office, and still in the base
+    roots = [one.root for one in layouts]
+    marks = seen_in(days, *roots, wanted=Wanted(text=WHO)).records
+    done = erased(days, roots, marks)
+    for before, after in zip(layouts, done, strict=True):
+        assert not says(days.folder, after, WHO)
+        assert not says(days.folder, after, "hedwig")
+        assert after.manifest_sha256 != before.manifest_sha256
+    assert restored(days.folder, done[2]) == {"Contacts.csv": csv(third)}
+    assert done[1].tables[0]["rows"] == layouts[1].tables[0]["rows"] - 1
+    assert done[1].new_bytes < done[0].new_bytes / 4  # it goes on from the day before
+
+
+def test_all_her_versions_go_also_those_that_do_not_say_the_words(days):
+    other = LINE.replace(WHO, "H. Meier")
+    rows = table(50)
+    roots = [days.add({"a.csv": csv([*rows, one])}).root for one in (LINE, other)]
+    marks = seen_in(days, *roots, wanted=Wanted(text="abendroth hedwig")).records
+    assert [one.id for one in marks.values()] == ["7777"]
+    done = erased(days, roots, marks)
+    assert not any(says(days.folder, one, "H. Meier") for one in done)
+
+
+def test_it_is_safe_to_repeat_and_then_changes_nothing(days):
+    layouts, _ = three_days(days)
+    roots = [one.root for one in layouts]
+    marks = seen_in(days, *roots, wanted=Wanted(record="7777")).records
+    done = erased(days, roots, marks)
+    again = Days(empty(days.folder, "again"))
+    assert [one.manifest_sha256 for one in erased(again, [one.root for one in done], marks)] == [
+        one.manifest_sha256 for one in done
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "left"),
+    [
+        ("a.csv", b"\xef\xbb\xbfId;N\r\n1;Ann\r\n2;Hedwig\r\n", b"\xef\xbb\xbfId;N\r\n1;Ann\r\n"),
+        ("a.csv", b"Id,N\n2,Hedwig\n1,Ann", b"Id,N\n1,Ann"),
+        ("a.csv", b"Id,N\n2,Hedwig\n", b"Id,N\n"),
+        ("a.csv", b'Id,N\n1,Ann\n2,"Hed\nwig, x"\n3,Cy\n', b"Id,N\n1,Ann\n3,Cy\n"),
+        ("a.csv", "Id,N\n1,Ann\n2,Hedwig\n".encode("utf-16"), "Id,N\n1,Ann\n".encode("utf-16")),
+        ("a.jsonl", b'{"id":1}\n{"id":2,"n":"Hedwig"}\n', b'{"id":1}\n'),
+        ("a.json", b'[{"id":1},\n {"id":2}, {"id":3}]', b'[{"id":1}, {"id":3}]'),
+        ("a.json", b'[{"id":2},{"id":3}]', b'[{"id":3}]'),
+        ("a.json", b'[{"id":1},{"id":2}]', b'[{"id":1}]'),
+        ("a.json", b'[ {"id":2} ]', b"[  ]"),
+        (
+            "a.json",
+            b'{"n":2,"a":[{"id":2},{"id":1}],"b":[{"id":4},{"id":3}],"next":null}',
+            b'{"n":2,"a":[{"id":1}],"b":[{"id":4},{"id":3}],"next":null}',
+        ),
+        (
+            "a.vcf",
+            b"BEGIN:VCARD\nUID:1\nEND:VCARD\nBEGIN:VCARD\nUID:2\nFN:Hed\n wig\nEND:VCARD\n",
+            b"BEGIN:VCARD\nUID:1\nEND:VCARD\n",
+        ),
+    ],
+)
+def test_all_else_stays_as_the_vendor_writes_it(days, name, content, left):
+    root = days.add({name: content}).root
+    marks = seen_in(days, root, wanted=Wanted(record="2")).records
+    (layout,) = erased(days, [root], marks)
+    found = restored(days.folder, layout)[name]
+    assert found.replace(b"},\n {", b"}, {") == left
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    ids=st.lists(st.integers(0, 9), unique=True, max_size=9),
+    gone=st.sets(st.integers(0, 9)),
+    cuts=st.lists(st.integers(0, 9), max_size=2),
+)
+def test_json_stays_json_whatever_goes(tmp_path_factory, ids, gone, cuts):
+    days = Days(tmp_path_factory.mktemp("json"))
+    ends = [0, *sorted(min(cut, len(ids)) for cut in cuts), len(ids)]
+    value = {f"list {at}": [{"id": one} for one in ids[at:upto]] for at, upto in pairwise(ends)}
+    root = days.add({"a.json": json.dumps(value).encode(), "b.csv": b"Id\n1\n"}).root
+    marks = set()
+    for one in gone:
+        wanted = Wanted(record=str(one), tables=("a.json",))
+        marks |= seen_in(Days(tmp_path_factory.mktemp("look")), root, wanted=wanted).records.keys()
+    (layout,) = erased(days, [root], marks)
+    left = {name: [one for one in rows if one["id"] not in gone] for name, rows in value.items()}
+    assert json.loads(restored(days.folder, layout)["a.json"]) == left
+
+
+def test_the_vendors_own_file_goes_with_her_and_others_stay(days):
+    rows = [*table(200), LINE]
+    files = {
+        "Data.zip": zip_of({"Contacts.csv": csv(rows), "Photo.bin": bytes(range(256)) * 9}),
+        "Other.zip": zip_of({"Deals.csv": csv(table(200, seed=2))}),
+    }
+    root = days.add(files).root
+    (layout,) = erased(days, [root], seen_in(days, root, wanted=Wanted(text=WHO)).records)
+    assert not says(days.folder, layout, WHO)
+    into = days.folder / "originals"
+    restore(layout.root, into, Watch(), only=["Other.zip"], original=True)
+    assert read(into) == {"Other.zip": files["Other.zip"]}
+    with pytest.raises(ApplianceError, match="was not kept"):
+        restore(layout.root, days.folder / "none", Watch(), only=["Data.zip"], original=True)
+
+
+def test_where_she_stands_in_a_text_it_is_said_and_left(days):
+    root = days.add({"a.csv": csv([*table(9), LINE]), "notes.txt": f"call {WHO}".encode()}).root
+    seen = seen_in(days, root, wanted=Wanted(text=WHO))
+    assert seen.elsewhere == {"notes.txt"}
+    assert len(seen.records) == 1
+
+
+def cells_of(content, folder):
+    """What a workbook says, sheet by sheet."""
+    folder.mkdir()
+    (folder / "a.xlsx").write_bytes(content)
+    book = openpyxl.load_workbook(folder / "a.xlsx")
+    return {sheet.title: [list(row) for row in sheet.values] for sheet in book}
+
+
+def test_a_workbook_loses_her_rows_and_keeps_its_values(days):
+    day = datetime(2026, 3, 4)  # noqa: DTZ001 - a cell has no zone
+    people = [["Id", "Name", "Since"], [1, "Ann", (day, "yyyy-mm-dd")], [2, WHO, 7], [3, "Cy", 1.5]]
+    ann, cy = [["O1", "Ann", "a"], ["", "", "b"]], [["O3", "Cy", "c"]]
+    orders = [["Id", "Who", "Line"], *ann, ["O2", WHO, "x"], ["", "", "more"], *cy]
+    root = days.add({"B.xlsx": book_of(People=people, Orders=orders, Notes=[["just"]])}).root
+    marks = seen_in(days, root, wanted=Wanted(text=WHO)).records
+    assert len(marks) == 2
+    (layout,) = erased(days, [root], marks)
+    assert cells_of(restored(days.folder, layout)["B.xlsx"], days.folder / "cells") == {
+        "People": [["Id", "Name", "Since"], [1, "Ann", day], [3, "Cy", 1.5]],
+        "Orders": [["Id", "Who", "Line"], ann[0], [None, None, "b"], *cy],
+        "Notes": [["just"]],
+    }
+
+
+DUMP = """-- MySQL dump
+CREATE TABLE `users` (`id` int, `n` text, PRIMARY KEY (`id`));
+INSERT INTO `users` VALUES {users};
+INSERT INTO `users` (`n`,`id`) VALUES ('x, (;',9){more};
+CREATE TABLE `deals` (`id` int, `n` text, PRIMARY KEY (`id`));
+{deals}UNLOCK TABLES;
+"""
+
+
+@pytest.mark.parametrize(
+    ("with_her", "without_her"),
+    [
+        ({"users": "(1,'a'),(2,'H'),(3,'b')"}, {"users": "(1,'a'),(3,'b')"}),
+        ({"users": "(2,'H'), (3,'b')"}, {"users": " (3,'b')"}),
+        ({"users": "(1,'a'),\n(2,'H')"}, {"users": "(1,'a')"}),
+        ({"more": ",('H\\'s',2)"}, {}),
+        ({"deals": "INSERT INTO `users` VALUES (2,'H');\n"}, {"deals": "\n"}),
+    ],
+)
+def test_a_dump_is_the_same_but_for_her_rows(days, with_her, without_her):
+    usual = {"users": "(1,'a')", "more": "", "deals": ""}
+    root = days.add({"crm.sql": DUMP.format(**usual | with_her).encode()}).root
+    marks = seen_in(days, root, wanted=Wanted(record="2")).records
+    (layout,) = erased(days, [root], marks)
+    left = restored(days.folder, layout)["crm.sql"].decode()
+    assert left == DUMP.format(**usual | without_her)
+
+
+def test_a_copied_table_of_a_dump_loses_her_line(days):
+    head = "-- PostgreSQL database dump\nCOPY public.users (id, n) FROM stdin;\n"
+    lines = ["1\tAnn\n", "2\tHedwig\n", "3\t\\N\n"]
+    root = days.add({"crm.sql": f"{head}{''.join(lines)}\\.\n\nSELECT 1;\n".encode()}).root
+    marks = seen_in(days, root, wanted=Wanted(record="2")).records
+    (layout,) = erased(days, [root], marks)
+    del lines[1]
+    left = restored(days.folder, layout)["crm.sql"].decode()
+    assert left == f"{head}{''.join(lines)}\\.\n\nSELECT 1;\n"
+
+
+def test_whether_an_archive_has_them_is_told(days):
+    root = days.add({"a.csv": csv([*table(9), LINE])}).root
+    marks = seen_in(days, root, wanted=Wanted(record="7777")).records
+    assert holds(root, marks.__contains__, empty(days.folder, "one"), Watch())
+    (layout,) = erased(days, [root], marks)
+    assert not holds(layout.root, marks.__contains__, empty(days.folder, "two"), Watch())
+
+
+def test_the_same_file_in_two_places_loses_her_in_both(days):
+    content = csv([*table(50), LINE])
+    root = days.add({"a.zip": zip_of({"C.csv": content}), "b.zip": zip_of({"C.csv": content})}).root
+    (layout,) = erased(days, [root], seen_in(days, root, wanted=Wanted(text=WHO)).records)
+    assert not says(days.folder, layout, WHO)
+
+
+def test_settings_of_the_tables_hold_here_too(tmp_path):
+    days = Days(tmp_path, ExportFolder(part_bytes=1 << 16))
+    lines = [*table(3000), LINE]
+    roots = [days.add({"a.csv": csv(one)}).root for one in (lines, changed(lines, 2, rows=50))]
+    done = erased(days, roots, seen_in(days, *roots, wanted=Wanted(record="7777")).records)
+    assert not any(says(tmp_path, one, WHO) for one in done)
