@@ -239,6 +239,7 @@ def _give_back_the_room(kit: Kit, journal: Journal, source: str, place: Place) -
     """Now where somebody asked for it, else a week from now, as for all that is let go."""
     now = kit.clock.now()
     memory.note_time(kit.ledger, memory.PRUNED_AT, place.name, now)
+    memory.owe_the_last_byte(kit.ledger, place.name, is_owed=True)
     if not any(each.at_once for each in pending(kit.ledger, source, place.name)):
         return
 
@@ -250,6 +251,7 @@ def _give_back_the_room(kit: Kit, journal: Journal, source: str, place: Place) -
         place.failed = True
         return
     memory.note_time(kit.ledger, memory.COMPACTED_AT, place.name, now)
+    memory.owe_the_last_byte(kit.ledger, place.name, is_owed=False)
 
 
 def _dumped(erasure: Erasure) -> dict[str, object]:

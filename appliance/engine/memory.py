@@ -31,6 +31,7 @@ _BECAME = "became"
 _NOTHING = {"beside": "", "reasons": [], "tables": []}
 ERASED = "erased"
 """How many of the requests to erase are done, by source and place."""
+_TO_THE_LAST_BYTE = "compact-thoroughly"
 CHANGES = ("added", "changed", "removed")
 Told = Mapping[str, Any]
 _ROOM = "fullness"
@@ -86,6 +87,16 @@ def clear_damage(ledger: Ledger, repository: str) -> None:
 def is_damaged(ledger: Ledger, repository: str) -> bool:
     """Return whether a repository failed to give back what it was given, and is not cleared."""
     return bool(ledger.noted(key(DAMAGED, repository)))
+
+
+def owe_the_last_byte(ledger: Ledger, place: str, *, is_owed: bool) -> None:
+    """Remember whether what was erased must still be given up to the last byte in a place."""
+    ledger.note(key(_TO_THE_LAST_BYTE, place), "yes" if is_owed else "")
+
+
+def owes_the_last_byte(ledger: Ledger, place: str) -> bool:
+    """Return what `owe_the_last_byte` remembered."""
+    return bool(ledger.noted(key(_TO_THE_LAST_BYTE, place)))
 
 
 def note_removal(ledger: Ledger, repository: str, archives: Sequence[str]) -> None:

@@ -84,13 +84,17 @@ def _make_room(kit: Kit, journal: Journal, place: Place) -> None:
 
 
 def _compact(kit: Kit, journal: Journal, place: Place) -> bool:
+    owed = memory.owes_the_last_byte(kit.ledger, place.name)
+
     def compact(remarks: Remarks) -> None:
-        place.repository.compact(journal.watch)
+        place.repository.compact(journal.watch, thoroughly=owed)
         remarks.message = "The room of removed backups was given back."
 
     if not _went_well(kit, place, journal.attempt(StepName.PRUNE, compact, place.name)):
         return False
     memory.note_time(kit.ledger, memory.COMPACTED_AT, place.name, kit.clock.now())
+    if owed:
+        memory.owe_the_last_byte(kit.ledger, place.name, is_owed=False)
     return True
 
 

@@ -23,7 +23,7 @@ from .members import Member
 from .parts import sha256_of
 from .reading import made, tables_in, tables_of, with_id
 from .tables.grouping import File
-from .tables.ids import normal
+from .tables.ids import candidates, normal
 from .tables.removing import write_without
 from .tables.rows import NotATable
 from .tables.table import Table, key_of, named
@@ -46,13 +46,12 @@ class Wanted:
     tables: tuple[str, ...] = ()
     """Patterns; none means all."""
 
-    def means(self, row: Row, kind: Kind) -> bool:
-        """Return whether a record is meant."""
+    def means(self, row: Row, kinds: Sequence[Kind]) -> Kind | None:
+        """Return by what a record is known that is meant; None where it is not."""
         if self.record:
-            key = key_of(row, kind.id_columns)
-            return any(key) and " ".join(key) == normal(self.record)
+            return next((kind for kind in kinds if _id(row, kind) == normal(self.record)), None)
         said = "\n".join(escaped(cell) for cell in row.values())
-        return Words(self.text).are_in(folded(said))
+        return kinds[0] if Words(self.text).are_in(folded(said)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +77,12 @@ class Seen:
         archive = Extracted.at(root, work)
         tables = tables_of(archive, work, wanted.tables, watch)
         for table in tables.values():
-            for mark, row, kind in _marked(table):
+            kinds = _kinds(table)
+            for row in table.records():
                 watch.check()
-                if wanted.means(row, kind):
-                    title, key = title_of(row), " ".join(key_of(row, kind.id_columns))
-                    self.records[mark] = Meant(table.name, key, title)
+                if kind := wanted.means(row, kinds):
+                    meant = Meant(table.name, _id(row, kind), title_of(row))
+                    self.records[kind.record(row)] = meant
         if wanted.text and not wanted.tables:
             known = {path for table in tables.values() for path in table.parts}
             self.elsewhere.update(_saying(archive, wanted.text, known, work, watch))
@@ -145,10 +145,11 @@ def _written_again(file: File, tables: Mapping[str, Table], is_gone: IsGone) -> 
     """Write a file again without what is to go of its tables, by their names within it."""
     target = file.file.with_name(f"{file.file.name}-without")
     parts = {inside: table.parts[file.path] for inside, table in tables.items()}
-    kinds = {inside: Kind.of(with_id(table)) for inside, table in tables.items()}
+    kinds = {inside: _kinds(table) for inside, table in tables.items()}
 
     def goes(inside: str, cells: Sequence[str]) -> bool:
-        return is_gone(kinds[inside].record(named(parts[inside].columns, cells)))
+        row = named(parts[inside].columns, cells)
+        return any(is_gone(kind.record(row)) for kind in kinds[inside])
 
     try:
         write_without(file.file, parts, goes, target)
@@ -176,20 +177,27 @@ def _member(file: File, modified: datetime | None) -> Member:
 
 
 def _has_gone(table: Table, is_gone: IsGone, watch: Watch) -> bool:
-    for mark, *_ in _marked(table):
+    kinds = _kinds(table)
+    for row in table.records():
         watch.check()
-        if is_gone(mark):
+        if any(is_gone(kind.record(row)) for kind in kinds):
             return True
     return False
 
 
-def _marked(table: Table) -> Iterator[tuple[str, Row, Kind]]:
-    """Yield each record: what tells it from all others, itself and its kind."""
-    kind = Kind.of(with_id(table))
-    for part in table.parts.values():
-        for _, cells in part.rows():
-            row = named(part.columns, cells)
-            yield kind.record(row), row, kind
+def _kinds(table: Table) -> tuple[Kind, ...]:
+    """By what a record of a table is known; where ids repeat in it, by its id all the same too: in
+    another backup they may be good, and it is the same person.
+    """
+    told = with_id(table)
+    likely = candidates(table.columns, table.name)[:1]
+    if told.id_columns or not likely:
+        return (Kind.of(told),)
+    return Kind.of(told), Kind.of(replace(told, id_columns=likely))
+
+
+def _id(row: Row, kind: Kind) -> str:
+    return " ".join(key_of(row, kind.id_columns)).strip()
 
 
 def _saying(

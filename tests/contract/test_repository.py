@@ -114,6 +114,21 @@ class RepositoryContract:
             repository.create(day(0, other), other, Watch())
         assert repository.archives()[0].manifest_sha256 == layout.manifest_sha256
 
+    def test_another_takes_the_place_of_an_archive_under_its_name_and_time(
+        self, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = lay(tmp_path / "stage", FILES)
+        other = lay(tmp_path / "other", {"manifest.json": b"other", "export/a.csv": b"id\n"})
+        repository.create(day(0, layout), layout, Watch())
+        repository.create(day(1, layout), layout, Watch())
+        new = replace(day(0, layout), manifest_sha256=other.manifest_sha256)
+        repository.replace(new, other, Watch())
+        assert repository.archives() == (new, day(1, layout))
+        assert dict(repository.hashes(new.name, Watch())) == dict(other.stored)
+        assert repository.size_bytes(new.name) == 8
+        repository.compact(Watch(), thoroughly=True)
+        assert repository.inventory().archives == (new, day(1, layout))
+
     def test_archives_are_ordered_by_sequence_not_by_time(
         self, repository: Repository, tmp_path: Path
     ) -> None:

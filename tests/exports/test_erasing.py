@@ -112,6 +112,22 @@ def test_all_her_versions_go_also_those_that_do_not_say_the_words(days):
     assert not any(says(days.folder, one, "H. Meier") for one in done)
 
 
+def test_where_ids_repeat_she_is_known_by_hers_all_the_same(days):
+    other = LINE.replace(WHO, "H. Meier")
+    twice = [*table(50), "5,a,b,c,d", "5,a,b,c,e"]
+    roots = [
+        days.add({"a.csv": csv([*table(50), LINE])}).root,
+        days.add({"a.csv": csv([*twice, other])}).root,
+    ]
+    marks = seen_in(days, *roots, wanted=Wanted(text=WHO)).records
+    first, second = erased(days, roots, marks)
+    assert not says(days.folder, first, WHO)
+    assert not says(days.folder, second, "H. Meier")
+    assert second.tables[0]["rows"] == len(twice) - 1
+    found = seen_in(Days(empty(days.folder, "more")), *roots, wanted=Wanted(record="5")).records
+    assert [one.id for one in found.values()] == ["5"]
+
+
 def test_it_is_safe_to_repeat_and_then_changes_nothing(days):
     layouts, _ = three_days(days)
     roots = [one.root for one in layouts]

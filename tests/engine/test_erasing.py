@@ -1,0 +1,170 @@
+"""People are taken out of backups that are there, on every disk, as soon as it is here."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance.core.erasure import Erasure
+from appliance.core.errors import DiskAbsent, DiskFull
+from appliance.core.model import Outcome, Trigger
+from appliance.core.ports import Watch
+from appliance.engine.erasing import clean, erase, pending, register, registered
+from appliance.engine.restore import Wish, restore
+from tests.fakes import Box, PowerCut
+
+HER = "7,Hedwig"
+SALT = "of-the-test"
+
+
+def export(*lines: str) -> str:
+    return "\n".join(("id,name", *lines)) + "\n"
+
+
+@pytest.fixture
+def box(box: Box) -> Box:
+    """Three days on two disks; she is in the first two of them."""
+    for lines in (("1,Ann", HER), ("1,Ann", HER, "2,Bo"), ("1,Ann", "2,Bo")):
+        box.back_up(export(*lines))
+        box.next_day()
+    return box
+
+
+def ask(box: Box, *, at_once: bool = False) -> None:
+    register(box.ledger, "crm", Erasure.of([HER], box.clock.now(), SALT, at_once=at_once))
+
+
+def run(box: Box):
+    return erase("crm", Trigger.COMMAND, box.kit, Watch()).run
+
+
+def told_of(repository) -> list[bool]:
+    """For each archive, oldest first, whether anything in it says her name."""
+    return [
+        any(HER.encode() in data for data in repository.held[one.name][1].values())
+        for one in repository.archives()
+    ]
+
+
+def test_she_is_in_no_archive_on_any_disk_and_all_else_stays(box: Box) -> None:
+    before = box.disk_a.archives()
+    assert told_of(box.disk_a) == [True, True, False]
+    ask(box)
+    done = run(box)
+    assert done.outcome is Outcome.OK, done.message
+    assert done.message.startswith("3 backups written anew.")
+    for disk in (box.disk_a, box.disk_b):
+        assert told_of(disk) == [False, False, False]
+        after = disk.archives()
+        assert [(one.name, one.time, one.sequence) for one in after] == [
+            (one.name, one.time, one.sequence) for one in before
+        ]
+    assert box.disk_a.archives() == box.disk_b.archives()
+    assert len(box.copies("disk-a")) == len(box.copies("disk-b")) == 3
+
+
+def test_each_goes_on_from_the_one_before_it_without_her(box: Box) -> None:
+    ask(box)
+    box.exports.previous.clear()
+    run(box)
+    first, second, third = box.exports.previous
+    assert first is None
+    assert second is not None
+    assert third is not None
+    assert second != third
+
+
+def test_what_is_remembered_says_nothing_of_her(box: Box) -> None:
+    ask(box)
+    (entry,) = registered(box.ledger, "crm")
+    assert entry.covers(HER)
+    assert not entry.covers("1,Ann")
+    assert "Hedwig" not in repr(entry)
+    assert not Erasure.of([HER], entry.at, "another", at_once=False).marks & entry.marks
+
+
+def test_a_second_time_there_is_nothing_to_do(box: Box) -> None:
+    ask(box)
+    run(box)
+    box.disk_a.calls.clear()
+    assert run(box).message.startswith("0 backups written anew.")
+    assert "replace" not in box.disk_a.calls
+
+
+def test_a_disk_that_was_away_is_done_when_it_is_back_before_it_gives_anything(box: Box) -> None:
+    box.disk_b.errors["id"] = DiskAbsent("away")
+    ask(box)
+    run(box)
+    assert told_of(box.disk_b) == [True, True, False]
+    assert pending(box.ledger, "crm", "disk-b")
+    box.back_up(export("1,Ann", "2,Bo", "3,Cy"))
+    box.next_day()
+    del box.disk_b.errors["id"]
+    today = box.back_up(export("1,Ann", "3,Cy"))
+    assert today.outcome is Outcome.OK, today
+    assert told_of(box.disk_b) == told_of(box.disk_a) == [False] * 5
+    assert box.disk_a.archives() == box.disk_b.archives()
+    assert not pending(box.ledger, "crm", "disk-b")
+
+
+def test_a_disk_that_still_has_her_serves_for_no_difference(box: Box) -> None:
+    for disk in (box.disk_a, box.disk_b):
+        disk.errors["replace"] = DiskFull("full")
+    ask(box)
+    assert run(box).outcome is Outcome.WARNING
+    box.exports.previous.clear()
+    box.back_up(export("1,Ann", "3,Cy"))
+    assert box.exports.previous[0] is None
+
+
+def test_until_then_no_restore_gives_her_back(box: Box, tmp_path: Path) -> None:
+    ask(box)
+    oldest = box.disk_a.archives()[0]
+    into = tmp_path / "back"
+    into.mkdir()
+    restore(box.kit, [box.disk_a], Wish("crm", archive=oldest.name), into, Watch())
+    (file,) = into.iterdir()
+    assert file.read_text() == export("1,Ann")
+    assert told_of(box.disk_a) == [True, True, False]
+
+
+def test_the_room_comes_back_after_a_week_or_at_once_where_somebody_asked(box: Box) -> None:
+    ask(box)
+    run(box)
+    assert "compact thoroughly" not in box.disk_a.calls
+    register(box.ledger, "crm", Erasure.of(["1,Ann"], box.clock.now(), SALT, at_once=True))
+    run(box)
+    assert "compact thoroughly" in box.disk_a.calls
+    assert "compact thoroughly" in box.disk_b.calls
+
+
+def test_after_a_week_the_room_is_given_back_to_the_last_byte(box: Box) -> None:
+    ask(box)
+    run(box)
+    box.disk_a.calls.clear()
+    box.clock.forward(timedelta(days=8))
+    box.back_up(export("1,Ann", "9,New"))
+    assert "compact thoroughly" in box.disk_a.calls
+
+
+@pytest.mark.parametrize("writes", range(1, 9))
+def test_cut_off_anywhere_the_next_run_finishes_it(box: Box, writes: int) -> None:
+    ask(box)
+    box.power.writes, box.power.cut_after = 0, writes
+    try:
+        run(box)
+    except PowerCut:
+        box.power.cut_after, box.power.on = None, True
+        box.ledger.interrupt_unfinished(box.clock.now())
+    box.power.cut_after = None
+    today = box.back_up(export("1,Ann", "3,Cy"))
+    assert today.outcome in {Outcome.OK, Outcome.WARNING}
+    for disk in (box.disk_a, box.disk_b):
+        assert told_of(disk) == [False] * 4
+
+
+def test_places_are_clean_where_nothing_was_asked(box: Box) -> None:
+    assert clean(box.kit, "crm", []) == []
+    assert not pending(box.ledger, "crm", "disk-a")
