@@ -19,7 +19,7 @@ from .core.model import Archive, Trigger
 from .core.ports import Watch
 from .core.words import plural
 from .daemon import reading
-from .engine import erasing, memory
+from .engine import erasures, memory
 from .engine.restore import all_of
 from .engine.timeline import fetched
 from .exports.erasing import Meant, Seen, Wanted
@@ -99,7 +99,7 @@ def ask(box: Box, sought: Sought, reason: str, trigger: Trigger, *, at_once: boo
     because = f", because: {reason}" if reason else ""
     words = f"{plural(len(sought.records), 'record')} of {sought.source} to be erased{because}."
     audit.write(box.ledger, box.clock, "erasure", words, True, trigger)
-    erasing.register(box.ledger, sought.source, erasure)
+    erasures.register(box.ledger, sought.source, erasure)
     forget(box, sought.source)
     return erasure
 
@@ -108,7 +108,7 @@ def asked(box: Box) -> list[Asked]:
     """Return the register, newest request first."""
     found = []
     for section in box.settings.source:
-        entries = erasing.registered(box.ledger, section.name)
+        entries = erasures.registered(box.ledger, section.name)
         places = {copy.place for copy in box.ledger.copies(section.name)}
         for entry in entries:
             waits = {one for one in places if entry in _pending(box, section.name, one)}
@@ -126,4 +126,4 @@ def asked(box: Box) -> list[Asked]:
 
 
 def _pending(box: Box, source: str, place: str) -> tuple[Erasure, ...]:
-    return erasing.pending(box.ledger, source, place)
+    return erasures.pending(box.ledger, source, place)

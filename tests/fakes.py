@@ -463,6 +463,8 @@ class FakeMirror:
         self.error: Exception | None = None
         self.pushes = 0
         self.compared = 0
+        self.forgets = 0
+        self.locked = False
         self.expires_after: timedelta | None = None
         self.expiries: list[Mapping[str, datetime]] = []
         self.keeps = False
@@ -525,6 +527,20 @@ class FakeMirror:
             del self.held[name]
             self.power.written()
         return Removal(tuple(due), {n: since for n, since in lacking.items() if n not in due})
+
+    def forget(self, repository: Repository, watch: Watch) -> int:
+        self.power.flows()
+        watch.check()
+        assert isinstance(repository, FakeRepository)
+        self.forgets += 1
+        if self.error is not None:
+            raise self.error
+        if not repository.held or not self.held or self.locked:
+            raise MirrorRefused("The cloud does not let go.")
+        gone = [name for name, each in self.held.items() if repository.held.get(name) != each]
+        self.held = dict(repository.held)
+        self.power.written()
+        return len(gone)
 
     def size_bytes(self, repository_id: str | None, watch: Watch) -> int:
         watch.check()

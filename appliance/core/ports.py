@@ -377,6 +377,14 @@ class Mirror(Protocol):
         Raise MirrorRefused where the repository looks emptied or set back.
         """
 
+    def forget(self, repository: Repository, watch: Watch) -> int:
+        """Remove, on a person's word alone, what is no part of the last whole push; return how many
+        objects went.
+
+        The repository is read whole and compared with the cloud first. Raise MirrorRefused where
+        they differ, where nothing is there, or where the cloud does not let go of all.
+        """
+
     def size_bytes(self, repository_id: str | None, watch: Watch) -> int:
         """Return how large the copy is in the cloud, 0 where none is: at least what `fetch` brings.
 

@@ -8,25 +8,21 @@ a disk that was away when it is back. Until then every restore leaves those reco
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ..core.erasure import Erasure
 from ..core.errors import ApplianceError
 from ..core.model import Archive, StepName, Trigger
-from ..core.ports import Layout, Ledger, Watch
+from ..core.ports import Layout, Watch
 from ..core.words import plural
 from . import memory, mirroring, rotation
+from .erasures import is_gone, note_done, pending, registered
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
 from .places import Place, note_damage, take_out, verify, wipe
 from .rotation import sound_first
-
-_REGISTER = "erasures"
 
 
 def job_name(source: str) -> str:
@@ -34,32 +30,9 @@ def job_name(source: str) -> str:
     return f"erase:{source}"
 
 
-def register(ledger: Ledger, source: str, erasure: Erasure) -> None:
-    """Remember a request: from now on no restore gives those records back."""
-    told = [_dumped(each) for each in (*registered(ledger, source), erasure)]
-    ledger.note(memory.key(_REGISTER, source), json.dumps(told))
-
-
-def registered(ledger: Ledger, source: str) -> tuple[Erasure, ...]:
-    """Return what was asked for a source, oldest first."""
-    text = ledger.noted(memory.key(_REGISTER, source))
-    return tuple(_loaded(each) for each in json.loads(text or "[]"))
-
-
-def pending(ledger: Ledger, source: str, place: str) -> tuple[Erasure, ...]:
-    """Return what was asked and is not done yet in a place."""
-    done = int(ledger.noted(memory.key(memory.ERASED, f"{source}:{place}")) or 0)
-    return registered(ledger, source)[done:]
-
-
 def clean(kit: Kit, source: str, places: Sequence[Place]) -> list[Place]:
     """Return the places where nothing is left to erase: only these give anything to others."""
     return [place for place in places if not pending(kit.ledger, source, place.name)]
-
-
-def is_gone(ledger: Ledger, source: str, record: str) -> bool:
-    """Return whether a record, by what tells it from all others, was to be erased."""
-    return any(each.covers(record) for each in registered(ledger, source))
 
 
 def erase(source: str, trigger: Trigger, kit: Kit, watch: Watch, slot: str = "") -> Ended:
@@ -94,7 +67,7 @@ def erase_where_due(
     for place in due:
         if not place.failed:
             _give_back_the_room(kit, journal, source, place)
-            kit.ledger.note(memory.key(memory.ERASED, f"{source}:{place.name}"), str(asked))
+            note_done(kit.ledger, source, place.name, asked)
     wipe(folder)
     return work.count
 
@@ -252,23 +225,3 @@ def _give_back_the_room(kit: Kit, journal: Journal, source: str, place: Place) -
         return
     memory.note_time(kit.ledger, memory.COMPACTED_AT, place.name, now)
     memory.owe_the_last_byte(kit.ledger, place.name, is_owed=False)
-
-
-def _dumped(erasure: Erasure) -> dict[str, object]:
-    return {
-        "at": erasure.at.isoformat(),
-        "salt": erasure.salt,
-        "marks": sorted(erasure.marks),
-        "reason": erasure.reason,
-        "at_once": erasure.at_once,
-    }
-
-
-def _loaded(facts: Mapping[str, Any]) -> Erasure:
-    return Erasure(
-        datetime.fromisoformat(str(facts["at"])),
-        str(facts["salt"]),
-        frozenset(facts["marks"]),
-        str(facts["reason"]),
-        bool(facts["at_once"]),
-    )

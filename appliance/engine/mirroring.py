@@ -15,6 +15,7 @@ from ..core.model import Copy, Outcome, Run, StepName, Trigger
 from ..core.ports import Mirror, Watch
 from ..core.words import plural
 from . import memory, rotation
+from .erasures import note_done, pending, registered
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
 from .places import Place, proved, strangers, trusts_the_clock
@@ -25,6 +26,7 @@ LOOK_EVERY = timedelta(hours=23)
 """A token that died, or an emptied cloud, is found out within a day, and not an hour later each."""
 _COMPARED_AT = "compared-at"
 _TESTED_AT = "key-tested-at"
+_KEPT_AT = "erased-but-kept-at"
 _KEPT = "What was sent just now cannot be destroyed with this box's own key."
 _NOT_KEPT = "With this box's own key the copy there could be destroyed."
 
@@ -68,7 +70,8 @@ def _is_wanted(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool
     if journal.outcome is not Outcome.SKIPPED:
         return True
     there, here = proved(kit, mirror.name), {archive.name for archive in place.archives}
-    return there != here or _looks(kit, mirror) or _compares(kit, mirror) or _expires(kit, mirror)
+    news = there != here or _forgets(kit, mirror, place)
+    return news or _looks(kit, mirror) or _compares(kit, mirror) or _expires(kit, mirror)
 
 
 def _looks(kit: Kit, mirror: Mirror) -> bool:
@@ -93,8 +96,36 @@ def _settle(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
     if _compares(kit, mirror) and not _compared(kit, journal, mirror, place):
         return
     _record_copies(kit, mirror, place)
+    _forget(kit, journal, mirror, place)
     _try_the_key(kit, journal, mirror)
     _expire(kit, journal, mirror, place)
+
+
+def _forgets(kit: Kit, mirror: Mirror, place: Place) -> bool:
+    """Whether the disk has given up to the last byte somebody whom the cloud still has."""
+    ledger = kit.ledger
+    asked = any(pending(ledger, source, mirror.name) for source in kit.retention)
+    still_here = any(pending(ledger, source, place.name) for source in kit.retention)
+    is_gone_here = not still_here and not memory.owes_the_last_byte(ledger, place.name)
+    return asked and is_gone_here and _is_due(kit, _KEPT_AT, mirror, EXPIRE_EVERY)
+
+
+def _forget(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
+    """After an erasure: nothing stays in the cloud but what the disk has now."""
+    if not _forgets(kit, mirror, place):
+        return
+
+    def forget(remarks: Remarks) -> None:
+        count = mirror.forget(place.repository, journal.watch)
+        remarks.message = f"{plural(count, 'file')} with what was erased removed from the cloud."
+
+    failure = journal.attempt(StepName.PRUNE, forget, mirror.name)
+    if isinstance(failure, ApplianceError):
+        if isinstance(failure, MirrorRefused):  # a lock of the bucket's lasts weeks
+            memory.note_time(kit.ledger, _KEPT_AT, mirror.name, kit.clock.now())
+        return
+    for source in kit.retention:
+        note_done(kit.ledger, source, mirror.name, len(registered(kit.ledger, source)))
 
 
 def _compared(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool:

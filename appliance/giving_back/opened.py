@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from ..attendance import Attendance
 from ..box import Box
+from ..core.activity_words import Kind, kind_of
 from ..core.errors import ApplianceError, DiskAbsent
 from ..core.events import Event, RunStarted
 from ..core.model import Progress, StepName
@@ -169,8 +170,12 @@ class OpenedBackups:
         return one.state != "opening" and not one.in_use and idle > UNUSED_FOR.total_seconds()
 
     def hear(self, event: Event) -> None:
-        """A listener: a Run that may lack room gets it before it begins."""
-        if isinstance(event, RunStarted) and self._one is not None:
+        """A listener: a Run that may lack room gets it before it begins, and what is to be erased is
+        not looked at any more.
+        """
+        if isinstance(event, RunStarted) and kind_of(event.run.source) == Kind.ERASE:
+            self._end("It was closed because somebody is erased from the backups.")
+        elif isinstance(event, RunStarted) and self._one is not None:
             files = self._box.ledger.last_export(event.run.source)
             wanted = _TIMES_THE_EXPORT * sum(file.size_bytes for file in files)
             if self._box.staging.free_bytes() < wanted:

@@ -307,6 +307,36 @@ class RcloneMirror:
             self._rclone.remove(self._at(identity), names, watch)
         return plan
 
+    def forget(self, repository: Repository, watch: Watch) -> int:
+        """Remove what is no part of the last whole push; for erasing alone.
+
+        What the push sent stays whole in the cloud at any moment.
+        """
+        folder, identity = self._checked(repository)
+        whole = self._newest_whole(identity, watch)
+        if not repository.archives() or not _segments(folder) >= frozenset(whole.segments):
+            raise MirrorRefused("The disk is not what was sent last; nothing is removed for that.")
+        repository.check(watch)
+        self.compare(repository, watch)
+        gone = self._beyond(identity, whole, watch)
+        lists = self._wholes(identity, watch)[:-1]
+        names = [*(f"data/{name}" for name in gone), *(f"{WHOLE}/{number}" for number in lists)]
+        if names:
+            self._rclone.remove(self._at(identity), names, watch)
+        if self._beyond(identity, whole, watch):
+            raise MirrorRefused(
+                f"The cloud “{self._name}” does not let go of what was erased.",
+                hint="It is locked there: what is left goes when the lock of the bucket ends.",
+            )
+        return len(names)
+
+    def _beyond(self, identity: str, whole: Whole, watch: Watch) -> list[str]:
+        """Return what the cloud has besides a state; raise MirrorRefused where that is newer."""
+        beyond = self._rclone.segments(self._at(identity), watch) - frozenset(whole.segments)
+        if any(int(name.rpartition("/")[2]) > whole.transaction for name in beyond):
+            raise MirrorRefused("The cloud holds newer parts than what was sent last.")
+        return sorted(beyond)
+
     def keeps_what_it_got(self, watch: Watch) -> bool:
         """Try to destroy a small object of ours, and return whether it is still there.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,34 @@ class MirrorContract:
         second = mirror.push(repository, Watch())
         assert second.size_bytes < first.size_bytes
         assert second.size_bytes < 60_000
+
+    def test_what_was_replaced_is_gone_once_it_is_forgotten_and_the_copy_is_whole(
+        self, mirror: Mirror, repository: Repository, tmp_path: Path
+    ) -> None:
+        noise = random.Random(1).randbytes(200_000)
+        old = lay(tmp_path / "old", FILES | {"export/her.bin": noise})
+        repository.create(day(0, old), old, Watch())
+        mirror.push(repository, Watch())
+        new = lay(tmp_path / "new", FILES)
+        repository.replace(day(0, new), new, Watch())
+        repository.compact(Watch(), thoroughly=True)
+        mirror.push(repository, Watch())
+        before = mirror.size_bytes(repository.id(), Watch())
+        assert mirror.forget(repository, Watch()) > 0
+        assert mirror.size_bytes(repository.id(), Watch()) < before - 150_000
+        assert mirror.forget(repository, Watch()) == 0
+        (tmp_path / "scratch").mkdir()
+        copy = self.opened(mirror.fetch(None, tmp_path / "scratch", Watch()), tmp_path)
+        assert dict(copy.hashes(day(0, new).name, Watch())) == dict(new.stored)
+
+    def test_nothing_is_forgotten_for_a_disk_that_was_emptied(
+        self, mirror: Mirror, repository: Repository, tmp_path: Path
+    ) -> None:
+        layout = archived(repository, tmp_path)
+        mirror.push(repository, Watch())
+        repository.delete("crm", [day(0, layout)], Watch())
+        with pytest.raises(MirrorRefused):
+            mirror.forget(repository, Watch())
 
     def test_trying_the_key_harms_no_copy(
         self, mirror: Mirror, repository: Repository, tmp_path: Path

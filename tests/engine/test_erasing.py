@@ -11,7 +11,8 @@ from appliance.core.erasure import Erasure
 from appliance.core.errors import DiskAbsent, DiskFull
 from appliance.core.model import Outcome, Trigger
 from appliance.core.ports import Watch
-from appliance.engine.erasing import clean, erase, pending, register, registered
+from appliance.engine.erasing import clean, erase
+from appliance.engine.erasures import pending, register, registered
 from appliance.engine.restore import Wish, restore
 from tests.fakes import Box, PowerCut
 
@@ -168,3 +169,43 @@ def test_cut_off_anywhere_the_next_run_finishes_it(box: Box, writes: int) -> Non
 def test_places_are_clean_where_nothing_was_asked(box: Box) -> None:
     assert clean(box.kit, "crm", []) == []
     assert not pending(box.ledger, "crm", "disk-a")
+
+
+def test_the_cloud_keeps_only_what_the_disk_has_now_once_that_gave_up_the_last_byte(
+    box: Box,
+) -> None:
+    ask(box)
+    run(box)
+    assert not box.cloud.forgets, "the disk can still go back for a week"
+    assert pending(box.ledger, "crm", "cloud")
+    box.clock.forward(timedelta(days=8))
+    box.back_up(export("1,Ann", "9,New"))
+    assert box.cloud.forgets == 1
+    assert box.cloud.held == box.disk_a.held
+    assert not pending(box.ledger, "crm", "cloud")
+    box.next_day()
+    box.back_up(export("1,Ann", "9,Newer"))
+    assert box.cloud.forgets == 1
+
+
+def test_a_cloud_that_does_not_let_go_is_asked_again_after_a_week(box: Box) -> None:
+    ask(box, at_once=True)
+    box.cloud.locked = True
+    assert run(box).outcome is Outcome.WARNING
+    assert pending(box.ledger, "crm", "cloud")
+    for _ in range(6):
+        box.next_day()
+        box.back_up(export(f"{box.clock.now()},x"))
+    assert box.cloud.forgets == 1
+    box.cloud.locked = False
+    box.next_day()
+    box.back_up(export("1,Ann", "9,New"))
+    assert box.cloud.forgets == 2
+    assert not pending(box.ledger, "crm", "cloud")
+
+
+def test_where_the_room_is_given_back_at_once_the_cloud_follows_at_once(box: Box) -> None:
+    ask(box, at_once=True)
+    run(box)
+    assert box.cloud.forgets == 1
+    assert box.cloud.held == box.disk_a.held
