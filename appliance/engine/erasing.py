@@ -120,6 +120,7 @@ class _Erasing:
             here.mkdir()
             layout = self._anew(archive, before, here)
             if layout is None:
+                self._give_up(archive)
                 wipe(here)
                 continue
             self._replace(archive, layout)
@@ -157,7 +158,12 @@ class _Erasing:
                     return self._without(archive, before, here)
         return None
 
-    def _without(self, archive: Archive, before: Path | None, here: Path) -> Layout:
+    def _give_up(self, archive: Archive) -> None:
+        """What has one that cannot be made again is not done, and is tried again in each Run."""
+        for place in self.due:
+            place.failed = place.failed or place.has(archive)
+
+    def _without(self, archive: Archive, before: Path | None, here: Path) -> Layout | None:
         def leave_out(remarks: Remarks) -> Layout:
             work = here / "work"
             work.mkdir()
@@ -169,7 +175,8 @@ class _Erasing:
             remarks.message = archive.name
             return layout
 
-        return self.journal.step(StepName.UNPACK, leave_out)
+        layout = self.journal.attempt(StepName.UNPACK, leave_out, self.source)
+        return None if isinstance(layout, ApplianceError) else layout
 
     @property
     def _watch(self) -> Watch:

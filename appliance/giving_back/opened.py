@@ -170,8 +170,8 @@ class OpenedBackups:
         return one.state != "opening" and not one.in_use and idle > UNUSED_FOR.total_seconds()
 
     def hear(self, event: Event) -> None:
-        """A listener: a Run that may lack room gets it before it begins, and what is to be erased is
-        not looked at any more.
+        """A listener: a Run that may lack room gets it before it begins, and what is to be erased
+        is not looked at any more.
         """
         if isinstance(event, RunStarted) and kind_of(event.run.source) == Kind.ERASE:
             self._end("It was closed because somebody is erased from the backups.")

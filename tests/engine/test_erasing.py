@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.erasure import Erasure
-from appliance.core.errors import DiskAbsent, DiskFull
+from appliance.core.errors import ApplianceError, DiskAbsent, DiskFull
 from appliance.core.model import Outcome, Trigger
 from appliance.core.ports import Watch
 from appliance.engine.erasing import clean, erase
@@ -169,6 +169,20 @@ def test_cut_off_anywhere_the_next_run_finishes_it(box: Box, writes: int) -> Non
 def test_places_are_clean_where_nothing_was_asked(box: Box) -> None:
     assert clean(box.kit, "crm", []) == []
     assert not pending(box.ledger, "crm", "disk-a")
+
+
+def test_a_backup_that_cannot_be_made_again_is_a_warning_and_is_not_called_done(box: Box) -> None:
+    ask(box)
+    box.exports.without = refuse
+    done = run(box)
+    assert done.outcome is Outcome.WARNING
+    assert told_of(box.disk_a) == [True, True, False]
+    assert pending(box.ledger, "crm", "disk-a")
+    assert box.back_up(export("1,Ann", "9,New")).archive
+
+
+def refuse(*_: object) -> None:
+    raise ApplianceError("This cannot be written again.")
 
 
 def test_the_cloud_keeps_only_what_the_disk_has_now_once_that_gave_up_the_last_byte(
