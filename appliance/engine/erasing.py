@@ -175,7 +175,7 @@ class _Erasing:
             remarks.message = archive.name
             return layout
 
-        layout = self.journal.attempt(StepName.UNPACK, leave_out, self.source)
+        layout = self.journal.attempt(StepName.UNPACK, leave_out, "")
         return None if isinstance(layout, ApplianceError) else layout
 
     @property
