@@ -1,13 +1,13 @@
 """Somebody's wish to be in no backup any more: who is meant, that it was asked, where it is done.
 
-Part of the rim. What is remembered of a request says nothing of the person.
+Part of the rim. What is remembered of a request names nobody.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,13 +19,11 @@ from .core.model import Archive, Trigger
 from .core.ports import Watch
 from .core.words import plural
 from .daemon import reading
-from .engine import erasures, memory
+from .engine import memory, register
 from .engine.restore import all_of
-from .engine.timeline import fetched
+from .engine.timeline import looked_through
 from .exports.erasing import Meant, Seen, Wanted
 from .timelines import forget, places_of
-
-_LOOKED = "Backups were looked through for somebody who is to be erased."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +39,15 @@ class Sought:
     """Files that are no tables and say the words that were looked for."""
     backups: int
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that have them."""
+        return tuple(sorted({one.table for one in self.records.values()}))
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as the register has it."""
+    """One request as the register has it, and what is left of it where there are backups."""
 
     source: str
     at: datetime
@@ -52,78 +55,89 @@ class Asked:
     reason: str
     done: tuple[str, ...]
     waits: tuple[str, ...]
-    """Where backups of the source are that still have them."""
+    """Places that still have them."""
+    in_a_week: tuple[str, ...]
+    """Places that list them no more, and give the room back a week after that."""
+    stuck: tuple[str, ...]
+    """Backups that cannot be made again: they go by their age."""
+    versions: tuple[str, ...]
+    """Clouds that keep old versions, which their own rules let go of and not this box."""
 
 
 @dataclass(slots=True)
 class _Looking:
     wanted: Wanted
-    newest: str
     watch: Watch
     seen: Seen = field(default_factory=lambda: Seen({}, set()))
-    now: Seen = field(default_factory=lambda: Seen({}, set()))
+    last: Seen = field(default_factory=lambda: Seen({}, set()))
 
     def look(self, archive: Archive, root: Path, work: Path) -> None:
-        here = Seen({}, set())
-        here.look(root, self.wanted, work, self.watch)
-        self.seen.records |= here.records
-        self.seen.elsewhere |= here.elsewhere
-        if archive.name == self.newest:
-            self.now = here
+        self.last = Seen({}, set())
+        try:
+            self.last.look(root, self.wanted, work, self.watch)
+        except ApplianceError as error:
+            raise type(error)(f"{archive.name}: {error.message}", hint=error.hint) from error
+        self.seen.records |= self.last.records
+        self.seen.elsewhere |= self.last.elsewhere
 
 
 def look(box: Box, source: str, wanted: Wanted, watch: Watch) -> Sought:
     """Look through all backups of a source that can be read, held ones too.
 
-    Raise as `engine.restore.restore`, or ApplianceError where there is none.
+    Raise as `engine.restore.restore`, or ApplianceError where there is none, or where what was
+    found cannot be taken out.
     """
     with reading(box):
-        archives = sorted(
-            all_of(box.kit, places_of(box), source), key=lambda archive: archive.sequence
-        )
-        if not archives:
-            raise ApplianceError(f"There is no backup of {source}.")
         wrong = memory.rejected(box.ledger, source)
-        newest = next((one.name for one in reversed(archives) if one.name not in wrong), "")
-        looking = _Looking(wanted, newest, watch)
-        fetched(box.kit, places_of(box), archives, looking.look, watch, said=_LOOKED)
-    still = tuple(looking.now.records.values())
+        found = sorted(all_of(box.kit, places_of(box), source), key=lambda one: one.sequence)
+        if not found:
+            raise ApplianceError(f"There is no backup of {source}.")
+        in_order = [one for one in found if one.name in wrong]
+        in_order += [one for one in found if one.name not in wrong]  # the newest that counts: last
+        looking = _Looking(wanted, watch)
+        looked_through(box.kit, places_of(box), in_order, looking.look, watch)
+    still = tuple(looking.last.records.values())
     elsewhere = tuple(sorted(looking.seen.elsewhere))
-    return Sought(source, looking.seen.records, still, elsewhere, len(archives))
+    return Sought(source, looking.seen.records, still, elsewhere, len(found))
 
 
 def ask(box: Box, sought: Sought, reason: str, trigger: Trigger, *, at_once: bool) -> Erasure:
     """Write the request down: from now on no restore and no search finds them."""
-    salt = secrets.token_hex(16)
-    erasure = Erasure.of(sought.records, box.clock.now(), salt, reason, at_once=at_once)
+    upto = box.ledger.next_sequence(sought.source, at_least=1)
+    salt, now = secrets.token_hex(16), box.clock.now()
+    erasure = replace(Erasure.of(sought.records, now, salt, upto, reason), at_once=at_once)
     because = f", because: {reason}" if reason else ""
     words = f"{plural(len(sought.records), 'record')} of {sought.source} to be erased{because}."
     audit.write(box.ledger, box.clock, "erasure", words, True, trigger)
-    erasures.register(box.ledger, sought.source, erasure)
+    register.register(box.ledger, sought.source, erasure)
     forget(box, sought.source)
     return erasure
 
 
 def asked(box: Box) -> list[Asked]:
     """Return the register, newest request first."""
-    found = []
-    for section in box.settings.source:
-        entries = erasures.registered(box.ledger, section.name)
-        places = {copy.place for copy in box.ledger.copies(section.name)}
-        for entry in entries:
-            waits = {one for one in places if entry in _pending(box, section.name, one)}
-            found.append(
-                Asked(
-                    section.name,
-                    entry.at,
-                    len(entry.marks),
-                    entry.reason,
-                    tuple(sorted(places - waits)),
-                    tuple(sorted(waits)),
-                )
-            )
+    found = [
+        _asked(box, section.name, entry)
+        for section in box.settings.source
+        for entry in register.registered(box.ledger, section.name)
+    ]
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 
-def _pending(box: Box, source: str, place: str) -> tuple[Erasure, ...]:
-    return erasures.pending(box.ledger, source, place)
+def _asked(box: Box, source: str, entry: Erasure) -> Asked:
+    places = {copy.place for copy in box.ledger.copies(source)}
+    waits = {one for one in places if entry in register.pending(box.ledger, source, one)}
+    owes = {one for one in places - waits if memory.owes_the_last_byte(box.ledger, one)}
+    stuck = {name for one in places for name in register.stuck(box.ledger, source, one)}
+    versions = {one for one in places if memory.cloud_keeps(box.ledger, one)}
+    return Asked(
+        source,
+        entry.at,
+        len(entry.marks),
+        entry.reason,
+        done=tuple(sorted(places - waits - owes)),
+        waits=tuple(sorted(waits)),
+        in_a_week=tuple(sorted(owes)),
+        stuck=tuple(sorted(stuck)),
+        versions=tuple(sorted(versions)),
+    )

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..core.errors import ApplianceError
 from ..core.model import Trigger
 from ..core.words import plural
-from ..screen import brief, say, say_json
+from ..screen import brief, exit_code, say, say_json
 from .office import Office, json_option, main, names, office
-from .working import run_jobs
 
 if TYPE_CHECKING:
     from ..erasures import Asked, Sought
-    from ..exports.erasing import Wanted
 
 _MOST_SHOWN = 50
+_WAITING = 3
 _STILL_THERE = (
     "The newest export still has {}: delete it in the CRM and back up first, or it comes back with "
     "the next export."
@@ -34,85 +33,114 @@ _STILL_THERE = (
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in the register: no name.")
 @click.option("--compact", "at_once", is_flag=True, help="Give the room back now, not in a week.")
 @click.option("--anyway", is_flag=True, help="Also where the newest export still has them.")
+@click.option("--dry-run", is_flag=True, help="Only show whom it would erase.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--register", "listed", is_flag=True, help="List the requests, and where done.")
 @json_option
 @office
-def erase(
-    office: Office,
-    *,
-    source: str | None,
-    record: str,
-    text: str,
-    tables: tuple[str, ...],
-    reason: str,
-    at_once: bool,
-    anyway: bool,
-    yes: bool,
-    listed: bool,
-    as_json: bool,
-) -> None:
-    """Erase somebody from every backup of a source, and prove that nothing is left.
+def erase(office: Office, /, *, as_json: bool, **how: Any) -> None:
+    """Erase somebody from every backup of a source, and say where that is done.
 
     \b
-    appliance erase --source crm-nightly --match "Meyer Berlin"
+    appliance erase --source crm-nightly --match "Meyer Berlin" --dry-run
     appliance erase --source crm-nightly --record 0030500001 --table Contacts
     appliance erase --register
 
-    Shows whom it found first, and asks. All versions of those records go, from every table that has
-    them, and each backup is written anew under its name and time. A disk that is away is done when
-    it is back; until then no restore and no search gives them out. There is no way back.
+    Shows whom it found first, and asks. Every version of a record with an id goes; of a table
+    without ids, the rows that say the words. Each backup is written anew under its name and time,
+    read back, and searched. A disk that is away is done when it is back; until then no restore and
+    no search gives them out. Rows of other tables that name them stay unless they say the words
+    too. There is no way back. Ends with 3 while anything waits.
     """
-    from ..exports.erasing import Wanted
-
-    if listed:
+    if how["listed"]:
         _list(office, as_json=as_json)
         return
-    if not source or bool(record) == bool(text.strip()):
-        raise click.UsageError("Give --source, and one of --record and --match.")
-    wanted = Wanted(record.strip(), text.strip(), tables)
-    sought = _looked(office, source, wanted, quiet=as_json)
-    _require_sense(sought, anyway=anyway)
-    if not yes:
+    sought = _looked(office, how, quiet=as_json)
+    if how["dry_run"]:
+        _show(sought, as_json=as_json)
+        return
+    _require_sense(sought, how)
+    if not how["yes"]:
         _confirm(sought)
+    elif not as_json:
+        _show(sought, as_json=False)
+    _erase(office, sought, how, as_json=as_json)
+
+
+def _erase(office: Office, sought: Sought, how: dict[str, Any], *, as_json: bool) -> None:
+    """Ask for it and do it; what is left to do is said at the end, also of a Run that went well."""
     from ..engine.erasing import job_name
-    from ..erasures import ask
+    from ..erasures import ask, asked
+    from ..foreground import run_now
 
-    ask(office.box, sought, reason, Trigger.COMMAND, at_once=at_once)
-    run_jobs(office, [job_name(source)], as_json=as_json)
+    erasure = ask(office.box, sought, how["reason"], Trigger.COMMAND, at_once=how["at_once"])
+    runs = run_now(office.box, [job_name(sought.source)], Trigger.COMMAND, quiet=as_json)
+    entry = next(one for one in asked(office.box) if one.at == erasure.at)
+    if as_json:
+        say_json({"runs": runs, "sought": _as_json(sought), "register": entry})
+    else:
+        for line in _left(entry):
+            say(line)
+    code = exit_code([one.outcome for one in runs])
+    sys.exit(code or (_WAITING if entry.waits or entry.stuck else 0))
 
 
-def _looked(office: Office, source: str, wanted: Wanted, *, quiet: bool) -> Sought:
+def _looked(office: Office, how: dict[str, Any], *, quiet: bool) -> Sought:
     from ..erasures import look
+    from ..exports.erasing import Wanted
     from ..foreground import watched
 
-    office.settings.source_named(source)
+    record, text = how["record"].strip(), how["text"].strip()
+    if not how["source"] or bool(record) == bool(text):
+        raise click.UsageError("Give --source, and one of --record and --match.")
+    office.settings.source_named(how["source"])
     with watched(office.box, quiet=quiet, lines=False) as watch:
-        return look(office.box, source, wanted, watch)
+        return look(office.box, how["source"], Wanted(record, text, how["tables"]), watch)
 
 
-def _require_sense(sought: Sought, *, anyway: bool) -> None:
+def _require_sense(sought: Sought, how: dict[str, Any]) -> None:
     if not sought.records:
         backups = plural(sought.backups, "backup")
         raise ApplianceError(
             f"There is no such record in {backups} of {sought.source}.",
             hint="`appliance find` shows what there is.",
         )
-    if sought.still_there and not anyway:
+    if how["record"] and len(sought.tables) > 1:
+        raise click.UsageError(
+            f"Several tables have a record with this id: {', '.join(sought.tables)}. Give --table."
+        )
+    if sought.still_there and not how["anyway"]:
         count = plural(len(sought.still_there), "of them", "of them")
         raise ApplianceError(_STILL_THERE.format(count), hint="--anyway erases them all the same.")
 
 
 def _confirm(sought: Sought) -> None:
     """Show whom it means, and have that typed: there is no way back."""
-    for line in _lines(sought):
-        say(line)
+    _show(sought, as_json=False)
     if not sys.stdin.isatty():
         raise click.UsageError("Nobody is there to ask: look at the list, then give --yes.")
     word = f"erase {len(sought.records)}"
     typed = click.prompt(f'Type "{word}" to erase for ever', default="", show_default=False)
     if typed != word:
         raise ApplianceError("Nothing was erased.")
+
+
+def _show(sought: Sought, *, as_json: bool) -> None:
+    if as_json:
+        say_json(_as_json(sought))
+        return
+    for line in _lines(sought):
+        say(line)
+
+
+def _as_json(sought: Sought) -> dict[str, object]:
+    return {
+        "source": sought.source,
+        "backups": sought.backups,
+        "records": list(sought.records.values()),
+        "still_there": sought.still_there,
+        "elsewhere": sought.elsewhere,
+    }
 
 
 def _lines(sought: Sought) -> Iterator[str]:
@@ -135,14 +163,24 @@ def _list(office: Office, *, as_json: bool) -> None:
         say_json(found)
         return
     for one in found:
-        say(_line(office, one))
+        why = f" ({brief(one.reason)})" if one.reason else ""
+        say(f"{office.when(one.at)}  {one.source}: {plural(one.records, 'record')}{why}")
+        for line in _left(one):
+            say(f"  {line}")
     if not found:
         say("Nobody was erased.")
 
 
-def _line(office: Office, one: Asked) -> str:
-    where = f"done on {', '.join(one.done)}" if one.done else ""
-    waits = f"still to do on {', '.join(one.waits)}" if one.waits else ""
-    why = f" ({brief(one.reason)})" if one.reason else ""
-    said = [f"{one.source}: {plural(one.records, 'record')}{why}", where, waits]
-    return f"{office.when(one.at)}  {'; '.join(filter(None, said))}"
+def _left(one: Asked) -> Iterator[str]:
+    """Say where a request is done, and what is left of it."""
+    if one.done:
+        yield f"Nothing is left on {', '.join(one.done)}."
+    if one.in_a_week:
+        where = ", ".join(one.in_a_week)
+        yield f"On {where} nothing lists them any more; the room is given back in a week."
+    if one.waits:
+        yield f"Still to do on {', '.join(one.waits)}: when it is here, a cloud when its disk is."
+    for name in one.stuck:
+        yield f"! {name} could not be written anew: what it has goes by its age."
+    for name in one.versions:
+        yield f"! {name} keeps old versions of its files: its own rules let go of them, not we."

@@ -46,7 +46,7 @@ def run_jobs(office: Office, jobs: list[str], *, as_json: bool) -> None:
 @json_option
 @office
 def cancel(office: Office, source: str, as_json: bool) -> None:
-    """Cancel what waits or runs of a source, or of mirror:NAME or drill:NAME.
+    """Cancel what waits or runs of a source, or of mirror:NAME, drill:NAME or erase:SOURCE.
 
     Every copy stays as it was.
     """
@@ -81,6 +81,8 @@ def _job_named(settings: Settings, job: str) -> str:
     match kind:
         case "mirror":
             settings.mirror_named(name)
+        case "erase":
+            settings.source_named(name)
         case "drill" if name not in {each.name for each in settings.mirror}:
             settings.repository_named(name)
         case "drill":

@@ -299,7 +299,8 @@ class Repository(Protocol):
         """Remove these archives of one source; the room comes back with `compact`."""
 
     def replace(self, archive: Archive, layout: Layout, watch: Watch) -> None:
-        """Store the layout in place of the archive of that name, with the same time and facts.
+        """Store the layout in place of the archive of that name, with the same time and facts, once
+        it was read back whole.
 
         One of the two is whole at any moment, also where the power fails.
         """

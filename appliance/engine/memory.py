@@ -196,10 +196,12 @@ def noted_problem(ledger: Ledger, place: str) -> str:
 
 def forget_place(ledger: Ledger, place: str) -> None:
     """Another repository lies there now: nothing that was known of the old one holds."""
+    sources = {copy.source for copy in ledger.copies()}
     ledger.drop_copies(place, [copy.archive for copy in ledger.copies() if copy.place == place])
+    owe_the_last_byte(ledger, place, is_owed=False)
     for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT, _ROOM, _PROBLEM):
         ledger.note(key(kind, place), "")
-    for source in {copy.source for copy in ledger.copies()}:
+    for source in sources:
         ledger.note(key(ERASED, f"{source}:{place}"), "")
 
 

@@ -15,10 +15,10 @@ from ..core.model import Copy, Outcome, Run, StepName, Trigger
 from ..core.ports import Mirror, Watch
 from ..core.words import plural
 from . import memory, rotation
-from .erasures import note_done, pending, registered
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
 from .places import Place, proved, strangers, trusts_the_clock
+from .register import note_done, pending, registered
 
 EXPIRE_EVERY = timedelta(days=7)
 COMPARE_EVERY = timedelta(days=30)
@@ -125,7 +125,7 @@ def _forget(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
             memory.note_time(kit.ledger, _KEPT_AT, mirror.name, kit.clock.now())
         return
     for source in kit.retention:
-        note_done(kit.ledger, source, mirror.name, len(registered(kit.ledger, source)))
+        note_done(kit.ledger, source, mirror.name, len(registered(kit.ledger, source)), ())
 
 
 def _compared(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool:

@@ -39,7 +39,7 @@ from ..core.ports import Layout, Source, Watch
 from ..core.words import size
 from . import memory, mirroring, rotation, upkeep, waiting_room
 from .catching_up import catch_up
-from .erasing import clean, erase_where_due
+from .erasing import clean, erase_where_due, fit_to_go_on_from
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
 from .memory import Pending
@@ -168,8 +168,12 @@ class _Backup:
 
     def _take_out_the_newest(self, places: Sequence[Place]) -> Reference | None:
         previous, name = self.folder / "previous", self.source.name
-        there = clean(self.kit, name, places)  # what was erased must not come back as a difference
-        return rotation.reference(self.kit, self.journal, name, there, previous)
+        done = clean(self.kit, name, places)
+        in_order = sorted(places, key=lambda place: place not in done)
+        found = rotation.reference(self.kit, self.journal, name, in_order, previous)
+        if found is None or found.place in done:
+            return found
+        return fit_to_go_on_from(self.kit, self.journal, found)
 
     def _last_files(self) -> tuple[SeenFile, ...]:
         return self.kit.ledger.last_export(self.source.name)
@@ -182,7 +186,8 @@ class _Backup:
 
     def _confirm(self, export: Export | None, before: Reference, places: list[Place]) -> None:
         """No new one; the other disks prove that they have it whole too, or get it now."""
-        for place in clean(self.kit, self.source.name, places):
+        done = clean(self.kit, self.source.name, places)
+        for place in done if before.place in done else ():
             if place is before.place or place.failed or place.is_waiting_room:
                 continue
             prove = verify if place.has(before.archive) else store

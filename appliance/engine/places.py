@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -135,6 +135,31 @@ def store(
         return failure
     if not place.has(archive):
         place.archives.append(archive)
+    return None
+
+
+def put_in_place(
+    kit: Kit, journal: Journal, place: Place, old: Archive, layout: Layout
+) -> ApplianceError | None:
+    """Have a place hold a layout instead of an archive of that name, read back before that goes.
+
+    What goes wrong is a warning, and is returned; only damage sets the place aside.
+    """
+    new = replace(old, manifest_sha256=layout.manifest_sha256)
+    if new == old:
+        return None
+
+    def put(remarks: Remarks) -> None:
+        place.repository.replace(new, layout, journal.watch)
+        remarks.message = new.name
+
+    failure = journal.attempt(StepName.ARCHIVE, put, place.name)
+    if isinstance(failure, ApplianceError):
+        place.failed = isinstance(failure, RepositoryDamaged)
+        note_damage(kit, place.name, failure)
+        return failure
+    place.archives[place.archives.index(old)] = new
+    kit.ledger.add_copy(_copy(kit, new, place.name))
     return None
 
 

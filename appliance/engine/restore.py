@@ -28,6 +28,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 RESTORE = "restore:"
 TIMELINE = "timeline:"
 """Before the source, what a Run of this kind is called."""
+_LEFT_OUT = "Records were left out that somebody asked to have erased."
 STORED = "stored"
 FILES = "files"
 """What `open_up` leaves behind: the archive as it was stored, and its files."""
@@ -236,13 +237,19 @@ def all_of(kit: Kit, repositories: Sequence[Repository], source: str) -> list[Ar
 
 
 def taken_out(
-    kit: Kit, journal: Journal, places: Sequence[Repository], archive: Archive, into: Path
+    kit: Kit,
+    journal: Journal,
+    places: Sequence[Repository],
+    archive: Archive,
+    into: Path,
+    *,
+    with_all: bool = False,
 ) -> None:
     """Take one archive out into a folder that is emptied first, as a step of a Run; raise as
-    `restore`.
+    `restore`. `with_all` are also the records that were to be erased.
     """
     wish = Wish(archive.source, archive=archive.name)
-    _Restoring(kit, journal, wish, into).first_whole(places)
+    _Restoring(kit, journal, wish, into, with_all=with_all).first_whole(places)
 
 
 def open_up(
@@ -298,6 +305,8 @@ class _Restoring:
     """Where its files are made again; None: they are not."""
     in_staging: bool = False
     """Whether `into` takes from the room that Runs need."""
+    with_all: bool = False
+    """Whether records that were to be erased come too: only for whoever erases them."""
 
     def first_whole(self, repositories: Sequence[Repository]) -> Restored:
         """Go from copy to copy until one is whole, then wait for those in use.
@@ -345,8 +354,13 @@ class _Restoring:
         self.stored.mkdir()
         self.kit.staging.require(repository.size_bytes(archive.name))
         repository.extract(archive.name, self.stored, self.journal.watch)
-        leave_out(self.kit, archive.source, self.stored, self.journal.watch)
+        if not self.with_all and leave_out(self.kit, archive, self.stored, self.journal.watch):
+            self._say_once(ApplianceError(_LEFT_OUT))
         return archive
+
+    def _say_once(self, trouble: ApplianceError) -> None:
+        if all(trouble.message != each.message for each in self.journal.troubles):
+            self.journal.warn(trouble)
 
     def _once_free(
         self, repository: Repository, patience: timedelta, take: Callable[[], Archive]

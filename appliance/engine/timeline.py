@@ -17,6 +17,7 @@ from ..core.words import plural
 from . import memory
 from .journal import Journal, record, understood
 from .kit import Kit
+from .places import wipe
 from .restore import RESTORE, TIMELINE, all_of, taken_out
 
 _ENDS_IT = (Cancelled, DiskFull, DiskReadOnly)
@@ -59,20 +60,45 @@ def fetched(  # noqa: PLR0917 - as above
     look: Callable[[Archive, Path, Path], None],
     watch: Watch,
     trigger: Trigger = Trigger.COMMAND,
-    *,
-    said: str = "Records were given back.",
 ) -> None:
     """Take some archives of a source out, one after the other, and have each looked at.
 
     `look` is given the archive, its folder and an empty one. Raise as `restore.restore`.
     """
+    _looked_at(kit, places, archives, look, watch, trigger, said="Records were given back.")
 
+
+def looked_through(
+    kit: Kit,
+    places: Sequence[Repository],
+    archives: Sequence[Archive],
+    look: Callable[[Archive, Path, Path], None],
+    watch: Watch,
+) -> None:
+    """As `fetched`, with all that is in them: for whoever looks for somebody to be erased."""
+    said = "Backups were looked through for somebody who is to be erased."
+    trigger = Trigger.COMMAND
+    _looked_at(kit, places, archives, look, watch, trigger, said=said, with_all=True)
+
+
+def _looked_at(  # noqa: PLR0917 - as above
+    kit: Kit,
+    places: Sequence[Repository],
+    archives: Sequence[Archive],
+    look: Callable[[Archive, Path, Path], None],
+    watch: Watch,
+    trigger: Trigger,
+    *,
+    said: str,
+    with_all: bool = False,
+) -> None:
     def story(journal: Journal, folder: Path) -> None:
         for number, archive in enumerate(archives):
-            taken_out(kit, journal, places, archive, folder / "archive")
+            taken_out(kit, journal, places, archive, folder / "archive", with_all=with_all)
             work = folder / str(number)
             work.mkdir()
             look(archive, folder / "archive", work)
+            wipe(work)
         journal.archive = archives[-1].name
         journal.message = said
 

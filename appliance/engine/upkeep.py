@@ -75,6 +75,9 @@ def _make_room(kit: Kit, journal: Journal, place: Place) -> None:
     pruned = memory.noted_time(kit.ledger, memory.PRUNED_AT, place.name)
     compacted = memory.noted_time(kit.ledger, memory.COMPACTED_AT, place.name)
     waits = pruned is not None and (compacted is None or compacted < pruned)
+    if not waits and memory.owes_the_last_byte(kit.ledger, place.name):
+        memory.note_time(kit.ledger, memory.PRUNED_AT, place.name, kit.clock.now())
+        return
     if waits and pruned is not None and kit.clock.now() - pruned < UNDO:
         return
     if waits and not _compact(kit, journal, place):

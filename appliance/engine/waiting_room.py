@@ -81,7 +81,9 @@ def _let_go(kit: Kit, journal: Journal, room: Place, gone: Sequence[Archive]) ->
         for source in sorted({archive.source for archive in gone}):
             mine = [archive for archive in gone if archive.source == source]
             room.repository.delete(source, mine, journal.watch)
-        room.repository.compact(journal.watch)
+        owed = memory.owes_the_last_byte(kit.ledger, room.name)
+        room.repository.compact(journal.watch, thoroughly=owed)
+        memory.owe_the_last_byte(kit.ledger, room.name, is_owed=False)
         remarks.message = f"{plural(len(gone), 'backup')} that waited here went to a disk."
 
     memory.note_removal(kit.ledger, room.name, names)

@@ -7,13 +7,15 @@ led to them say who was there before, also in backups that are long gone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from ..core.errors import ApplianceError
 from ..core.ports import Layout, Watch
-from .contents import Box, Manifest
+from .choosing import matches
+from .contents import Box, Kept, Manifest
 from .extracted import Extracted
 from .finding import matcher
 from .layout import Anew, ExportFolder
@@ -33,6 +35,7 @@ from .timeline.segment import Kind, Row, escaped
 
 _ERASED = "Records of it were erased on request; the vendor's own file is not kept any more."
 _BLOCK_BYTES = 1 << 20
+_OVERLAP_BYTES = 1024
 IsGone = Callable[[str], bool]
 """Given what tells a record from all others, returns whether it is to go."""
 
@@ -45,6 +48,11 @@ class Wanted:
     text: str = ""
     tables: tuple[str, ...] = ()
     """Patterns; none means all."""
+
+    def is_in(self, table: Table) -> bool:
+        """Return whether a table is one of those that somebody named, by its file or its name."""
+        names = (table.name, table.inside, *table.parts)
+        return any(matches(name, self.tables) for name in names if name)
 
     def means(self, row: Row, kinds: Sequence[Kind]) -> Kind | None:
         """Return by what a record is known that is meant; None where it is not."""
@@ -70,22 +78,26 @@ class Seen:
     records: dict[str, Meant]
     """By what tells each from all others."""
     elsewhere: set[str]
-    """Files that are no tables and say the words: they cannot be told apart and stay."""
+    """Files that are no tables and say the words, or cannot be read as one: they stay."""
 
     def look(self, root: Path, wanted: Wanted, work: Path, watch: Watch) -> None:
-        """Look into an extracted archive; `work` is an empty folder. Raise RepositoryDamaged."""
+        """Look into an extracted archive; `work` is an empty folder.
+
+        Raise ApplianceError where what is found cannot be taken out, RepositoryDamaged.
+        """
         archive = Extracted.at(root, work)
-        tables = tables_of(archive, work, wanted.tables, watch)
-        for table in tables.values():
-            kinds = _kinds(table)
-            for row in table.records():
-                watch.check()
-                if kind := wanted.means(row, kinds):
-                    meant = Meant(table.name, _id(row, kind), title_of(row))
-                    self.records[kind.record(row)] = meant
-        if wanted.text and not wanted.tables:
-            known = {path for table in tables.values() for path in table.parts}
-            self.elsewhere.update(_saying(archive, wanted.text, known, work, watch))
+        files = [made(archive, kept, work / str(at), watch) for at, kept in _numbered(archive)]
+        tables = list(tables_in(archive, files).values())
+        for table in tables:
+            if wanted.is_in(table):
+                with _unread(table, self.elsewhere):
+                    self.records |= dict(_meant(table, wanted, watch))
+        goes = self.records.__contains__
+        _rewritten(archive, files, goes, watch)  # what cannot be is refused before it is asked
+        if wanted.text:
+            known = {path for table in tables for path in table.parts}
+            others = [file for file in files if file.path not in known]
+            self.elsewhere |= {file.path for file in others if _says(file, wanted.text)}
 
 
 def holds(root: Path, is_gone: IsGone, work: Path, watch: Watch) -> bool:
@@ -95,6 +107,27 @@ def holds(root: Path, is_gone: IsGone, work: Path, watch: Watch) -> bool:
     """
     tables = tables_of(Extracted.at(root, work), work, (), watch)
     return any(_has_gone(table, is_gone, watch) for table in tables.values())
+
+
+def _numbered(archive: Extracted) -> Iterator[tuple[int, Kept]]:
+    return enumerate(archive.manifest.members)
+
+
+def _meant(table: Table, wanted: Wanted, watch: Watch) -> Iterator[tuple[str, Meant]]:
+    kinds = _kinds(table)
+    for row in table.records():
+        watch.check()
+        if kind := wanted.means(row, kinds):
+            yield kind.record(row), Meant(table.name, _id(row, kind), title_of(row))
+
+
+@contextmanager
+def _unread(table: Table, unread: set[str]) -> Iterator[None]:
+    """A table that breaks off is none: it stays as it is, and is said."""
+    try:
+        yield
+    except NotATable:
+        unread.update(table.parts)
 
 
 def without(  # noqa: PLR0917 - a backup, the one before it, and what goes
@@ -177,11 +210,12 @@ def _member(file: File, modified: datetime | None) -> Member:
 
 
 def _has_gone(table: Table, is_gone: IsGone, watch: Watch) -> bool:
-    kinds = _kinds(table)
-    for row in table.records():
-        watch.check()
-        if any(is_gone(kind.record(row)) for kind in kinds):
-            return True
+    with _unread(table, set()):
+        kinds = _kinds(table)
+        for row in table.records():
+            watch.check()
+            if any(is_gone(kind.record(row)) for kind in kinds):
+                return True
     return False
 
 
@@ -200,24 +234,16 @@ def _id(row: Row, kind: Kind) -> str:
     return " ".join(key_of(row, kind.id_columns)).strip()
 
 
-def _saying(
-    archive: Extracted, text: str, tables: set[str], work: Path, watch: Watch
-) -> Iterator[str]:
-    """Yield the files that are no tables and say a text."""
-    for kept in archive.manifest.members:
-        if kept.path not in tables:
-            file = made(archive, kept, work / "other", watch).file
-            look = look_at(file, kept.path)
-            if look.kind is not Written.BINARY and _says(file, matcher(text, look)):
-                yield kept.path
-            file.unlink()
-
-
-def _says(file: Path, matches: Callable[[bytes], bool]) -> bool:
-    with plain(file) as opened:
+def _says(file: File, text: str) -> bool:
+    """Return whether a file says all words of a text, wherever in it, in its name too."""
+    look = look_at(file.file, file.path)
+    left = [word for word in text.split() if folded(word) not in folded(file.path)]
+    if look.kind is Written.BINARY:
+        return not left
+    matching = [matcher(word, look) for word in left]
+    with plain(file.file) as opened:
         before = b""
-        while block := opened.read(_BLOCK_BYTES):
-            if matches(before + block):
-                return True
-            before = block[-1024:]
-    return False
+        while matching and (block := opened.read(_BLOCK_BYTES)):
+            matching = [is_in for is_in in matching if not is_in(before + block)]
+            before = block[-_OVERLAP_BYTES:]
+    return not matching

@@ -300,17 +300,19 @@ class BorgRepository:
     # -- putting another in its place --------------------------------------------------------
 
     def replace(self, archive: Archive, layout: Layout, watch: Watch) -> None:
-        """Store the layout in place of the archive of that name.
+        """Store the layout in place of the archive of that name, once it was read back whole.
 
-        One of the two is whole at any moment; what a power cut leaves is settled by `inventory`.
+        One of the two is whole at any moment; what a power cut leaves is settled by `inventory`,
+        which only a worker asks for: another program must not settle what we are about to do.
         """
         self._opening.writable()
         anew = f"{archive.name}{_ANEW}"
         self._settle(self._names())
         self._created(anew, archive, layout, watch)
+        if self._read_back(anew, [], watch) != layout.stored:
+            raise self._borg.failure(RepositoryDamaged, f"{anew} is not what was stored")
         self._delete_named([archive.name], watch)
-        self._borg.run(Verb.RENAME, [self._borg.target(anew), archive.name], watch)
-        self._last_listed = ("", {})
+        self._rename(anew, archive.name)
 
     def _settle(self, names: Iterable[str]) -> bool:
         """Finish what was cut off between two steps of `replace`; return whether there was any."""
@@ -319,10 +321,15 @@ class BorgRepository:
         for anew in left:
             name = anew.removesuffix(_ANEW)
             if name in there:
-                self._borg.run(Verb.DELETE, [self._borg.target(anew)])
+                self._delete_named([anew], Watch())
             else:
-                self._borg.run(Verb.RENAME, [self._borg.target(anew), name])
+                self._rename(anew, name)
         return bool(left)
+
+    def _rename(self, old: str, new: str) -> None:
+        arguments = [self._borg.target(old), new]
+        self._room.making(lambda: self._borg.run(Verb.RENAME, arguments))
+        self._last_listed = ("", {})
 
     # -- taking away -------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from appliance.core.erasure import Erasure
 from appliance.core.errors import ApplianceError, DiskAbsent, DiskFull
 from appliance.core.model import Outcome, Trigger
 from appliance.core.ports import Watch
-from appliance.engine.erasing import clean, erase
-from appliance.engine.erasures import pending, register, registered
+from appliance.engine import memory
+from appliance.engine.erasing import erase
+from appliance.engine.register import pending, register, registered, stuck
 from appliance.engine.restore import Wish, restore
+from appliance.engine.rotation import WITHIN
 from tests.fakes import Box, PowerCut
 
 HER = "7,Hedwig"
@@ -34,7 +37,8 @@ def box(box: Box) -> Box:
 
 
 def ask(box: Box, *, at_once: bool = False) -> None:
-    register(box.ledger, "crm", Erasure.of([HER], box.clock.now(), SALT, at_once=at_once))
+    erasure = Erasure.of([HER], box.clock.now(), SALT, upto=box.disk_a.archives()[-1].sequence)
+    register(box.ledger, "crm", replace(erasure, at_once=at_once))
 
 
 def run(box: Box):
@@ -55,7 +59,7 @@ def test_she_is_in_no_archive_on_any_disk_and_all_else_stays(box: Box) -> None:
     ask(box)
     done = run(box)
     assert done.outcome is Outcome.OK, done.message
-    assert done.message.startswith("3 backups written anew.")
+    assert done.message.startswith("2 backups written anew.")
     for disk in (box.disk_a, box.disk_b):
         assert told_of(disk) == [False, False, False]
         after = disk.archives()
@@ -83,7 +87,7 @@ def test_what_is_remembered_says_nothing_of_her(box: Box) -> None:
     assert entry.covers(HER)
     assert not entry.covers("1,Ann")
     assert "Hedwig" not in repr(entry)
-    assert not Erasure.of([HER], entry.at, "another", at_once=False).marks & entry.marks
+    assert not Erasure.of([HER], entry.at, "another", 9).marks & entry.marks
 
 
 def test_a_second_time_there_is_nothing_to_do(box: Box) -> None:
@@ -110,14 +114,82 @@ def test_a_disk_that_was_away_is_done_when_it_is_back_before_it_gives_anything(b
     assert not pending(box.ledger, "crm", "disk-b")
 
 
-def test_a_disk_that_still_has_her_serves_for_no_difference(box: Box) -> None:
+def test_what_a_disk_that_still_has_her_gives_for_a_difference_is_made_again_first(
+    box: Box,
+) -> None:
     for disk in (box.disk_a, box.disk_b):
         disk.errors["replace"] = DiskFull("full")
     ask(box)
     assert run(box).outcome is Outcome.WARNING
     box.exports.previous.clear()
     box.back_up(export("1,Ann", "3,Cy"))
-    assert box.exports.previous[0] is None
+    made_again, laid_out, *_ = box.exports.previous
+    assert made_again is None
+    assert laid_out is not None
+
+
+def test_a_full_disk_gives_back_the_room_of_what_was_replaced_and_goes_on(box: Box) -> None:
+    replace_it, compact = box.disk_a.replace, box.disk_a.compact
+    full = [True]
+
+    def replace_if_there_is_room(*what) -> None:
+        if full[0]:
+            raise DiskFull("full")
+        replace_it(*what)
+
+    def make_room(watch, *, thoroughly=False) -> None:
+        full[0] = not thoroughly
+        compact(watch, thoroughly=thoroughly)
+
+    box.disk_a.replace, box.disk_a.compact = replace_if_there_is_room, make_room
+    ask(box)
+    run(box)
+    assert told_of(box.disk_a) == [False, False, False]
+    assert not pending(box.ledger, "crm", "disk-a")
+
+
+def test_in_the_night_it_takes_an_hour_at_most_and_goes_on_the_next(box: Box) -> None:
+    take_out = box.disk_a.extract
+
+    def slowly(*what) -> None:
+        box.clock.seconds += WITHIN.total_seconds() * 0.6
+        take_out(*what)
+
+    box.disk_a.extract = slowly
+    ask(box)
+    nights = 0
+    while pending(box.ledger, "crm", "disk-a"):
+        nights += 1
+        assert nights < 9
+        before = box.disk_a.calls.count("replace")
+        night = box.back_up(export(f"{nights},x"))
+        assert box.disk_a.calls.count("replace") - before <= 2
+        box.next_day()
+    assert nights > 1
+    assert "still to be written anew" not in night.message
+    assert told_of(box.disk_a)[:3] == [False, False, False]
+    assert told_of(box.disk_b)[:3] == [False, False, False]
+
+
+def test_who_comes_back_later_is_there_on_purpose(box: Box, tmp_path: Path) -> None:
+    ask(box)
+    run(box)
+    box.back_up(export("1,Ann", HER))
+    newest = box.disk_a.archives()[-1]
+    into = tmp_path / "back"
+    into.mkdir()
+    restore(box.kit, [box.disk_a], Wish("crm", archive=newest.name), into, Watch())
+    assert HER in next(into.iterdir()).read_text()
+    ask(box)
+    run(box)
+    assert told_of(box.disk_a) == [False] * 4
+
+
+def test_an_old_disk_under_a_name_of_before_is_done_anew(box: Box) -> None:
+    ask(box)
+    run(box)
+    memory.forget_place(box.ledger, "disk-b")
+    assert pending(box.ledger, "crm", "disk-b")
 
 
 def test_until_then_no_restore_gives_her_back(box: Box, tmp_path: Path) -> None:
@@ -135,7 +207,8 @@ def test_the_room_comes_back_after_a_week_or_at_once_where_somebody_asked(box: B
     ask(box)
     run(box)
     assert "compact thoroughly" not in box.disk_a.calls
-    register(box.ledger, "crm", Erasure.of(["1,Ann"], box.clock.now(), SALT, at_once=True))
+    again = Erasure.of(["1,Ann"], box.clock.now(), SALT, upto=9)
+    register(box.ledger, "crm", replace(again, at_once=True))
     run(box)
     assert "compact thoroughly" in box.disk_a.calls
     assert "compact thoroughly" in box.disk_b.calls
@@ -166,19 +239,21 @@ def test_cut_off_anywhere_the_next_run_finishes_it(box: Box, writes: int) -> Non
         assert told_of(disk) == [False] * 4
 
 
-def test_places_are_clean_where_nothing_was_asked(box: Box) -> None:
-    assert clean(box.kit, "crm", []) == []
-    assert not pending(box.ledger, "crm", "disk-a")
-
-
 def test_a_backup_that_cannot_be_made_again_is_a_warning_and_is_not_called_done(box: Box) -> None:
     ask(box)
     box.exports.without = refuse
     done = run(box)
     assert done.outcome is Outcome.WARNING
     assert told_of(box.disk_a) == [True, True, False]
-    assert pending(box.ledger, "crm", "disk-a")
-    assert box.back_up(export("1,Ann", "9,New")).archive
+    names = {one.name for one in box.disk_a.archives()}
+    assert stuck(box.ledger, "crm", "disk-a") == names
+    for _ in range(40):  # and nothing else is stopped by it, nor done anew each night
+        box.next_day()
+        night = box.back_up(export(f"{box.clock.now()},x"))
+        assert night.outcome is Outcome.OK
+    assert "delete" in box.disk_a.calls
+    assert box.exports.previous[-1] is not None
+    assert not names & {one.name for one in box.disk_a.archives()[-7:]}
 
 
 def refuse(*_: object) -> None:

@@ -18,6 +18,7 @@ from appliance.exports.erasing import Seen, Wanted, holds, without
 from appliance.exports.extracted import Extracted
 from appliance.exports.layout import ExportFolder
 from appliance.exports.restore import restore
+from appliance.exports.tables import delimited
 from tests.exports.days import Days, changed, csv, read, table
 from tests.exports.packing import zip_of
 from tests.exports.tables.test_workbook import book_of
@@ -128,6 +129,33 @@ def test_where_ids_repeat_she_is_known_by_hers_all_the_same(days):
     assert [one.id for one in found.values()] == ["5"]
 
 
+def test_a_table_is_named_as_the_list_names_it_also_within_a_dump(days):
+    dump = DUMP.format(users="(7,'Hedwig')", more="", deals="INSERT INTO `deals` VALUES (7,'x');\n")
+    files = {"crm.sql": dump.encode(), "a/C.csv": csv([*table(9), LINE]), "b/C.csv": csv(table(9))}
+    root = days.add(files).root
+    both = seen_in(days, root, wanted=Wanted(record="7")).records
+    assert sorted(one.table for one in both.values()) == ["deals", "users"]
+    more = Days(empty(days.folder, "more"))
+    marks = seen_in(more, root, wanted=Wanted(record="7", tables=("users",))).records
+    more = Days(empty(days.folder, "again"))
+    marks |= seen_in(more, root, wanted=Wanted(text=WHO, tables=("a/C.csv",))).records
+    (layout,) = erased(days, [root], marks)
+    assert not says(days.folder, layout, WHO)
+    left = restored(days.folder, layout)
+    assert b"Hedwig" not in left["crm.sql"]
+    assert b"(7,'x')" in left["crm.sql"]
+
+
+def test_a_table_that_breaks_off_is_no_table_and_stands_in_nobodys_way(days, monkeypatch):
+    monkeypatch.setattr(delimited, "LONGEST_BYTES", 4 << 10)
+    torn = csv(table(2000)) + b'8,"never closed\n' + b"x\n" * 4000
+    root = days.add({"torn.csv": torn, "b.csv": csv([*table(9), LINE])}).root
+    seen = seen_in(days, root, wanted=Wanted(text=WHO))
+    assert len(seen.records) == 1
+    (layout,) = erased(days, [root], seen.records)
+    assert restored(days.folder, layout)["torn.csv"] == torn
+
+
 def test_it_is_safe_to_repeat_and_then_changes_nothing(days):
     layouts, _ = three_days(days)
     roots = [one.root for one in layouts]
@@ -209,9 +237,11 @@ def test_the_vendors_own_file_goes_with_her_and_others_stay(days):
 
 
 def test_where_she_stands_in_a_text_it_is_said_and_left(days):
-    root = days.add({"a.csv": csv([*table(9), LINE]), "notes.txt": f"call {WHO}".encode()}).root
+    files = {"notes.txt": b"call Abendroth, Hedwig", "Hedwig Abendroth.pdf": b"\0%PDF"}
+    files |= {"other.txt": b"Hedwig", "other.pdf": b"\0%PDF"}
+    root = days.add({"a.csv": csv([*table(9), LINE]), **files}).root
     seen = seen_in(days, root, wanted=Wanted(text=WHO))
-    assert seen.elsewhere == {"notes.txt"}
+    assert seen.elsewhere == {"notes.txt", "Hedwig Abendroth.pdf"}
     assert len(seen.records) == 1
 
 
