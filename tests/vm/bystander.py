@@ -55,14 +55,20 @@ def idle() -> int | None:
 
 
 def _newest_unless(*busy: str) -> int | None:
+    """Return the newest Run, None where there is one of these; one that begins between two looks is
+    no answer either.
+    """
+    before = _newest()
     with socket.socket(socket.AF_UNIX) as worker, worker.makefile("rwb") as line:
         worker.connect(WORKER)
         line.write(b'{"do": "status"}\n')
         line.flush()
         status = json.loads(line.readline())["answer"]
-    if any(status[each] for each in busy):
-        return None
-    newest: int | None = _asked("SELECT ifnull(max(id), 0) FROM run")
+    return before if before == _newest() and not any(status[each] for each in busy) else None
+
+
+def _newest() -> int:
+    newest: int = _asked("SELECT ifnull(max(id), 0) FROM run")
     return newest
 
 
