@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from ..core.ports import Layout, Watch
 from . import guard, how_to_restore, manifest, restore
 from .contents import Box, Kept, Manifest
 from .extracted import Extracted
-from .keeping import Draft, Keeper
+from .keeping import Draft, Keeper, Leaning
 from .likeness import pair
 from .original import NotReproduced
 from .parts import PART_BYTES
@@ -56,6 +57,9 @@ class ExportFolder:
     part_bytes: int = PART_BYTES
     comes_in_parts: bool = False
     """Whether an export may lack tables that the one before had: somebody brings them singly."""
+    leans_at_most: timedelta | None = None
+    """How long an archive may lean, as a difference, on versions that the export no longer has;
+    None: as long as that saves room."""
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """Given an export and the extracted archive before it, make the folder to archive.
@@ -73,7 +77,8 @@ class ExportFolder:
             before = Extracted.at(previous, scratch) if previous else None
             files = files_of(unpacked.members, self.rules)
             self._understand(files, before, Understanding(self.rules, scratch, watch), said)
-            keeper = Keeper(scratch, self.limits, watch, self.part_bytes)
+            leaning = Leaning(export.pulled_at, self.leans_at_most)
+            keeper = Keeper(scratch, self.limits, watch, leaning, self.part_bytes)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
             kept = _keep_all(unpacked.members, before, keeper, tree, said)
             layout = self._finish(export, unpacked.containers, kept, tree, said)
