@@ -275,8 +275,11 @@ class Repository(Protocol):
     def delete(self, source: str, archives: Sequence[Archive], watch: Watch) -> None:
         """Remove these archives of one source; the room comes back with `compact`."""
 
-    def compact(self, watch: Watch) -> None:
-        """Give back the room that deleted archives took."""
+    def compact(self, watch: Watch, *, all_of_it: bool = False) -> None:
+        """Give back the room that deleted archives took.
+
+        `all_of_it`: also where that is little room for much work; then nothing of them is left.
+        """
 
     def check(self, watch: Watch) -> None:
         """Read and decrypt everything there is; raise RepositoryDamaged if anything is off."""

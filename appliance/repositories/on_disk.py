@@ -98,10 +98,10 @@ class RepositoryOnDisk:
         with self._attached(watch) as bound:
             self._repository.delete(source, archives, bound)
 
-    def compact(self, watch: Watch) -> None:
+    def compact(self, watch: Watch, *, all_of_it: bool = False) -> None:
         """Give back the room that deleted archives took."""
         with self._attached(watch) as bound:
-            self._repository.compact(bound)
+            self._repository.compact(bound, all_of_it=all_of_it)
 
     def check(self, watch: Watch) -> None:
         """Read and decrypt everything there is."""
