@@ -628,6 +628,11 @@ class Appliance(Protocol):
         are only told as "set" or "not set".
         """
 
+    def data_protection(self) -> Mapping[str, object]:
+        """Return what the data-protection sheet says now, as plain JSON values: `title`, `about`
+        and `parts`, each with a `title` and `rows` of two texts (see `data_protection.facts`).
+        """
+
     def preview_settings(
         self, section: str, name: str, wish: Mapping[str, str] | None
     ) -> Mapping[str, object]:
