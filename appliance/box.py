@@ -129,7 +129,7 @@ class Box:
     @cached_property
     def exports(self) -> ConfiguredExports:
         """Unpacks, compares, lays out and rebuilds, as each source's settings say."""
-        return ConfiguredExports(self.settings.source, self.settings.appliance.reserve)
+        return ConfiguredExports(self.settings)
 
     @cached_property
     def disks(self) -> Mapping[str, Disk]:

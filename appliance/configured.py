@@ -5,12 +5,13 @@ Part of the rim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from .config import CommonSource, HttpSource, InboxSource, SftpSource
+from .config import CommonSource, HttpSource, InboxSource, Settings, SftpSource
+from .core.forgetting import leaning
 from .core.model import Export, SeenFile
 from .core.ports import Layout, Watch
 from .exports import erasing
@@ -73,8 +74,8 @@ class ConfiguredSource:
 class ConfiguredExports:
     """Lays each export out as its source's settings say."""
 
-    def __init__(self, sources: Iterable[CommonSource], reserve_bytes: int) -> None:
-        self._by_source = {each.name: _export_folder(each, reserve_bytes) for each in sources}
+    def __init__(self, settings: Settings) -> None:
+        self._by_source = {each.name: _export_folder(each, settings) for each in settings.source}
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """See `core.ports.Exports`."""
@@ -192,12 +193,12 @@ def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
             yield f"auth.{key}", getattr(auth, key)
 
 
-def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
+def _export_folder(source: CommonSource, settings: Settings) -> ExportFolder:
     limits = UnpackLimits(
         max_bytes=source.limits.unpacked,
         max_members=source.limits.members,
         max_ratio=source.limits.ratio,
-        reserve_bytes=reserve_bytes,
+        reserve_bytes=settings.appliance.reserve,
     )
     rules = tuple(
         TableRule(each.match, each.id, each.ignore, each.encoding) for each in source.table
@@ -207,4 +208,5 @@ def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
         original=source.original,
         rules=rules,
         comes_in_parts=isinstance(source, InboxSource),
+        leans_at_most=leaning(settings.policy(source)),
     )

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from . import __version__, activity, deciding
+from . import __version__, activity, data_protection, deciding
 from .attendance import Attendance
 from .audit import Audit
 from .box import Box
@@ -356,6 +356,12 @@ class Engine:
     def settings(self) -> Mapping[str, object]:
         """Return what an office may change."""
         return self.desk.facts(self._box.settings)
+
+    def data_protection(self) -> Mapping[str, object]:
+        """Return what the data-protection sheet says now."""
+        box = self._box
+        sheet = data_protection.data_sheet(box.settings, box.ledger, box.clock)
+        return data_protection.facts(sheet)
 
     def preview_settings(
         self, section: str, name: str, wish: Mapping[str, str] | None

@@ -150,6 +150,7 @@ class FakeExports:
         self.power = power or Power()
         self.error: Exception | None = None
         self.notes: tuple[str, ...] = ()
+        self.held: tuple[str, ...] = ()
         self.previous: list[Path | None] = []
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
@@ -170,7 +171,7 @@ class FakeExports:
         stored = _stored_in(root)
         lines = {path: [one.size_bytes, one.sha256] for path, one in stored.items()}
         (root / "manifest.json").write_text(json.dumps(lines, sort_keys=True))
-        return self.read(root)
+        return replace(self.read(root), held=self.held)
 
     def read(self, archive_root: Path) -> Layout:
         self.power.flows()
@@ -252,6 +253,7 @@ class FakeRepository:
         self.errors: dict[str, Exception] = {}
         self.calls: list[str] = []
         self.locks_broken = 0
+        self.compacted_all = False
         self.may_be_away = False
         self.released = 0
 
@@ -331,8 +333,9 @@ class FakeRepository:
         self.held[archive.name] = (archive, files)
         self.power.written()
 
-    def compact(self, watch: Watch, *, thoroughly: bool = False) -> None:
-        self._called("compact thoroughly" if thoroughly else "compact")
+    def compact(self, watch: Watch, *, all_of_it: bool = False) -> None:
+        self._called("compact")
+        self.compacted_all = all_of_it
         self._require_writable()
         watch.check()
         self.power.written()

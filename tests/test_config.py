@@ -84,6 +84,26 @@ def test_a_source_changes_only_what_it_says_of_the_retention():
     assert (policy.last, policy.daily, policy.weekly) == (3, 90, 12)
 
 
+def test_an_end_may_stand_for_all_and_for_one_source():
+    both = GOOD.replace("[[repository]]", '[source.retention]\nat_most = "10w"\n[[repository]]')
+    ends = []
+    for text in (GOOD, both):
+        for common in ("", '[retention]\nat_most = "400d"\n'):
+            settings = config.parse(text + common)
+            ends.append(settings.policy(settings.source[0]).at_most)
+
+    weeks = timedelta(weeks=10)
+    assert ends == [None, timedelta(days=400), weeks, weeks]
+
+
+@pytest.mark.parametrize("end", ["0d", "12h", "100000d", "soon", "-3d"])
+def test_an_end_that_is_none_is_refused(end):
+    (found,) = problems_of(GOOD + f'[retention]\nat_most = "{end}"\n')
+
+    assert found.startswith("retention.at_most: ")
+    assert "write it like" in found
+
+
 def test_all_problems_are_named_at_once_with_their_path():
     found = problems_of(
         GOOD.replace('host = "crm.example.org"', 'hots = "crm"\nport = 70000\nschedule = "nightly"')

@@ -22,6 +22,7 @@ LAYERS = RING | {
     "demo",
     "doctor",
     "changing",
+    "data_protection",
     "giving_back",
 }
 MAY_IMPORT = {"core": set(), "engine": {"core"}, "system": {"core"}, "config": {"core"}} | {

@@ -22,6 +22,7 @@ from ..core.errors import ApplianceError, ConfigError, Problem
 from ..core.foresight import Foresight, foresee
 from ..core.ports import Ledger
 from ..core.settable import NAMED
+from ..data_protection import when_gone
 from ..system.files import make_private, write_durably
 from . import editing, forms
 from .drafts import Drafts
@@ -125,7 +126,9 @@ class Desk:
             stamp, proposal = self._stamp(), self.propose(section, name, wish)
         told: dict[str, object] = {**proposal.as_json(), "stamp": stamp}
         if section == "retention" and not proposal.problems:
-            told["kept"] = _kept(parse(proposal.text), ledger, now)
+            settings = parse(proposal.text)
+            told["kept"] = _kept(settings, ledger, now)
+            told["gone"] = when_gone(settings, now)
         return told
 
     def change(

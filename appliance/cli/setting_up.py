@@ -164,6 +164,29 @@ def sheet(office: Office, repository: str, into: Path | None) -> None:
     say(f"Print {into}, keep it away from the box, and delete the file.")
 
 
+@main.command("data-protection", short_help="Write the data-protection sheet.")
+@click.option("--to", "into", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
+@json_option
+@office
+def data_protection(office: Office, into: Path | None, as_json: bool) -> None:
+    """Write the data-protection sheet (HTML, one page): what is kept, where, how long, for whom.
+
+    It says what holds now, by the settings and what was backed up; after a change print it anew.
+    """
+    from .. import data_protection as protection
+    from ..system.files import write_durably
+
+    box = office.box
+    sheet = protection.data_sheet(box.settings, box.ledger, box.clock)
+    if as_json:
+        say_json(protection.facts(sheet))
+    elif into is None:
+        say(protection.render(sheet))
+    else:
+        write_durably(into, protection.render(sheet).encode(), 0o644)
+        say(f"Print {into}.")
+
+
 @main.command(short_help="Have your shell complete names.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context

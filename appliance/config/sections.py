@@ -16,6 +16,7 @@ from ..core.errors import ConfigError, Problem, did_you_mean
 from ..core.retention import Policy
 from .values import (
     DayPart,
+    Days,
     DiskUuid,
     Duration,
     Encoding,
@@ -59,6 +60,8 @@ class RetentionSection(Section):
     weekly: int = Field(default=12, ge=0)
     monthly: int = Field(default=24, ge=0)
     yearly: int = Field(default=7, ge=0)
+    at_most: Days | None = None
+    """How old an archive gets, whatever the numbers say and also if it is held."""
 
 
 class RetentionOverride(Section):
@@ -69,6 +72,7 @@ class RetentionOverride(Section):
     weekly: int | None = Field(default=None, ge=0)
     monthly: int | None = Field(default=None, ge=0)
     yearly: int | None = Field(default=None, ge=0)
+    at_most: Days | None = None
 
 
 class LimitsSection(Section):

@@ -17,6 +17,7 @@ from ..core import address, pins, schedule
 
 _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_LONGEST = timedelta(days=36_525)
 _SECRET = re.compile(r"\$\{secret:([a-z0-9_-]+)\}")
 
 
@@ -26,6 +27,13 @@ def _duration(value: object) -> timedelta:
     if not found or found[2] not in _UNITS:
         raise ValueError(f'"{value}" is not a time span; write it like "90s", "2m", "6h" or "90d"')
     return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+
+
+def _days(value: timedelta) -> timedelta:
+    """Return a time span of days to decades; raise ValueError where it is another one."""
+    if not timedelta(days=1) <= value <= _LONGEST:
+        raise ValueError('give a day at least and a hundred years at most; write it like "400d"')
+    return value
 
 
 def _size(value: object) -> int:
@@ -119,6 +127,7 @@ def _remote(value: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Days = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_days)]
 Size = Annotated[int, BeforeValidator(_size)]
 Name = Annotated[str, AfterValidator(require_name)]
 SecretName = Annotated[str, AfterValidator(_secret)]

@@ -305,8 +305,11 @@ class Repository(Protocol):
         One of the two is whole at any moment, also where the power fails.
         """
 
-    def compact(self, watch: Watch, *, thoroughly: bool = False) -> None:
-        """Give back the room that deleted archives took; `thoroughly` to the last byte."""
+    def compact(self, watch: Watch, *, all_of_it: bool = False) -> None:
+        """Give back the room that deleted archives took.
+
+        `all_of_it`: also where that is little room for much work; then nothing of them is left.
+        """
 
     def check(self, watch: Watch) -> None:
         """Read and decrypt everything there is; raise RepositoryDamaged if anything is off."""
@@ -661,6 +664,11 @@ class Appliance(Protocol):
     def settings(self) -> Mapping[str, object]:
         """Return what an office may change, as plain JSON values (see `desk.Desk.facts`): secrets
         are only told as "set" or "not set".
+        """
+
+    def data_protection(self) -> Mapping[str, object]:
+        """Return what the data-protection sheet says now, as plain JSON values: `title`, `about`
+        and `parts`, each with a `title` and `rows` of two texts (see `data_protection.facts`).
         """
 
     def preview_settings(

@@ -3,14 +3,16 @@ others stay.
 
 It decides over sequence numbers and over dates that were taken on a trusted clock, never over
 the clock of the moment; the rules count as Borg's do (the newest archive of each period), in the
-office's time zone.
+office's time zone. One rule looks at the clock: the end, past which nothing stays whatever the
+others say. It is the office's own promise to its customers, so neither the share that may go at
+once nor being held keeps anything from it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,7 +25,8 @@ that a box is off, or that lies between two monthly backups."""
 AGREEMENT = timedelta(minutes=10)
 """How closely that second opinion must agree."""
 SHARE_PER_CALL = 5
-"""At most one in so many archives goes at once; the rest goes next time."""
+"""At most one in so many archives goes at once; the rest goes next time. What is past the end that
+the office has set goes all the same: a date that was promised is not missed for it."""
 NARROW_GAP = timedelta(days=31)
 """An archive without a trusted date may go only where trusted ones stand this close around it."""
 
@@ -37,12 +40,17 @@ class Policy:
     weekly: int = 12
     monthly: int = 24
     yearly: int = 7
+    at_most: timedelta | None = None
+    """How old an archive gets, whatever the counts say; None: there is no end."""
 
     def __post_init__(self) -> None:
-        if any(count < 0 for count in astuple(self)):
+        counts = (self.last, self.daily, self.weekly, self.monthly, self.yearly)
+        if any(count < 0 for count in counts):
             raise ValueError("Retention counts cannot be negative.")
-        if not any(astuple(self)):
+        if not any(counts):
             raise ValueError("Retention must keep something: all its counts are 0.")
+        if self.at_most is not None and self.at_most <= timedelta():
+            raise ValueError("Retention cannot end before it begins.")
 
 
 def clock_is_trusted(
@@ -74,12 +82,12 @@ def doomed(
     """Given all archives of one source in one place and the names of those proved whole there,
     return those that may go now, oldest first; call it with a trusted `now` only.
 
-    Never the newest proved one, never a newer or a held one, never more than a fifth at once.
-    Raise ClockNotTrusted where an archive with a trusted date lies in the future of `now`,
-    ValueError where the archives are not of one source.
+    Never the newest proved one or a newer one; of what the counts let go never a held one and never
+    more than a fifth at once; all that is past the end. Raise ClockNotTrusted where an archive with
+    a trusted date lies in the future of `now`, ValueError where the archives are not of one source.
     """
     _require_one_source(archives)
-    dated = _dated(archives)
+    dated = _dated(_good(archives))
     if any(archive.time > now for archive in archives if archive.clock_trusted):
         raise ClockNotTrusted("A copy is dated in the future, so no old copy was removed.")
     newest_proved = max(
@@ -94,7 +102,10 @@ def doomed(
         for archive in spare
         if archive.sequence < newest_proved and archive.name not in newest
     ]
-    return tuple(may_go[: max(1, len(dated) // SHARE_PER_CALL)])
+    ended = _past_the_end(archives, policy, now)
+    going = {one.name for one in may_go[: max(1, len(dated) // SHARE_PER_CALL)]}
+    going |= {one.name for one in ended if one.sequence < newest_proved}
+    return tuple(archive for archive in _ordered(archives) if archive.name in going)
 
 
 def explain(
@@ -102,15 +113,20 @@ def explain(
 ) -> Mapping[str, tuple[str, ...]]:
     """Given all archives of one source, return by name why each is kept (`daily 2026-11-20`).
 
-    An empty tuple means that no rule wants it any more. Raise ValueError as `doomed` does.
+    An empty tuple means that no rule wants it any more; the newest good one has no end. Raise
+    ValueError as `doomed` does.
     """
     _require_one_source(archives)
-    dated = _dated(archives)
+    dated = _dated(_good(archives))
+    newest = max((archive.sequence for archive in _good(archives)), default=0)
+    ended = {one.name for one in _past_the_end(archives, policy, now) if one.sequence < newest}
     trusted = {archive.name for archive in dated}
     wanted = _reasons(dated, policy, zone)
     spare = {archive.name for archive in _spare_undated(archives, dated, policy)}
 
     def reasons(archive: Archive) -> Iterator[str]:
+        if archive.name in ended:
+            return
         if archive.held:
             yield "held"
         elif archive.name not in trusted and archive.name not in spare:
@@ -126,21 +142,37 @@ def _require_one_source(archives: Sequence[Archive]) -> None:
         raise ValueError("Retention decides over one source at a time.")
 
 
+def _ordered(archives: Iterable[Archive]) -> list[Archive]:
+    """Oldest first."""
+    return sorted(archives, key=lambda archive: archive.sequence)
+
+
 def _good(archives: Sequence[Archive]) -> list[Archive]:
     """All but the held ones, oldest first."""
-    return sorted((a for a in archives if not a.held), key=lambda archive: archive.sequence)
+    return _ordered(archive for archive in archives if not archive.held)
 
 
 def _newest(ordered: Sequence[Archive], count: int) -> Sequence[Archive]:
     return ordered[-count:] if count else ()
 
 
-def _dated(archives: Sequence[Archive]) -> list[Archive]:
-    """The good ones whose date counts, oldest first: taken on a trusted clock, and the largest
-    set of those whose dates agree with their order, so that a few wrong ones stand out.
+def _past_the_end(archives: Sequence[Archive], policy: Policy, now: datetime) -> list[Archive]:
+    """Those older than the end, the held ones too. One whose own date counts for nothing is older
+    as soon as one that came after it is.
+    """
+    if policy.at_most is None:
+        return []
+    end, ordered = now - policy.at_most, _ordered(archives)
+    last = max((one.sequence for one in _dated(ordered) if one.time < end), default=0)
+    return [archive for archive in ordered if archive.sequence <= last]
+
+
+def _dated(ordered: Sequence[Archive]) -> list[Archive]:
+    """Those whose date counts, oldest first: taken on a trusted clock, and the largest set of those
+    whose dates agree with their order, so that a few wrong ones stand out.
     """
     chains: list[_Chain] = []  # the best chain of each length: the one that ends earliest
-    for archive in _good(archives):
+    for archive in ordered:
         if archive.clock_trusted:
             length = bisect_left(chains, archive.time, key=lambda chain: chain.archive.time)
             chains[length : length + 1] = [_Chain(archive, chains[length - 1] if length else None)]

@@ -25,6 +25,8 @@ LOOK_BACK = timedelta(days=400)
 MOST_MISSED = 366
 """How many missed slots are recorded at once; older ones say nothing more."""
 _LOOK_AHEAD = timedelta(days=9 * 366)  # 29 February can be eight years away
+_LOOKED_AT = 1_000
+"""Slots among which the longest wait is looked for: years of days, a week of every five minutes."""
 _LONGEST_SHIFT = timedelta(hours=4)  # no clock change in use moves the wall clock by more
 _LONGEST_PERIOD = timedelta(days=31)
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -172,6 +174,11 @@ class Schedule:
         """Return how long the next `count` slots take from `now`; nothing where there are none."""
         due = [slot.due for slot in islice(self.slots(zone, now, now + _LOOK_AHEAD), count)]
         return due[-1] - now if due else timedelta()
+
+    def longest_wait(self, zone: ZoneInfo, now: datetime) -> timedelta:
+        """Return the longest time between two of the next slots; nothing where there are none."""
+        due = [slot.due for slot in islice(self.slots(zone, now, now + _LOOK_AHEAD), _LOOKED_AT)]
+        return max((later - due[n] for n, later in enumerate(due[1:])), default=timedelta())
 
     def newest_first(self, zone: ZoneInfo, since: datetime, now: datetime) -> Iterator[Slot]:
         """Yield the slots due after `since` up to `now`, newest first, no work beyond those asked

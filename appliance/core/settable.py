@@ -126,6 +126,7 @@ SECTIONS: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("weekly", Kind.NUMBER, "12"),
             Field("monthly", Kind.NUMBER, "24"),
             Field("yearly", Kind.NUMBER, "7"),
+            Field("at_most"),
         ),
         "disks": (Field("remind"), Field("grace", default="14d")),
         "mirror": (

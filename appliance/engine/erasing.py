@@ -251,7 +251,7 @@ class _Erasing:
 
     def _gives_back_the_room(self, place: Place) -> bool:
         def compact(remarks: Remarks) -> None:
-            place.repository.compact(self.journal.watch, thoroughly=True)
+            place.repository.compact(self.journal.watch, all_of_it=True)
             remarks.message = "What was erased so far is on it no more."
 
         done = self.journal.attempt(StepName.PRUNE, compact, place.name)

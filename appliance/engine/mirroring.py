@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ..core.errors import ApplianceError, MirrorRefused, RepositoryDamaged
+from ..core.forgetting import EXPIRE_EVERY
 from ..core.model import Copy, Outcome, Run, StepName, Trigger
 from ..core.ports import Mirror, Watch
 from ..core.words import plural
@@ -20,7 +21,6 @@ from .kit import Ended, Kit
 from .places import Place, proved, strangers, trusts_the_clock
 from .register import note_done, pending, registered
 
-EXPIRE_EVERY = timedelta(days=7)
 COMPARE_EVERY = timedelta(days=30)
 LOOK_EVERY = timedelta(hours=23)
 """A token that died, or an emptied cloud, is found out within a day, and not an hour later each."""

@@ -7,19 +7,23 @@ synchronised at every look and agreed with the one that only counts. That is as 
 source. Whoever set the clock has had a week to correct it; a correction is a jump, a service that
 lost its servers is no longer synchronised, and either begins the week anew. A server's own word
 is no more than another computer that was set by the same network. And what rests on it is
-little: retention counts days that have a backup, never the days since.
+little: retention counts days that have a backup, never the days since. The one rule that counts
+those too, the end that an office sets, waits for a month more (`as_far_as_trusted`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ..core.ports import Clock, Ledger
-from ..core.retention import AGREEMENT, clock_is_trusted
+from ..core.retention import AGREEMENT, Policy, clock_is_trusted
 from . import memory
 
 STEADY_FOR = timedelta(days=7)
+LOOKED_AT_FOR = timedelta(days=30)
+"""A clock that came back by its steadiness alone is seen by people for so long before what it says
+of the days since removes anything."""
 _NOTE_EVERY = timedelta(days=1)
 
 
@@ -32,6 +36,16 @@ def trusts(ledger: Ledger, clock: Clock) -> bool:
         times = [copy.time for copy in ledger.copies() if copy.time <= now]
         newest = max(times, default=None)
     return clock_is_trusted(now, clock.is_synchronised(), newest, None)
+
+
+def as_far_as_trusted(policy: Policy, ledger: Ledger, clock: Clock) -> Policy:
+    """Return a policy, without its end where the clock is trusted again, far ahead of what was
+    noted before, by nothing but its steadiness and not for a month yet.
+    """
+    leapt = memory.noted_time(ledger, memory.CLOCK_LEAPT_AT, memory.BOX)
+    if leapt is None or abs(clock.now() - leapt) >= LOOKED_AT_FOR:
+        return policy
+    return replace(policy, at_most=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,8 @@ class TrustKeeper:
         agrees = noted is not None and trusts(self._ledger, self._clock)
         if agrees or self._has_been_steady(self._steady):
             now = self._clock.now()
+            if noted is not None and not agrees:
+                memory.note_time(self._ledger, memory.CLOCK_LEAPT_AT, memory.BOX, now)
             memory.note_time(self._ledger, memory.CLOCK_TRUSTED_AT, memory.BOX, now)
             self._looked = self._clock.monotonic()
 

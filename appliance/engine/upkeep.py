@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from ..core.errors import ApplianceError, ClockNotTrusted
+from ..core.forgetting import UNDO
 from ..core.model import Archive, Outcome, StepName
 from ..core.retention import doomed
-from . import memory
+from . import memory, waiting_room
 from .journal import Journal, Remarks
 from .kit import Kit
 from .places import Place, note_damage, proved, strangers
+from .trust import as_far_as_trusted
 
-UNDO = timedelta(days=7)
 CHECK_EVERY = timedelta(days=30)
 
 
@@ -42,6 +43,8 @@ def tidy(kit: Kit, journal: Journal, places: Sequence[Place], clock_is_trusted: 
             _make_room(kit, journal, place)
         else:
             journal.step(StepName.PRUNE, _wait_for_the_clock, place.name)
+    if clock_is_trusted:
+        waiting_room.clear(kit, journal, places)
 
 
 def _is_sound(kit: Kit, place: Place) -> bool:
@@ -88,9 +91,10 @@ def _make_room(kit: Kit, journal: Journal, place: Place) -> None:
 
 def _compact(kit: Kit, journal: Journal, place: Place) -> bool:
     owed = memory.owes_the_last_byte(kit.ledger, place.name)
+    promised = owed or any(policy.at_most for policy in kit.retention.values())
 
     def compact(remarks: Remarks) -> None:
-        place.repository.compact(journal.watch, thoroughly=owed)
+        place.repository.compact(journal.watch, all_of_it=promised)
         remarks.message = "The room of removed backups was given back."
 
     if not _went_well(kit, place, journal.attempt(StepName.PRUNE, compact, place.name)):
@@ -125,8 +129,9 @@ def _prune(kit: Kit, journal: Journal, place: Place, source: str) -> None:
 
 def _old(kit: Kit, journal: Journal, place: Place, source: str) -> tuple[Archive, ...]:
     archives, verified = place.of(source), proved(kit, place.name)
+    policy = as_far_as_trusted(kit.retention[source], kit.ledger, kit.clock)
     try:
-        return doomed(archives, kit.retention[source], kit.zone, verified, kit.clock.now())
+        return doomed(archives, policy, kit.zone, verified, kit.clock.now())
     except ClockNotTrusted as error:
         journal.warn(error)
         return ()

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 
 from ..core.errors import ApplianceError, DiskAbsent
 from ..core.model import Archive, Outcome, StepName
+from ..core.retention import Policy, explain
 from ..core.words import plural
 from . import memory
 from .journal import Journal, Remarks, understood
 from .kit import Kit
 from .places import Place, proved
+from .trust import as_far_as_trusted
 
 _KEPT_HINT = "Plug in a backup disk; what was fetched meanwhile goes to it by itself."
 
@@ -71,20 +73,47 @@ def empty(kit: Kit, journal: Journal, places: Sequence[Place]) -> None:
         safe = frozenset().union(*(proved(kit, place.name) for place in others))
         gone = [archive for archive in room.archives if archive.name in safe]
         if gone:
-            _let_go(kit, journal, room, gone)
+            said = f"{plural(len(gone), 'backup')} that waited here went to a disk."
+            _let_go(kit, journal, room, gone, said)
 
 
-def _let_go(kit: Kit, journal: Journal, room: Place, gone: Sequence[Archive]) -> None:
+def clear(kit: Kit, journal: Journal, places: Sequence[Place]) -> None:
+    """Where a disk is here, let go of what none is to get, as retention does not want it any more;
+    else it would wait for ever. To be called on a trusted clock.
+    """
+    for room in places:
+        if not room.is_waiting_room or room.stands_in:
+            continue
+        disks = [place for place in places if not place.is_waiting_room]
+        for source, policy in kit.retention.items():
+            if gone := _unwanted(kit, room, disks, source, policy):
+                said = f"{plural(len(gone), 'old backup')} of {source} that waited here removed."
+                _let_go(kit, journal, room, gone, said)
+
+
+def _unwanted(
+    kit: Kit, room: Place, disks: Sequence[Place], source: str, policy: Policy
+) -> list[Archive]:
+    """Those older than a good one that a disk has proved, which no rule wants."""
+    there = {each.name: each for place in (room, *disks) for each in place.of(source)}
+    policy = as_far_as_trusted(policy, kit.ledger, kit.clock)
+    kept = explain(tuple(there.values()), policy, kit.zone, kit.clock.now())
+    safe = frozenset().union(*(proved(kit, disk.name) for disk in disks))
+    good = (one.sequence for one in there.values() if one.name in safe and not one.held)
+    newest = max(good, default=0)
+    return [one for one in room.of(source) if not kept[one.name] and one.sequence < newest]
+
+
+def _let_go(kit: Kit, journal: Journal, room: Place, gone: Sequence[Archive], said: str) -> None:
     names = [archive.name for archive in gone]
 
     def delete(remarks: Remarks) -> None:
         for source in sorted({archive.source for archive in gone}):
             mine = [archive for archive in gone if archive.source == source]
             room.repository.delete(source, mine, journal.watch)
-        owed = memory.owes_the_last_byte(kit.ledger, room.name)
-        room.repository.compact(journal.watch, thoroughly=owed)
+        room.repository.compact(journal.watch, all_of_it=True)
         memory.owe_the_last_byte(kit.ledger, room.name, is_owed=False)
-        remarks.message = f"{plural(len(gone), 'backup')} that waited here went to a disk."
+        remarks.message = said
 
     memory.note_removal(kit.ledger, room.name, names)
     if not isinstance(journal.attempt(StepName.PRUNE, delete, room.name), ApplianceError):

@@ -20,6 +20,9 @@ class Chain:
     size_bytes: int
     packed_bytes: int
     """What zstd makes of the base; a new base is due when the patches outweigh it."""
+    since: datetime | None = None
+    """When its first patch was made: from then on it holds what the export no longer does. None
+    where it has none, or it was written by a version that did not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import count
 from math import ceil
 from pathlib import Path, PurePosixPath
@@ -45,6 +46,8 @@ class ChainDraft:
     links: tuple[Link, ...]
     size_bytes: int
     packed_bytes: int
+    since: datetime | None = None
+    """See `contents.Chain`."""
 
     @property
     def is_fresh(self) -> bool:
@@ -84,12 +87,29 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaning:
+    """How long what is stored may lean on versions that the export no longer has."""
+
+    now: datetime
+    """When the export was pulled."""
+    at_most: timedelta | None = None
+    """None: as long as it saves room."""
+
+    def is_over(self, chain: Chain | ChainDraft) -> bool:
+        """Return whether a chain must begin anew; one that does not say since when must, too."""
+        if self.at_most is None or len(chain.links) == 1:
+            return False
+        return chain.since is None or abs(self.now - chain.since) > self.at_most
+
+
+@dataclass(frozen=True, slots=True)
 class Keeper:
     """Decides; `work` is a folder for what is only needed until the archive's folder is made."""
 
     work: Path
     limits: Limits
     watch: Watch
+    leaning: Leaning
     part_bytes: int = PART_BYTES
     _numbers: count[int] = field(default_factory=count)
     _looks: dict[Path, Likeness] = field(default_factory=dict)
@@ -101,7 +121,7 @@ class Keeper:
         """
         if before is None or old is None or min(member.size_bytes, old.size_bytes) < TINY_BYTES:
             return self._whole(member)
-        if old.recipe is None and member.sha256 == old.sha256:
+        if old.recipe is None and member.sha256 == old.sha256 and not self._leans_too_long(old):
             return self._again(member, before, old)
         if _is_spreadsheet(member.path) and _is_spreadsheet(old.path):
             opened = self._opened(member, before, old)
@@ -145,10 +165,13 @@ class Keeper:
             return Draft(member, old.likeness, is_known=True)
         before.write(old, None, self.watch)
         parts = tuple(
-            ChainDraft(_links(before, chain), chain.size_bytes, chain.packed_bytes)
+            ChainDraft(_links(before, chain), chain.size_bytes, chain.packed_bytes, chain.since)
             for chain in old.chains
         )
         return Draft(member, old.likeness, parts, is_known=True)
+
+    def _leans_too_long(self, old: Kept) -> bool:
+        return any(self.leaning.is_over(chain) for chain in old.chains)
 
     def _rebuilt(self, before: Extracted, old: Kept) -> tuple[Path, tuple[Stretch, ...]]:
         """Return the version before as a proved file, and its parts."""
@@ -177,9 +200,10 @@ class Keeper:
             return replace(fresh, packed_bytes=packed_size(cut.new))
         stretch = stretches[cut.old]
         chain = self._chain(stretch, before, old, cut.old)
-        if _equal(cut.new, stretch):
+        begins_anew = self.leaning.is_over(chain)
+        if _equal(cut.new, stretch) and not begins_anew:
             return chain
-        if stretch.size_bytes < 8:  # zstd takes no smaller dictionary
+        if begins_anew or stretch.size_bytes < 8:  # zstd takes no smaller dictionary
             return replace(fresh, packed_bytes=packed_size(cut.new))
         patch = self._scratch()
         stored = Before(stretch.read()).patch(cut.new, patch)
@@ -191,7 +215,9 @@ class Keeper:
         )
         if growth.takes(stored.size_bytes, cut.new.size_bytes):
             link = Link(Stretch(patch, 0, stored.size_bytes), stored)
-            return ChainDraft((*chain.links, link), cut.new.size_bytes, chain.packed_bytes)
+            since = chain.since if len(chain.links) > 1 else self.leaning.now
+            links = (*chain.links, link)
+            return ChainDraft(links, cut.new.size_bytes, chain.packed_bytes, since)
         patch.unlink()
         return replace(fresh, packed_bytes=packed_size(cut.new))
 
@@ -199,7 +225,8 @@ class Keeper:
         """Return the chain of a part of the version before; one that was whole becomes a base."""
         if old.chains:
             chain = old.chains[number]
-            return ChainDraft(_links(before, chain), chain.size_bytes, chain.packed_bytes)
+            links = _links(before, chain)
+            return ChainDraft(links, chain.size_bytes, chain.packed_bytes, chain.since)
         stored = StoredFile(old.size_bytes, old.sha256) if stretch.is_all else None
         base = Link(stretch, stored, is_new=False)
         return ChainDraft((base,), stretch.size_bytes, packed_size(stretch))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from ..core.ports import Layout, Watch
 from . import guard, how_to_restore, manifest, restore
 from .contents import Box, Kept, Manifest
 from .extracted import Extracted
-from .keeping import Draft, Keeper
+from .keeping import Draft, Keeper, Leaning
 from .likeness import pair
 from .original import NotReproduced
 from .parts import PART_BYTES
@@ -66,6 +67,9 @@ class ExportFolder:
     part_bytes: int = PART_BYTES
     comes_in_parts: bool = False
     """Whether an export may lack tables that the one before had: somebody brings them singly."""
+    leans_at_most: timedelta | None = None
+    """How long an archive may lean, as a difference, on versions that the export no longer has;
+    None: as long as that saves room."""
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """Given an export and the extracted archive before it, make the folder to archive.
@@ -84,7 +88,7 @@ class ExportFolder:
             files = files_of(unpacked.members, self.rules)
             self._understand(files, before, Understanding(self.rules, scratch, watch), said)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
-            kept = self._keep(unpacked.members, before, tree, said, watch)
+            kept = self._keep(unpacked.members, before, tree, said, export.pulled_at, watch)
             boxes = tuple(self._box(container, tree, said) for container in unpacked.containers)
             layout = _finish(replace(_about(export), containers=boxes, members=kept), tree, said)
             rmtree(scratch)
@@ -105,7 +109,7 @@ class ExportFolder:
             understanding = Understanding(self.rules, scratch, watch)
             said.tables.extend(understanding.tell(files, before, said.remarks))
             tree = Tree(work / "tree", before.manifest.stored if before else {})
-            kept = self._keep(members, before, tree, said, watch)
+            kept = self._keep(members, before, tree, said, content.pulled_at, watch)
             for box in content.containers:
                 if box.original:
                     stored = StoredFile(box.size_bytes, box.sha256)
@@ -144,15 +148,17 @@ class ExportFolder:
         parts = self.comes_in_parts
         said.held.extend(guard.reasons(said.tables, was, files, comes_in_parts=parts))
 
-    def _keep(
+    def _keep(  # noqa: PLR0917 - what is kept, beside what, where, and when
         self,
         members: Sequence[Member],
         before: Extracted | None,
         tree: Tree,
         said: _Said,
+        now: datetime,
         watch: Watch,
     ) -> tuple[Kept, ...]:
-        keeper = Keeper(tree.root.parent / "scratch", self.limits, watch, self.part_bytes)
+        scratch, leaning = tree.root.parent / "scratch", Leaning(now, self.leans_at_most)
+        keeper = Keeper(scratch, self.limits, watch, leaning, self.part_bytes)
         return _keep_all(members, before, keeper, tree, said)
 
     def _box(self, container: Container, tree: Tree, said: _Said) -> Box:

@@ -17,7 +17,8 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
                 whole    the path of the file itself
                 chains   the member is these parts, one after the other; each has links (the
                          path of its base, then of zstd patches, each against the version
-                         before it), size, and packed (zstd's idea of the base's size)
+                         before it), size, packed (zstd's idea of the base's size) and
+                         since (when its first patch was made)
                 recipe   the member is made by this recipe from `inside`, a list of members
     tables      kinds of records: name, members, inside (its name in each of them), columns, id,
                 rows, repeated and without_id (records whose id repeats, or is missing), blank (for
@@ -160,12 +161,12 @@ def _kept_json(kept: Kept) -> dict[str, Any]:
         return value | {"recipe": kept.recipe.to_json(), "inside": inside}
     if kept.whole:
         return value | {"whole": kept.whole}
-    return value | {
-        "chains": [
-            {"links": list(chain.links), "size": chain.size_bytes, "packed": chain.packed_bytes}
-            for chain in kept.chains
-        ]
-    }
+    return value | {"chains": [_chain_json(chain) for chain in kept.chains]}
+
+
+def _chain_json(chain: Chain) -> dict[str, Any]:
+    value = {"links": list(chain.links), "size": chain.size_bytes, "packed": chain.packed_bytes}
+    return value | ({"since": _moment(chain.since)} if chain.since else {})
 
 
 def _from_json(value: Mapping[str, Any]) -> Manifest:
@@ -243,7 +244,10 @@ def _chain(value: Mapping[str, Any]) -> Chain:
     links = tuple(_text(link) for link in value["links"])
     if not links:
         raise ValueError("a chain without a base")
-    return Chain(links, _size(value["size"]), _size(value["packed"]))
+    since = datetime.fromisoformat(value["since"]) if value.get("since") else None
+    if since is not None and since.tzinfo is None:
+        raise ValueError("a time of nowhere")
+    return Chain(links, _size(value["size"]), _size(value["packed"]), since)
 
 
 def _paths(manifest: Manifest) -> Iterator[str]:

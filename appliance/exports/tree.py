@@ -61,7 +61,7 @@ class Tree:
             names = tuple(link_name(home, place) for place in range(len(part.links)))
             for name, link in zip(names, part.links, strict=True):
                 self._store(name, link)
-            chains.append(Chain(names, part.size_bytes, part.packed_bytes))
+            chains.append(Chain(names, part.size_bytes, part.packed_bytes, part.since))
         return replace(kept, chains=tuple(chains))
 
     def put(self, path: str, file: Path, stored: StoredFile) -> None:

@@ -360,10 +360,13 @@ class BorgRepository:
 
         self._borg.with_a_sound_cache(delete)
 
-    def compact(self, watch: Watch, *, thoroughly: bool = False) -> None:
-        """Give back the room that deleted archives took; `thoroughly` also where that is little."""
+    def compact(self, watch: Watch, *, all_of_it: bool = False) -> None:
+        """Give back the room that deleted archives took.
+
+        Borg leaves them in segments of which they are a tenth or less, unless told `all_of_it`.
+        """
         self._opening.writable()
-        arguments = [*(["--threshold=0"] if thoroughly else []), self._borg.target()]
+        arguments = [*(["--threshold", "0"] if all_of_it else []), self._borg.target()]
         self._room.making(
             lambda: self._borg.run(Verb.COMPACT, arguments, watch, flags=["--progress"])
         )

@@ -103,10 +103,10 @@ class RepositoryOnDisk:
         with self._attached(watch) as bound:
             self._repository.replace(archive, layout, bound)
 
-    def compact(self, watch: Watch, *, thoroughly: bool = False) -> None:
+    def compact(self, watch: Watch, *, all_of_it: bool = False) -> None:
         """Give back the room that deleted archives took."""
         with self._attached(watch) as bound:
-            self._repository.compact(bound, thoroughly=thoroughly)
+            self._repository.compact(bound, all_of_it=all_of_it)
 
     def check(self, watch: Watch) -> None:
         """Read and decrypt everything there is."""

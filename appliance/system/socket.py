@@ -180,6 +180,10 @@ class Client:
         """Return what an office may change."""
         return self._facts({"do": "settings"})
 
+    def data_protection(self) -> Mapping[str, object]:
+        """Return what the data-protection sheet says."""
+        return self._facts({"do": "data_protection"}, _A_LOOK_AHEAD_SECONDS)
+
     def preview_settings(
         self, section: str, name: str, wish: Mapping[str, str] | None
     ) -> Mapping[str, object]:

@@ -146,6 +146,7 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
     ),
     # Settings.
     "settings": lambda box, _: box.settings(),
+    "data_protection": lambda box, _: box.data_protection(),
     "preview_settings": lambda box, asked: box.preview_settings(
         asked.text("section"), asked.text_or_none("name") or "", asked.wish()
     ),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..core import pins, words
+from ..core import forgetting, pins, words
 from ..core.settable import SECTIONS, SET, Field, Kind
 from . import when
 from .setting_words import LOGINS, plain
@@ -24,24 +24,9 @@ def summaries(facts: Mapping[str, Any]) -> dict[str, str]:
     away = sections["disks"].get("grace") or "14d"
     return {
         "appliance": f"{sections['appliance'].get('name') or 'Office'}, {facts['zone']}",
-        "retention": in_a_sentence(kept),
+        "retention": forgetting.numbers(kept),
         "disks": f"{reminded} A disk may be away for {away}.",
     }
-
-
-def in_a_sentence(kept: Mapping[str, str]) -> str:
-    """Given how many backups stay of each period, say it in words."""
-    parts = [
-        f"one a {unit} for {kept[key]} {unit}s"
-        for key, unit in (
-            ("daily", "day"),
-            ("weekly", "week"),
-            ("monthly", "month"),
-            ("yearly", "year"),
-        )
-        if kept[key] != "0"
-    ]
-    return f"Kept: the {kept['last']} newest" + (f", then {words.listed(parts)}." if parts else ".")
 
 
 def pin_places(panel: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -105,6 +105,11 @@ _SECTIONS: Mapping[str, Mapping[str, Words]] = {
         "weekly": Words("One of each week, for so many weeks"),
         "monthly": Words("One of each month, for so many months"),
         "yearly": Words("One of each year, for so many years"),
+        "at_most": Words(
+            "No backup gets older than",
+            "Whatever the numbers above say: 400d, for a promise to your customers. Left empty, "
+            "there is no end.",
+        ),
     },
     "disks": {
         "remind": Words("When to be reminded of the disk that is away"),

@@ -52,6 +52,13 @@ def overview() -> ResponseReturnValue:
     )
 
 
+@room.get("/data-protection")
+@open_to(Role.CHANGE)
+def data_protection() -> ResponseReturnValue:
+    """Show the data-protection sheet, ready to be printed."""
+    return render_template("data_protection.html", sheet=the_box().data_protection())
+
+
 # --- forms ----------------------------------------------------------------------------------------
 
 
@@ -192,13 +199,14 @@ def _filled_in(one: Field) -> str:
 
 
 def _form(sheet: Sheet) -> str:
-    kept = None
+    told: Mapping[str, Any] = {}
     if sheet.section == "retention" and sheet.facts and not sheet.problems:
-        kept = the_box().preview_settings("retention", "", _plain_wish(sheet)).get("kept")
+        told = the_box().preview_settings("retention", "", _plain_wish(sheet))
     return render_template(
         "setting.html",
         sheet=sheet,
-        kept=setting_told.kept_in_words(kept, sheet.zone),
+        kept=setting_told.kept_in_words(told.get("kept"), sheet.zone),
+        gone=told.get("gone"),
         kind=Kind,
         schedules=SCHEDULES,
         when=when,
@@ -243,6 +251,7 @@ def _confirm(sheet: Sheet, told: Mapping[str, Any], stamp: str) -> str:
         moved=told.get("moved", ""),
         changes=[setting_told.change_in_words(sheet, each) for each in told["changed"]],
         kept=setting_told.kept_in_words(told.get("kept"), sheet.zone),
+        gone=told.get("gone"),
         schedules=SCHEDULES,
         forget=FORGET,
     )

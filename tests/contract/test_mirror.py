@@ -88,7 +88,7 @@ class MirrorContract:
         mirror.push(repository, Watch())
         new = lay(tmp_path / "new", FILES)
         repository.replace(day(0, new), new, Watch())
-        repository.compact(Watch(), thoroughly=True)
+        repository.compact(Watch(), all_of_it=True)
         mirror.push(repository, Watch())
         before = mirror.size_bytes(repository.id(), Watch())
         assert mirror.forget(repository, Watch()) > 0

@@ -126,7 +126,7 @@ class RepositoryContract:
         assert repository.archives() == (new, day(1, layout))
         assert dict(repository.hashes(new.name, Watch())) == dict(other.stored)
         assert repository.size_bytes(new.name) == 8
-        repository.compact(Watch(), thoroughly=True)
+        repository.compact(Watch(), all_of_it=True)
         assert repository.inventory().archives == (new, day(1, layout))
 
     def test_archives_are_ordered_by_sequence_not_by_time(

@@ -32,6 +32,14 @@ def test_the_oldest_is_one_of_those_there_are() -> None:
     assert found.oldest == old
 
 
+def test_with_an_end_it_is_as_with_the_days_themselves() -> None:
+    end, week = timedelta(days=60), timedelta(days=7)
+    found = foresee(nights(400), Policy(yearly=7, at_most=end), BERLIN, NOW)
+    assert found.go == found.today == 400
+    assert found.oldest >= NOW + timedelta(days=365) - end - week
+    assert found.in_a_year <= foresee(nights(400), Policy(), BERLIN, NOW).in_a_year
+
+
 def test_smaller_numbers_let_more_go() -> None:
     few = foresee(nights(200), Policy(last=1, daily=0, weekly=0, monthly=1, yearly=0), BERLIN, NOW)
     many = foresee(nights(200), Policy(last=1, daily=400, weekly=0), BERLIN, NOW)

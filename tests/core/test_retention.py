@@ -74,6 +74,8 @@ def test_an_empty_policy_is_refused() -> None:
         Policy(0, 0, 0, 0, 0)
     with pytest.raises(ValueError, match="negative"):
         Policy(last=-1)
+    with pytest.raises(ValueError, match="before it begins"):
+        Policy(at_most=timedelta())
 
 
 def test_A12_two_sources_at_once_are_refused() -> None:
@@ -299,6 +301,106 @@ def test_the_dates_that_count_are_the_largest_set_that_agrees(days: list[int]) -
         longest[n] += max((longest[m] for m in range(n) if days[m] < day), default=0)
     assert len(counted) == max(longest, default=0)
     assert [one.time for one in counted] == sorted(one.time for one in counted)
+
+
+def with_an_end(days: float) -> Policy:
+    return Policy(last=9, daily=99, weekly=99, monthly=99, yearly=9, at_most=timedelta(days=days))
+
+
+def test_what_is_past_the_end_goes_at_once_whatever_the_counts_say() -> None:
+    archives = nightly(100)
+    going = doomed(archives, with_an_end(10), UTC_ZONE, names(archives), NOW)
+    assert names(going) == names(archives[:-10])
+    assert list(going) == sorted(going, key=lambda one: one.sequence)
+    assert doomed(archives, with_an_end(100), UTC_ZONE, names(archives), NOW) == ()
+
+
+def test_what_the_counts_let_go_is_still_a_fifth_at_most_where_there_is_an_end() -> None:
+    archives = nightly(100)
+    policy = Policy(1, 0, 0, 0, 0, at_most=timedelta(days=95))
+    assert names(doomed(archives, policy, UTC_ZONE, names(archives), NOW)) == names(archives[:20])
+
+
+def test_past_the_end_the_newest_proved_one_stays_and_all_that_came_after_it() -> None:
+    archives = nightly(30)
+    long_after = NOW + timedelta(days=3000)
+    proved = {archives[20].name, archives[3].name}
+    going = doomed(archives, with_an_end(10), UTC_ZONE, proved, long_after)
+    assert names(going) == names(archives[:20])
+    assert doomed(archives, with_an_end(10), UTC_ZONE, (), long_after) == ()
+
+
+def test_a_held_one_past_the_end_goes_once_a_newer_good_one_is_proved() -> None:
+    held = archive(5, NOW - timedelta(days=50), held=True)
+    newest_held = archive(99, NOW - timedelta(days=20), held=True)
+    good = [archive(1, NOW - timedelta(days=60)), archive(9, NOW - timedelta(days=30))]
+    some = [held, newest_held, *good]
+    assert doomed(some, with_an_end(10), UTC_ZONE, names(some), NOW) == (good[0], held)
+    assert doomed(some, Policy(), UTC_ZONE, names(some), NOW) == ()
+    why = explain(some, with_an_end(10), UTC_ZONE, NOW)
+    assert [why[one.name] for one in (good[0], held)] == [(), ()]
+    assert why[newest_held.name] == ("held",)
+    assert why[good[1].name]
+
+
+def test_without_a_date_that_counts_one_is_as_old_as_what_came_after_it() -> None:
+    lost = archive(5, datetime(1970, 1, 1, tzinfo=UTC), trusted=False)
+    before, newest = archive(4, NOW - timedelta(days=40)), archive(9, NOW)
+    young, old = (archive(6, NOW - timedelta(days=days)) for days in (9, 11))
+    for after, goes in ((young, False), (old, True)):
+        some = [before, lost, after, newest]
+        going = doomed(some, with_an_end(10), UTC_ZONE, names(some), NOW)
+        assert (lost in going) is goes, after
+        assert before in going
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_nothing_past_the_end_is_left_but_what_safety_wants(data: st.DataObject) -> None:
+    end = data.draw(st.integers(1, 400))
+    counts = [data.draw(st.integers(0, 40)) for _ in range(5)]
+    policy = Policy(*(counts if any(counts) else [1]), at_most=timedelta(days=end))
+    facts = data.draw(
+        st.lists(
+            st.tuples(st.integers(1, 24 * 500), st.integers(0, 9), st.booleans()),
+            max_size=60,
+            unique_by=lambda fact: fact[0],
+        )
+    )
+    some = [
+        archive(n, NOW - timedelta(hours=ago), trusted=rare > 1, held=rare == 9)
+        for n, (ago, rare, _) in enumerate(sorted(facts, reverse=True), 1)
+    ]
+    proved = {one.name for one, (_, _, is_proved) in zip(some, facts, strict=True) if is_proved}
+    going = doomed(some, policy, BERLIN, proved, NOW)
+    good = [one for one in some if not one.held and one.name in proved]
+    newest = good[-1].sequence if good else 0
+    why = explain(some, policy, BERLIN, NOW)
+    over = {one.sequence for one in some if one.clock_trusted and NOW - one.time > policy.at_most}
+    for one in some:
+        is_over = one.sequence <= max(over, default=0)
+        if one.sequence >= newest:
+            assert one not in going, "the newest proved one, and what came after it, stay"
+        elif is_over:
+            assert one in going
+            assert why[one.name] == ()
+        elif one in going:
+            assert not one.held
+            assert why[one.name] == (), "what goes is what nothing wants"
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_years_with_an_end_are_never_longer_than_it(every: int) -> None:
+    kept: list[Archive] = []
+    policy = with_an_end(90)
+    for night in range(0, 800, every):
+        now = NOW + timedelta(days=night)
+        kept.append(archive(night + 1, now - timedelta(minutes=5)))
+        if night % 7 < every:
+            going = doomed(kept, policy, BERLIN, names(kept), now)
+            kept = [one for one in kept if one not in going]
+            assert now - kept[0].time <= timedelta(days=90)
+    assert len(kept) > 80 // every
 
 
 def borg(repo: Path, *argv: str) -> subprocess.CompletedProcess[str]:

@@ -326,3 +326,22 @@ def test_the_span_of_the_next_ten_slots(text: str, days: int) -> None:
 
 def test_without_slots_there_is_no_span() -> None:
     assert parse("after backup").span(ZoneInfo("UTC"), datetime.now(UTC), 10) == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("daily at 03:00", 25),  # in the night in which the clock goes back
+        ("weekdays at 12:00", 3 * 24 + 1),
+        ("monthly on 1 at 12:00", 31 * 24 + 1),
+        ("every 6 h", 6),
+        ("*/5 8-18 * * 1-5", 61 + 1 / 12),
+        ("0 0 29 2 *", (4 * 365 + 1) * 24),
+        ("after backup", 0),
+    ],
+)
+def test_the_longest_wait_is_over_the_weekend_or_through_the_clock_change(
+    text: str, hours: float
+) -> None:
+    wait = parse(text).longest_wait(BERLIN, datetime(2026, 6, 3, 12, tzinfo=UTC))
+    assert wait == timedelta(hours=hours)

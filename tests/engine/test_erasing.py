@@ -137,9 +137,9 @@ def test_a_full_disk_gives_back_the_room_of_what_was_replaced_and_goes_on(box: B
             raise DiskFull("full")
         replace_it(*what)
 
-    def make_room(watch, *, thoroughly=False) -> None:
-        full[0] = not thoroughly
-        compact(watch, thoroughly=thoroughly)
+    def make_room(watch, *, all_of_it=False) -> None:
+        full[0] = not all_of_it
+        compact(watch, all_of_it=all_of_it)
 
     box.disk_a.replace, box.disk_a.compact = replace_if_there_is_room, make_room
     ask(box)
@@ -206,12 +206,12 @@ def test_until_then_no_restore_gives_her_back(box: Box, tmp_path: Path) -> None:
 def test_the_room_comes_back_after_a_week_or_at_once_where_somebody_asked(box: Box) -> None:
     ask(box)
     run(box)
-    assert "compact thoroughly" not in box.disk_a.calls
+    assert "compact" not in box.disk_a.calls
     again = Erasure.of(["1,Ann"], box.clock.now(), SALT, upto=9)
     register(box.ledger, "crm", replace(again, at_once=True))
     run(box)
-    assert "compact thoroughly" in box.disk_a.calls
-    assert "compact thoroughly" in box.disk_b.calls
+    assert box.disk_a.compacted_all
+    assert box.disk_b.compacted_all
 
 
 def test_after_a_week_the_room_is_given_back_to_the_last_byte(box: Box) -> None:
@@ -220,7 +220,7 @@ def test_after_a_week_the_room_is_given_back_to_the_last_byte(box: Box) -> None:
     box.disk_a.calls.clear()
     box.clock.forward(timedelta(days=8))
     box.back_up(export("1,Ann", "9,New"))
-    assert "compact thoroughly" in box.disk_a.calls
+    assert box.disk_a.compacted_all
 
 
 @pytest.mark.parametrize("writes", range(1, 9))

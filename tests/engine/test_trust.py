@@ -84,6 +84,27 @@ def test_a_box_that_was_off_for_three_months_removes_again_after_a_week(box: Box
     assert removes(box)
 
 
+def test_A10_the_end_waits_a_month_more_where_the_clock_came_back_by_itself(box: Box) -> None:
+    full(box).clock.forward(90 * DAY)
+    box.retention = {"crm": Policy(last=99, at_most=30 * DAY)}
+    ticker = daemon(box)
+    run_for(box, ticker, 8 * DAY)
+    assert trusts(box.ledger, box.clock)
+    assert not removes(box)
+    run_for(box, ticker, 20 * DAY)
+    assert not removes(box)
+    run_for(box, ticker, 12 * DAY)
+    assert removes(box)
+
+
+def test_A10_a_server_that_confirms_the_time_lets_the_end_come_at_once(box: Box) -> None:
+    full(box).clock.forward(90 * DAY)
+    box.retention = {"crm": Policy(last=99, at_most=30 * DAY)}
+    box.source.server_time = box.clock.now()
+    assert removes(box)
+    assert len(box.disk_a.held) == 1
+
+
 def test_A10_a_clock_twenty_years_ahead_for_two_days_removes_nothing(box: Box) -> None:
     full(box).clock.time += YEARS_AHEAD
     ticker = daemon(box)

@@ -136,3 +136,34 @@ def test_a_prune_that_fails_leaves_the_backup_good(box: Box) -> None:
     assert run.outcome is Outcome.WARNING
     assert run.archive in box.copies("disk-a")
     assert [step.outcome for step in run.steps if step.name is StepName.PRUNE] == [Outcome.FAILED]
+
+
+def test_with_an_end_nothing_gets_older_and_nothing_of_it_is_left(box: Box) -> None:
+    box.retention = {"crm": Policy(last=99, at_most=timedelta(days=20))}
+    for _ in range(60):
+        back_up_for(box, 1)
+        ages = [box.clock.now() - one.time for one in box.disk_a.archives()]
+        assert max(ages) <= timedelta(days=20 + 8), "a round comes once a week"
+    assert 20 <= len(box.disk_a.held) <= 29
+    assert box.disk_a.compacted_all
+
+
+def test_without_an_end_little_room_is_not_worth_much_work(box: Box) -> None:
+    back_up_for(box, 24)
+    assert "compact" in box.disk_a.calls
+    assert not box.disk_a.compacted_all
+
+
+def test_a_held_one_goes_with_its_age_and_the_newest_good_one_never(box: Box) -> None:
+    back_up_for(box, 1)
+    box.exports.held = ("It looks wrong.",)
+    held = box.back_up("held")
+    box.exports.held = ()
+    assert held.outcome is Outcome.HELD
+    box.retention = {"crm": Policy(last=99, at_most=timedelta(days=10))}
+    box.clock.forward(timedelta(days=30))
+    box.back_up("new")
+    assert len(box.disk_a.held) == 1
+    box.clock.forward(timedelta(days=30))
+    box.back_up("new")
+    assert len(box.disk_a.held) == 1, "nothing has changed, and it stays"

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.core.errors import DiskAbsent, RepositoryDamaged, SourceUnreachable, WrongDisk
 from appliance.core.model import Outcome
+from appliance.core.retention import Policy
 from appliance.engine.memory import WAITING_ROOM
 from tests.fakes import Box, PowerCut
 
@@ -190,3 +191,45 @@ def test_how_full_a_disk_is_and_how_it_fills_are_two_notes_of_one_ledger(box: Bo
     memory.note_room(box.ledger, "disk-a", 20, 100)
     assert observations.weeks_left(box.ledger, "disk-a") is None
     assert memory.noted_room(box.ledger, "disk-a") == (20, 100)
+
+
+def test_what_no_disk_is_to_get_does_not_wait_for_ever(box: Box) -> None:
+    box.retention = {"crm": Policy(last=3, daily=0, weekly=0, monthly=0, yearly=0)}
+    take_away(box, "disk-a", "disk-b")
+    for night in range(10):
+        box.back_up(f"night {night}")
+        box.next_day()
+    assert box.waiting_room is not None
+    assert len(box.waiting_room.held) == 10
+    take_away(box)
+    box.back_up("with a disk")
+    assert not box.waiting_room.held
+    assert not box.copies(WAITING_ROOM)
+    assert len(box.disk_a.held) in (3, 4)
+
+
+def test_what_waits_past_its_end_is_not_brought_to_a_disk_and_does_not_stay(box: Box) -> None:
+    box.retention = {"crm": Policy(last=99, at_most=timedelta(days=15))}
+    take_away(box, "disk-a", "disk-b")
+    for night in range(30):
+        box.back_up(f"night {night}")
+        box.next_day()
+    take_away(box)
+    box.back_up("with a disk")
+    assert box.waiting_room is not None
+    assert not box.waiting_room.held
+    for disk in (box.disk_a, box.disk_b):
+        assert all(box.clock.now() - one.time <= timedelta(days=15) for one in disk.archives())
+
+
+def test_on_a_clock_in_doubt_what_waits_stays(box: Box) -> None:
+    box.retention = {"crm": Policy(last=3, daily=0, weekly=0, monthly=0, yearly=0)}
+    take_away(box, "disk-a", "disk-b")
+    for night in range(6):
+        box.back_up(f"night {night}")
+        box.next_day()
+    take_away(box)
+    box.clock.synchronised = False
+    box.back_up("with a disk")
+    assert box.waiting_room is not None
+    assert box.waiting_room.held

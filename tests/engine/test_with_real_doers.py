@@ -3,6 +3,7 @@ are fakes."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from appliance.core.errors import DiskAbsent
+from appliance.core.forgetting import gone_after, leaning
 from appliance.core.model import Outcome, Trigger
 from appliance.core.ports import Watch
 from appliance.core.retention import Policy
@@ -133,6 +135,35 @@ def test_a_new_box_with_an_old_disk_goes_on_where_the_other_one_stopped(
         assert proved == {first.archive, second.archive}
     finally:
         new.close()
+
+
+def test_whoever_is_deleted_in_the_crm_is_gone_from_the_disk_by_the_day_that_was_told(
+    kit: Kit,
+) -> None:
+    """They bring so much that cannot be packed that the disk shows whether it is still there."""
+    day, policy = timedelta(days=1), Policy(last=9, at_most=timedelta(days=4))
+    exports, disk = ExportFolder(leans_at_most=leaning(policy)), kit.repositories[0]
+    kit = replace(kit, exports=exports, repositories=(disk,), retention={"crm": policy}, mirrors=())
+    customer = random.Random(7).randbytes(150_000).hex()  # 150 KB, however it is packed
+
+    def size_bytes() -> int:
+        assert disk.path
+        return sum(path.stat().st_size for path in (disk.path / "data").glob("*/*"))
+
+    def with_customer(number: int) -> bytes:
+        return contacts(number).replace(b"\n7,", f"\n9999,{customer},new\n7,".encode())
+
+    source, told = FakeSource(), gone_after(policy, day)
+    assert told == 24 * day
+    for number in range(3):
+        assert back_up(kit, source, with_customer(number)).outcome is Outcome.OK
+    sizes = []
+    for number in range(3, 3 + told // day):
+        assert back_up(kit, source, contacts(number)).outcome is Outcome.OK
+        sizes.append(size_bytes())
+    assert sizes[0] > 150_000
+    assert sizes[-1] < 150_000, sizes
+    assert len(disk.archives()) >= 4
 
 
 def test_no_disk_is_a_failed_run_that_waits_for_one(kit: Kit, tmp_path: Path) -> None:

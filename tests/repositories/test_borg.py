@@ -352,6 +352,30 @@ def test_A9_a_full_disk_frees_itself_and_loses_nothing(tmp_path: Path) -> None:
         _run("umount", str(mount))
 
 
+def test_what_was_let_go_is_there_no_more_where_all_of_it_is_wanted(
+    repository: BorgRepository, tmp_path: Path
+) -> None:
+    """Borg leaves what is less than a tenth of a segment where it is."""
+    large, small = os.urandom(2 << 20), os.urandom(100 << 10)
+    both = {"manifest.json": b"1", "export/a": large, "export/b": small}
+    for number, files in enumerate((both, {"manifest.json": b"2", "export/a": large})):
+        layout = lay(tmp_path / f"stage-{number}", files)
+        repository.create(day(number, layout), layout, Watch())
+    repository.delete("crm", repository.archives()[:1], Watch())
+
+    def size_bytes() -> int:
+        assert repository.path
+        return sum(path.stat().st_size for path in (repository.path / "data").glob("*/*"))
+
+    repository.compact(Watch())
+    left = size_bytes()
+    assert left > len(large) + len(small)
+    repository.compact(Watch(), all_of_it=True)
+    assert size_bytes() < left - len(small) // 2
+    assert size_bytes() < len(large) + len(small)
+    repository.check(Watch())
+
+
 def _store_until_full(repository: BorgRepository, root: Path) -> int:
     """Store days of 20 MB until it says "full"; return how many were stored."""
     for stored in range(40):

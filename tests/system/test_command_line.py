@@ -111,6 +111,24 @@ def test_every_listing_is_json_for_programs(filled, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_data_protection_sheet_is_made_from_what_is_there(filled, tmp_path):
+    sheet = filled.ok("data-protection")
+    assert sheet.startswith("<!doctype html>")
+    assert "contacts (300 records)" in sheet
+    assert "2 backups, of " in sheet
+    assert f"The folder {filled.folder / 'disk-a' / 'repo'}" in sheet
+    said = filled.json("data-protection")
+    assert [part["title"] for part in said["parts"]][:3] == [
+        "What is kept",
+        "For how long",
+        "Where",
+    ]
+    filled.ok("data-protection", "--to", tmp_path / "sheet.html")
+    assert (tmp_path / "sheet.html").read_text() == sheet.strip() + "\n"
+    refused(filled.call("data-protection", "--to", tmp_path / "no" / "x.html"), "x.html", code=1)
+
+
+@pytest.mark.slow
 def test_what_is_asked_for_wrongly_is_answered_by_a_sentence(filled, tmp_path):
     to = ["--to", tmp_path / "back"]
     close = 'did you mean "by-hand"?'

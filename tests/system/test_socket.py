@@ -58,6 +58,11 @@ def test_days_come_back_as_a_list(client):
     assert client.days(2) == [{"date": "day 0"}, {"date": "day 1"}]
 
 
+def test_the_data_protection_sheet_comes_through(box, client):
+    box.data_protection = lambda: {"title": "Data protection"}
+    assert client.data_protection() == {"title": "Data protection"}
+
+
 def test_an_error_arrives_with_its_hint(client):
     with pytest.raises(ApplianceError, match="no source unknown") as caught:
         client.start("unknown", Trigger.PAGE)

@@ -197,6 +197,11 @@ class Worker:
     def settings(self):
         return self.settled
 
+    def data_protection(self):
+        rows = [["crm", "What is typed is `appliance find NAME`."]]
+        parts = [{"title": "What is kept", "rows": rows}]
+        return {"title": "Data protection: Office", "about": "The box.", "parts": parts}
+
     def preview_settings(self, section, name, wish):
         return self.told
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from appliance.web.people import People
 from appliance.web.policy import Role
 from tests.test_desk import CANARY, IMAGE, Room
 from tests.web.conftest import ORIGIN, PASSWORD
+from tests.web.people import LOOKERS
 
 HOSTILE = '"><script>alert(1)</script>'
 FORBIDDEN = re.compile(r"\b(repositor|archive|prune|chunk|borg|mirror|drill)", re.IGNORECASE)
@@ -109,7 +110,7 @@ def test_every_section_is_told_in_plain_words(office):
 PAGES = ["/", "/appliance", "/retention", "/disks", "/source/new", "/source/new/sftp",
          "/source/new/http", "/source/new/inbox", "/mirror/new", "/source/crm-nightly",
          "/source/site-export", "/source/by-hand", "/mirror/cloud",
-         "/source/by-hand/remove", "/mirror/cloud/remove"]  # fmt: skip
+         "/source/by-hand/remove", "/mirror/cloud/remove", "/data-protection"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -317,6 +318,50 @@ def test_retention_shows_what_would_be_kept_before_it_is_saved(office):
     page = office.press("look", daily="3", weekly="0")
     assert "What would be kept" in page
     assert "crm-nightly: 0 backups today" in page
+
+
+def test_an_end_says_by_when_something_is_gone_for_sure(office, room):
+    page = office.get("/retention")
+    assert "crm-nightly: There is no fixed date" in page
+    assert "The cloud copy cloud keeps it 90 days longer than its disk." in page
+    page = office.press("look", at_most="400d")
+    assert "No backup gets older than nothing → becomes 400d" in text_of(page).replace(" :", "")
+    assert "crm-nightly: What is deleted in the CRM today is gone for sure by" in page
+    assert "A disk that is away that day still has it" in page
+    assert "The newest good backup always stays" in page
+    office.press("save")
+    assert load(room.file).retention.at_most == timedelta(days=400)
+    assert "none gets older than 400d." in office.get("/")
+
+
+def test_an_end_that_is_none_is_said_beside_its_field(office, room):
+    office.get("/retention")
+    page = office.press("look", at_most="a year")
+    assert office.status == 422
+    assert '"a year" is not a time span' in page
+    office.press("look", at_most="1h")
+    assert office.status == 422
+
+
+def test_the_data_protection_sheet_is_for_those_who_may_change(browse, visitor):
+    looker, keeper = browse(), browse("192.168.1.8")
+    looker.sign_in(LOOKERS)
+    keeper.sign_in()
+    path = "/settings/data-protection"
+    assert visitor.get(path, base_url=ORIGIN).location == "/sign-in"
+    assert looker.get(path).status_code == 403
+    page = keeper.get(path)
+    assert page.status_code == 200
+    assert "<code>appliance find NAME</code>" in page.text
+    assert 'href="/settings/data-protection"' in keeper.get("/settings/").text
+
+
+def test_a_worker_that_is_away_gives_no_sheet(keeper, box, monkeypatch):
+    def nobody():
+        raise WorkerAbsent("The worker is not running.")
+
+    monkeypatch.setattr(box, "data_protection", nobody)
+    assert keeper.get("/settings/data-protection", base_url=ORIGIN).status_code == 503
 
 
 def test_removing_a_source_says_that_its_backups_stay(office, room):
