@@ -31,9 +31,9 @@ _FIND = (
     "backups within reach, and gives it out as a file."
 )
 _ERASED = (
-    "Delete it in the CRM; it leaves the backups by the dates above. Sooner, `appliance erase` takes "
-    "it out of every backup; `appliance erase --register` tells what was asked and where it is done. "
-    "Whoever loads an old backup into the CRM deletes again who was deleted since."
+    "Delete it in the CRM; it leaves the backups by the dates above. Sooner, `appliance erase` "
+    "takes it out of every backup; `appliance erase --register` tells what was asked and where it "
+    "is done. Whoever loads an old backup into the CRM deletes again who was deleted since."
 )
 
 
