@@ -5,7 +5,7 @@ Part of the rim.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,10 +69,20 @@ class ConfiguredSource:
 
 
 class ConfiguredExports:
-    """Lays each export out as its source's settings say."""
+    """Lays each export out as its source's settings say.
 
-    def __init__(self, sources: Iterable[CommonSource], reserve_bytes: int) -> None:
-        self._by_source = {each.name: _export_folder(each, reserve_bytes) for each in sources}
+    `pseudonym_key` is asked for where columns are masked.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[CommonSource],
+        reserve_bytes: int,
+        pseudonym_key: Callable[[], bytes],
+    ) -> None:
+        self._by_source = {
+            each.name: _export_folder(each, reserve_bytes, pseudonym_key) for each in sources
+        }
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """See `core.ports.Exports`."""
@@ -172,7 +182,9 @@ def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
             yield f"auth.{key}", getattr(auth, key)
 
 
-def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
+def _export_folder(
+    source: CommonSource, reserve_bytes: int, pseudonym_key: Callable[[], bytes]
+) -> ExportFolder:
     limits = UnpackLimits(
         max_bytes=source.limits.unpacked,
         max_members=source.limits.members,
@@ -180,11 +192,13 @@ def _export_folder(source: CommonSource, reserve_bytes: int) -> ExportFolder:
         reserve_bytes=reserve_bytes,
     )
     rules = tuple(
-        TableRule(each.match, each.id, each.ignore, each.encoding) for each in source.table
+        TableRule(each.match, each.id, each.ignore, each.encoding, each.mask, each.drop)
+        for each in source.table
     )
     return ExportFolder(
         limits=limits,
         original=source.original,
         rules=rules,
         comes_in_parts=isinstance(source, InboxSource),
+        pseudonym_key=pseudonym_key,
     )

@@ -14,6 +14,7 @@ from typing import Any
 from ..core.model import Lost, RecordChange, StepName, TableChanges
 from ..core.ports import Watch
 from .extracted import Extracted
+from .hidden import in_words, told_apart
 from .reading import no_such_table, tables_of, told_of, with_id
 from .tables.columns import became, renamed
 from .tables.comparing import Difference, differences
@@ -48,7 +49,8 @@ class Between:
         for name in sorted(olds.keys() & news.keys()):
             self.watch.report(StepName.INSPECT, 0, note=name)
             old, new = olds[name], with_id(news[name])
-            yield replace(self._changes(old, new), **self._columns(old, new))
+            comparable = new.less(self._told_apart(old, new))
+            yield replace(self._changes(old, comparable), **self._columns(old, new))
         for name in sorted(olds.keys() ^ news.keys()):
             yield TableChanges(name, is_there=name in news, was_there=name in olds)
 
@@ -79,7 +81,8 @@ class Between:
         if wish.record:
             yield from _with_id(old, wish.record)
             return
-        for one in differences(old, new, _about(old, new), self.work):
+        comparable = new.less(self._told_apart(old, new))
+        for one in differences(old, comparable, _about(old, new), self.work):
             if one.before_raw and (one.after is None) == (wish.what == "removed"):
                 yield one.before_raw
 
@@ -104,11 +107,16 @@ class Between:
             records=tuple(shown),
         )
 
+    def _told_apart(self, old: Table, new: Table) -> frozenset[str]:
+        """The columns that were hidden in one of the two, or otherwise."""
+        return told_apart(told_of(self.before, old), told_of(self.after, new))
+
     def _columns(self, old: Table, new: Table) -> dict[str, Any]:
         """What became of the columns, by the names that `TableChanges` has for it."""
         was = told_of(self.before, old) or {"columns": list(old.columns)}
         now = told_of(self.after, new) or {"columns": list(new.columns)}
-        return became(was, now, renamed(old, new))
+        hidden = in_words(now.get("masked", ()), now.get("dropped", ()))
+        return {**became(was, now, renamed(old, new)), "hidden": hidden}
 
 
 def giving_back(
