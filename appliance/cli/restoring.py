@@ -20,6 +20,10 @@ _LOOKS_WRONG = (
     "! Compared with the export of {}, which is held because it looks wrong: where it was cut off, "
     "these are not gone. Look into the CRM before you load them."
 )
+_MASKED = (
+    "! Of {0}, {1} was masked before it was stored. Leave it out where you load {0} into the CRM: "
+    "it would overwrite what stands there."
+)
 _NONE = {"removed": "none is gone", "changed": "none has changed"}
 
 
@@ -69,6 +73,8 @@ def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: An
     say(f"From the backup of {office.when(done.archive.time)} ({done.place}), every byte compared:")
     for path in done.paths:
         say(f"  {path}")
+    for table, columns in done.masked.items():
+        say(_MASKED.format(table, ", ".join(columns)))
 
 
 def _write_pack(

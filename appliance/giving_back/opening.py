@@ -25,7 +25,7 @@ from ..core.ports import Repository, Watch
 from ..engine.restore import FILES, STORED, CloudCopy, Span, Wish, beside, open_up
 from ..exports.between import giving_back
 from ..exports.looks import Kind, look_at, table_name
-from ..exports.restore import originals, write_original
+from ..exports.restore import hidden_in, originals, write_original
 from ..system.files import write_durably
 from . import child
 
@@ -115,12 +115,14 @@ def _opened(
 
 
 def _contents(folder: Path) -> dict[str, object]:
-    """Return what came back: each file with what it looks like, tables first, and what the vendor
-    delivered.
+    """Return what came back: each file with what it looks like and what was hidden in it, tables
+    first, and what the vendor delivered.
     """
     root = folder / FILES
     found = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
-    files = [_facts(path.relative_to(root).as_posix(), path) for path in found]
+    hidden = hidden_in(folder / STORED) if (folder / STORED).is_dir() else {}
+    named = {path.relative_to(root).as_posix(): path for path in found}
+    files = [{**_facts(name, path), "hidden": hidden.get(name, "")} for name, path in named.items()]
     return {
         "files": sorted(files, key=lambda each: (_KINDS.index(str(each["kind"])), each["path"])),
         "originals": [{"path": path, "size_bytes": size} for path, size in _delivered(folder)],
