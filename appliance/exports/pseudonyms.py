@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 
+BEGINNING = "masked-"
+"""By which whoever sees a pseudonym knows that it is one."""
 _SIGNS = 16
 """Of a pseudonym: 64 bits, so that of a million values no two are likely to have the same."""
 _OWN = b"appliance: which key this is"
@@ -26,4 +28,4 @@ class Pseudonyms:
     def of(self, text: str) -> str:
         """Given what a cell says, return its pseudonym."""
         made = hmac.digest(self._key, b"cell:" + text.encode("utf-8", "replace"), "sha256")
-        return f"masked-{made.hex()[:_SIGNS]}"
+        return f"{BEGINNING}{made.hex()[:_SIGNS]}"
