@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import hashlib
 import hmac
@@ -16,6 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from appliance.core.errors import ApplianceError, Cancelled, ExportUnsafe
 from appliance.core.ports import Watch
@@ -29,6 +33,7 @@ from appliance.exports.tables.grouping import TableRule
 from tests.exports.days import Days, read
 from tests.exports.days import csv as written
 from tests.exports.packing import SMALL
+from tests.exports.tables.reading import records_of, rows_in
 from tests.exports.test_layout import workbook
 
 KEY = b"a key for these tests"
@@ -546,3 +551,67 @@ def test_a_manifest_of_before_is_read_as_one_in_which_nothing_is_hidden(tmp_path
     layout = Days(tmp_path, ExportFolder()).add({"Contacts.csv": written(people())})
     assert b'"hidden"' not in (Path(layout.root) / "manifest.json").read_bytes()
     assert load(layout.root)[0].members[0].hidden.asked == ()
+
+
+# --- whatever stands in it ----------------------------------------------------------------------
+
+SECRET = "Q7Zk9"
+ODD = st.text(st.sampled_from(',;"\n\t é=\\:{}[]ab'), max_size=6)
+PERSON = st.tuples(ODD, st.sampled_from(["", SECRET]), ODD, ODD)
+
+
+def as_csv(rows):
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([["Record Id", "Phone", "Name", "Notes"], *rows])
+    return out.getvalue().encode()
+
+
+def as_json(rows):
+    keys = ("Record Id", "Phone", "Name", "Notes")
+    return json.dumps([dict(zip(keys, row, strict=True)) for row in rows]).encode()
+
+
+def as_cards(rows):
+    def put(text):
+        plain = text.replace("\\", "\\\\").replace("\n", "\\n").replace(";", "\\;")
+        return plain.replace(",", "\\,")
+
+    names = ("UID", "PHONE", "FN", "NOTES")
+    cards = [
+        "".join(f"{name}:{put(cell)}\r\n" for name, cell in zip(names, row, strict=True))
+        for row in rows
+    ]
+    return "".join(f"BEGIN:VCARD\r\n{card}END:VCARD\r\n" for card in cards).encode()
+
+
+def without_names(row):
+    return {name: cell for name, cell in row.items() if name.upper() not in ("PHONE", "NOTES")}
+
+
+@given(
+    st.lists(PERSON, min_size=1, max_size=8),
+    st.sampled_from([("c.csv", as_csv), ("c.json", as_json), ("c.vcf", as_cards)]),
+    st.booleans(),
+)
+@hypothesis_settings(deadline=None, max_examples=60)
+def test_whatever_stands_in_a_table_no_secret_is_stored_and_the_rest_comes_back(
+    tmp_path_factory, people, written_as, is_zipped
+):
+    path, write = written_as
+    names = ("PHONE", "NOTES") if path == "c.vcf" else ("Phone", "Notes")
+    rule = TableRule("*", mask=names[:1], drop=names[1:])
+    days = Days(tmp_path_factory.mktemp("any"), folder(rule))
+    for day in (1, 2):
+        rows = [
+            (str(number), f"{odd}{secret}{day}", name, f"{SECRET}{notes}")
+            for number, (odd, secret, name, notes) in enumerate(people)
+        ]
+        data = write(rows)
+        days.add({"d.zip": zipped({path: data})} if is_zipped else {path: data})
+        assert says(days, SECRET) == []
+        (back,) = days.restored().values()
+        before = records_of(rows_in(days.folder, data, path))
+        after = records_of(rows_in(days.folder, back, path))
+        assert list(map(without_names, after)) == list(map(without_names, before))
+        masked = [pseudonym(row[names[0]]) for row in before]
+        assert [row[names[0]] for row in after] == masked

@@ -63,7 +63,7 @@ class MaskedCards:
     def _shown(
         self, line: bytes, labels: Labels, veil: Veil, *, is_hidden: bool
     ) -> tuple[bytes | None, bool]:
-        """Return what becomes of a line, and whether something was hidden in it.
+        """Return what becomes of a line, and whether it is one that is to be hidden.
 
         What is no property goes with the hidden one above it: it may be more of it.
         """
@@ -75,11 +75,13 @@ class MaskedCards:
         names = {labels.of(one.label), one.label, one.name}
         if names & veil.dropped:
             return None, True
-        if names & veil.masked and (cell := _said(one)):
-            end = "\r\n" if line.endswith(b"\r") else "\n"
-            masked = _masked(one, veil.put_over(cell), end)
-            return masked.encode(self._look.bytes_encoding, "replace"), True
-        return line, False
+        if not names & veil.masked:
+            return line, False
+        if not (cell := _said(one)):
+            return line, True
+        end = "\r\n" if line.endswith(b"\r") else "\n"
+        masked = _masked(one, veil.put_over(cell), end)
+        return masked.encode(self._look.bytes_encoding, "replace"), True
 
 
 def _names_of(column: str) -> set[str]:
@@ -99,9 +101,8 @@ def _masked(one: Property, pseudonym: str, end: str) -> str:
     kinds = "".join(f";{each}" for each in parameters if _KIND.fullmatch(each))
     line = f"{one.before}{kinds}:{pseudonym}"
     steps = range(0, len(line), _LONGEST_LINE - 1)
-    return f"{end} ".join(line[at : at + _LONGEST_LINE - 1] for at in steps) + end.removesuffix(
-        "\n"
-    )
+    folded = f"{end} ".join(line[at : at + _LONGEST_LINE - 1] for at in steps)
+    return folded + end.removesuffix("\n")
 
 
 def _logical(lines: Iterator[bytes]) -> Iterator[bytes]:

@@ -20,7 +20,8 @@ from .rows import NotATable
 
 _WHITESPACE = " \t\n\r"
 _LONGEST_BETWEEN_BYTES = 1 << 20
-"""Between two records there is a comma; a file with more than that is none of records."""
+_MOST_BETWEEN_BYTES = 16 << 20
+"""Between two records there is a comma; a file with much more than that is none of records."""
 _DECODER = json.JSONDecoder()
 _SAYS_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
@@ -144,7 +145,7 @@ class _Around:
 
     def seen(self, between: bytes) -> bytes:
         """Look at what stands between two records, and return it."""
-        if len(between) > _LONGEST_BETWEEN_BYTES:
+        if len(between) > _LONGEST_BETWEEN_BYTES or len(self._text) > _MOST_BETWEEN_BYTES:
             raise NotATable("This file has more between its records than any list.")
         if between.strip() != b"," or not self._text.endswith(b"0"):
             self._text += between

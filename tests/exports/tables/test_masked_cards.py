@@ -64,6 +64,7 @@ def test_nothing_is_left_of_what_is_hidden_not_in_a_parameter_either(tmp_path, n
         "NOTE;ENCODING=QUOTED-PRINTABLE:call=\nhttp://0171 9=\nTEL:0171 9\n",
         "NOTE;ENCODING=BASE64:MDE3\nMDE3MSA5\n\n",
         "NOTE:a\n\tb 0171 9\n c 0171 9\n",
+        "NOTE:\ncall 0171 9\nor 0171 9 at home\n",
     ],
 )
 def test_however_a_value_goes_on_in_the_next_line_it_is_hidden_whole(tmp_path, more):

@@ -97,6 +97,15 @@ def test_what_is_cut_or_says_a_hidden_field_outside_of_records_is_refused(tmp_pa
     assert "0171" not in str(caught.value) + caught.value.detail + caught.value.hint
 
 
+def test_what_lies_between_records_does_not_fill_the_memory(tmp_path):
+    data = b"[" + b",".join([b'{"phone": "1"}', *([b'"' + b"x" * 900_000 + b'"'] * 30)]) + b"]"
+    with pytest.raises(ApplianceError, match="more between its records"):
+        hidden(tmp_path, data, "p.json", ["phone"])
+    many = b"[" + b",".join([b'{"phone": "1"}', b'"' + b"x" * 900_000 + b'"'] * 30) + b"]"
+    with pytest.raises(ApplianceError, match="more between its records"):
+        hidden(tmp_path, many, "p.json", ["phone"])
+
+
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc.", max_size=2), inner),
