@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,20 +54,22 @@ class Between:
         for name in sorted(olds.keys() ^ news.keys()):
             yield TableChanges(name, is_there=name in news, was_there=name in olds)
 
-    def lost(self, wish: Lost, into: Path) -> tuple[Path, ...]:
-        """Write the records that somebody misses below `into`, as the vendor writes them.
+    def lost(self, wish: Lost, into: Path) -> dict[Path, str]:
+        """Write the records that somebody misses below `into`, as the vendor writes them; return
+        the paths, each with the columns that are not as they came, in words.
 
         Raise ApplianceError where there is no such table.
         """
         olds, news = self._tables(wish.only)
         if not olds:
             raise no_such_table(self.before)
-        written: list[Path] = []
+        written: dict[Path, str] = {}
         for name, old in olds.items():
             new = with_id(news[name]) if name in news else replace(with_id(old), parts={})
             known_again = replace(old, id_columns=new.id_columns)
-            written += _write(known_again, self._missed(known_again, new, wish), into)
-        return tuple(written)
+            paths = _write(known_again, self._missed(known_again, new, wish), into)
+            written |= dict.fromkeys(paths, _hidden(told_of(self.before, old)))
+        return written
 
     def _tables(self, only: Sequence[str]) -> tuple[dict[str, Table], dict[str, Table]]:
         found = []
@@ -115,19 +117,24 @@ class Between:
         """What became of the columns, by the names that `TableChanges` has for it."""
         was = told_of(self.before, old) or {"columns": list(old.columns)}
         now = told_of(self.after, new) or {"columns": list(new.columns)}
-        hidden = in_words(now.get("masked", ()), now.get("dropped", ()))
-        return {**became(was, now, renamed(old, new)), "hidden": hidden}
+        return {**became(was, now, renamed(old, new)), "hidden": _hidden(now)}
 
 
 def giving_back(
     wish: Lost, into: Path, watch: Watch
-) -> Callable[[Path, Path, Path], tuple[Path, ...]]:
-    """Return what writes lost records below `into`, given two archives and an empty folder."""
+) -> Callable[[Path, Path, Path], dict[Path, str]]:
+    """Return what writes lost records below `into`, given two archives and an empty folder; see
+    `Between.lost`.
+    """
 
-    def look(before: Path, after: Path, work: Path) -> tuple[Path, ...]:
+    def look(before: Path, after: Path, work: Path) -> dict[Path, str]:
         return Between.of(before, after, work, watch).lost(wish, into)
 
     return look
+
+
+def _hidden(told: Mapping[str, Any]) -> str:
+    return in_words(told.get("masked", ()), told.get("dropped", ()))
 
 
 def _kind(one: Difference) -> str:

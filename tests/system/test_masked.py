@@ -11,7 +11,7 @@ from appliance.system.process import find
 from tests.system.office import put, zipped
 from tests.system.test_daemon import serving
 from tests.system.test_main_job import files
-from tests.system.test_opened import opened
+from tests.system.test_opened import opened, settled
 
 pytestmark = pytest.mark.slow
 CLEAR = ("0171-5550", "Geheimnis")
@@ -93,7 +93,9 @@ def test_changes_between_two_days_still_count_right(masking, tmp_path):
     assert "contacts: 2 changed" in said
     assert "hidden before it was stored: Phone (masked), Notes (left out)" in said
     first = min(one["archive"]["time"] for one in masking.json("archives"))
-    masking.ok("restore", "by-hand", "--changed-since", first, "--to", tmp_path / "back")
+    said = masking.ok("restore", "by-hand", "--changed-since", first, "--to", tmp_path / "back")
+    assert ".csv, hidden before it was stored: Phone (masked), Notes (left out)" in said
+    assert "Leave out what is masked" in said
     (back,) = files(tmp_path / "back").values()
     assert len(back.splitlines()) == 3
     assert spoken(files(tmp_path / "back")) == []
@@ -105,6 +107,10 @@ def test_the_vendor_s_own_file_is_refused_with_the_reason(masking, tmp_path):
     assert "Data.zip was never stored: columns of it are masked or dropped" in done.stderr
     with serving(masking) as (_, client), opened(client) as (_, facts):
         assert facts["originals"] == []
+        assert [each["hidden"] for each in facts["files"]] == ["Phone (masked), Notes (left out)"]
+    with serving(masking) as (_, client):
+        older = client.backups("by-hand")["backups"][1]["name"]
+        facts = settled(client, client.open_backup("by-hand", older, "me", "", "changed"))
         assert [each["hidden"] for each in facts["files"]] == ["Phone (masked), Notes (left out)"]
 
 
