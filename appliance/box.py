@@ -42,6 +42,7 @@ log = logging.getLogger("appliance")
 HOST_ID = "host-id"
 BOX_ID = "box-id"
 MARKER_KEY = "disk-marker-key"
+PSEUDONYM_KEY = "pseudonym-key"
 WAITING_FOLDER = "waiting-room"
 """The waiting room's folder in the state folder, and the name of its secret."""
 REPOSITORY_FOLDER = "appliance"
@@ -129,7 +130,7 @@ class Box:
     @cached_property
     def exports(self) -> ConfiguredExports:
         """Unpacks, compares, lays out and rebuilds, as each source's settings say."""
-        return ConfiguredExports(self.settings)
+        return ConfiguredExports(self.settings, lambda: self.pseudonym_key)
 
     @cached_property
     def disks(self) -> Mapping[str, Disk]:
@@ -164,6 +165,13 @@ class Box:
 
             self.secrets.put(MARKER_KEY, new_key())
         return self.secrets.get(MARKER_KEY).encode()
+
+    @property
+    def pseudonym_key(self) -> bytes:
+        """What columns are masked with; made at the first use, and then for ever the same."""
+        if not self.secrets.has(PSEUDONYM_KEY):
+            self.secrets.put(PSEUDONYM_KEY, randomness.token_hex(32))
+        return self.secrets.get(PSEUDONYM_KEY).encode()
 
     @cached_property
     def box_id(self) -> str:

@@ -72,10 +72,15 @@ class ConfiguredSource:
 
 
 class ConfiguredExports:
-    """Lays each export out as its source's settings say."""
+    """Lays each export out as its source's settings say.
 
-    def __init__(self, settings: Settings) -> None:
-        self._by_source = {each.name: _export_folder(each, settings) for each in settings.source}
+    `pseudonym_key` is asked for where columns are masked.
+    """
+
+    def __init__(self, settings: Settings, pseudonym_key: Callable[[], bytes]) -> None:
+        self._by_source = {
+            each.name: _export_folder(each, settings, pseudonym_key) for each in settings.source
+        }
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """See `core.ports.Exports`."""
@@ -193,7 +198,9 @@ def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
             yield f"auth.{key}", getattr(auth, key)
 
 
-def _export_folder(source: CommonSource, settings: Settings) -> ExportFolder:
+def _export_folder(
+    source: CommonSource, settings: Settings, pseudonym_key: Callable[[], bytes]
+) -> ExportFolder:
     limits = UnpackLimits(
         max_bytes=source.limits.unpacked,
         max_members=source.limits.members,
@@ -201,7 +208,8 @@ def _export_folder(source: CommonSource, settings: Settings) -> ExportFolder:
         reserve_bytes=settings.appliance.reserve,
     )
     rules = tuple(
-        TableRule(each.match, each.id, each.ignore, each.encoding) for each in source.table
+        TableRule(each.match, each.id, each.ignore, each.encoding, each.mask, each.drop)
+        for each in source.table
     )
     return ExportFolder(
         limits=limits,
@@ -209,4 +217,5 @@ def _export_folder(source: CommonSource, settings: Settings) -> ExportFolder:
         rules=rules,
         comes_in_parts=isinstance(source, InboxSource),
         leans_at_most=leaning(settings.policy(source)),
+        pseudonym_key=pseudonym_key,
     )

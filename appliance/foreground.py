@@ -105,8 +105,10 @@ def give_pack(
 
 def give_lost(
     box: Box, span: Span, wish: Lost, into: Path, repository: str | None, *, quiet: bool
-) -> Beside[tuple[Path, ...]]:
-    """Write the records that somebody misses into a folder, as the vendor wrote them."""
+) -> Beside[dict[Path, str]]:
+    """Write the records that somebody misses into a folder, as the vendor wrote them; return the
+    paths, each with the columns that are not as they came.
+    """
     make_folder(into)
     places = _places(box, repository, None)
     with reading(box), watched(box, quiet=quiet, lines=False) as watch:

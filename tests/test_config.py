@@ -234,3 +234,31 @@ def test_a_file_that_is_being_edited_names_no_socket(tmp_path, text):
     (file := tmp_path / "appliance.toml").write_text(text)
     assert place.socket(file) is None
     assert place.socket(tmp_path / "none.toml") is None
+
+
+TABLE = '[[source.table]]\nmatch = "Contacts*"\n{}\n[[repository]]'
+
+
+def with_table(keys):
+    return GOOD.replace("[[repository]]", TABLE.format(keys))
+
+
+def test_columns_that_are_never_stored_as_they_come_are_named_by_table():
+    text = with_table('id = ["Record Id"]\nmask = ["Phone", "Mobile"]\ndrop = ["Notes"]')
+    (table,) = config.parse(text).source[0].table
+    assert (table.mask, table.drop) == (("Phone", "Mobile"), ("Notes",))
+
+
+def test_what_is_hidden_twice_or_is_the_id_is_named_with_its_key():
+    keys = 'id = ["Record Id", "Id"]\nmask = ["Phone", "Id"]\ndrop = ["Phone", "Record Id", " "]'
+    assert problems_of(with_table(keys)) == [
+        'source.crm.table.0.mask: "Phone" is in drop, too; it can be in one of them',
+        'source.crm.table.0.mask: "Id" is the id: by it a record is known again in your CRM',
+        'source.crm.table.0.drop: "Record Id" is the id: by it a record is known again in your CRM',
+        "source.crm.table.0.drop: a column has a name",
+    ]
+
+
+def test_a_table_s_key_that_nobody_knows_is_near_one_of_its_own():
+    (problem,) = problems_of(with_table('maks = ["Phone"]'))
+    assert problem == 'source.crm.table.0.maks: this key is not known (did you mean "mask"?)'

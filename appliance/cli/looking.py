@@ -165,6 +165,8 @@ def _change_lines(changes: TableChanges, limit: int) -> Iterator[str]:
         yield f"    the column {brief(was)} is called {brief(now)} now"
     for column, (was, now) in changes.retyped.items():
         yield f"    the column {brief(column)} has {now} now, it had {was}"
+    if changes.hidden:
+        yield f"    hidden before it was stored: {brief(changes.hidden)}"
     for record in changes.records[:limit]:
         named = f" ({brief(record.id)})" if record.id else ""
         yield f"    {_SIGNS[record.kind]} {brief(record.title)}{named}"

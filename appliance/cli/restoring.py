@@ -20,6 +20,11 @@ _LOOKS_WRONG = (
     "! Compared with the export of {}, which is held because it looks wrong: where it was cut off, "
     "these are not gone. Look into the CRM before you load them."
 )
+_MASKED = "! Of {}, {} was masked before it was stored."
+_LEAVE_OUT = (
+    "! Leave out what is masked where you load this into the CRM: it stands for a value that was "
+    "never stored, and would overwrite the one that is there."
+)
 _NONE = {"removed": "none is gone", "changed": "none has changed"}
 
 
@@ -69,6 +74,10 @@ def restore(office: Office, /, source: str, into: Path, as_json: bool, **how: An
     say(f"From the backup of {office.when(done.archive.time)} ({done.place}), every byte compared:")
     for path in done.paths:
         say(f"  {path}")
+    for table, columns in done.masked.items():
+        say(_MASKED.format(table, ", ".join(columns)))
+    if done.masked:
+        say(_LEAVE_OUT)
 
 
 def _write_pack(
@@ -101,7 +110,8 @@ def _restore_records(
     done = give_lost(box, span, wish, into, how["repository"], quiet=as_json)
     paths, before, after = done.found, done.before, done.after
     if as_json:
-        say_json({"paths": paths, "before": before, "after": after})
+        said = {str(path): words for path, words in paths.items() if words}
+        say_json({"paths": [*paths], "before": before, "after": after, "hidden": said})
         return
     if not paths:
         between = f"{_NONE[what]} between {office.when(before.time)} and {office.when(after.time)}"
@@ -113,8 +123,10 @@ def _restore_records(
     if after.held and not wish.record:
         say(_LOOKS_WRONG.format(office.when(after.time)))
     say(f"As they were {office.when(before.time)}, every byte compared:")
-    for path in paths:
-        say(f"  {path}")
+    for path, hidden in paths.items():
+        say(f"  {path}{f', hidden before it was stored: {hidden}' if hidden else ''}")
+    if any(paths.values()):
+        say(_LEAVE_OUT)
 
 
 def _which_records(

@@ -25,6 +25,7 @@ from .sections import (
     Section,
     Settings,
     SftpSource,
+    TableSection,
     WebSection,
 )
 
@@ -94,6 +95,7 @@ _BY_KEY: dict[str, type[Section]] = {
     "mirror": MirrorSection,
     "retention": RetentionSection,
     "limits": LimitsSection,
+    "table": TableSection,
     "disks": DisksSection,
     "panel": PanelSection,
     "web": WebSection,
@@ -121,10 +123,26 @@ def cross_checks(settings: Settings) -> Iterator[Problem]:
     for source in settings.source:
         if source.schedule == "after backup":
             yield Problem(f"source.{source.name}.schedule", "only a mirror can run after backup")
+        for number, table in enumerate(source.table):
+            yield from _hidden_problems(table, f"source.{source.name}.table.{number}")
     if settings.disks.remind == "after backup":
         yield Problem("disks.remind", "this wants a time, as in weekly on fri at 16:00")
     for mirror in settings.mirror:
         yield from _mirror_problems(mirror, settings)
+
+
+def _hidden_problems(table: TableSection, where: str) -> Iterator[Problem]:
+    """Yield what is wrong with the columns that are not to be stored as they come."""
+    for column in table.mask:
+        if column in table.drop:
+            yield Problem(f"{where}.mask", f'"{column}" is in drop, too; it can be in one of them')
+    for key, columns in (("mask", table.mask), ("drop", table.drop)):
+        for column in columns:
+            if column in table.id:
+                words = f'"{column}" is the id: by it a record is known again in your CRM'
+                yield Problem(f"{where}.{key}", words)
+            if not column.strip():
+                yield Problem(f"{where}.{key}", "a column has a name")
 
 
 def _mixed_up(settings: Settings) -> Iterator[Problem]:

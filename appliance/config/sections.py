@@ -100,6 +100,10 @@ class TableSection(Section):
     """Columns that change by themselves."""
     encoding: Encoding = "cp1252"
     """What the files are where they are not UTF-8."""
+    mask: tuple[str, ...] = ()
+    """Columns that are stored as pseudonyms alone."""
+    drop: tuple[str, ...] = ()
+    """Columns that are not stored at all."""
 
 
 class CommonSource(Section):

@@ -7,8 +7,8 @@ copy is brought back first, into the Run's own staging folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -84,6 +84,8 @@ class Restored:
     archive: Archive
     place: str
     paths: tuple[Path, ...]
+    masked: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By table the columns that hold pseudonyms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,9 +342,16 @@ class _Restoring:
                 self.stored, self.into, watch, only=wish.only, original=wish.original
             )
             remarks.size_bytes = sum(path.stat().st_size for path in paths)
-            return Restored(archive, repository.name, paths)
+            return Restored(archive, repository.name, paths, self._masked(paths))
 
         return self.journal.step(StepName.VERIFY, bring_back, repository.name)
+
+    def _masked(self, paths: Sequence[Path]) -> Mapping[str, Sequence[str]]:
+        """Of the tables that came back, those in which something is masked."""
+        brought = {path.relative_to(self.into).as_posix() for path in paths if self.into}
+        tables = self.kit.exports.read(self.stored).tables
+        masked = [each for each in tables if each.get("masked")]
+        return {each["name"]: each["masked"] for each in masked if brought & {*each["members"]}}
 
     def _require_room(self) -> None:
         if self.in_staging:

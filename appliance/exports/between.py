@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ..core.model import Lost, RecordChange, StepName, TableChanges
 from ..core.ports import Watch
 from .extracted import Extracted
+from .hidden import in_words, told_apart
 from .reading import no_such_table, tables_of, told_of, with_id
 from .tables.columns import became, renamed
 from .tables.comparing import Difference, differences
@@ -48,24 +49,27 @@ class Between:
         for name in sorted(olds.keys() & news.keys()):
             self.watch.report(StepName.INSPECT, 0, note=name)
             old, new = olds[name], with_id(news[name])
-            yield replace(self._changes(old, new), **self._columns(old, new))
+            comparable = new.less(self._told_apart(old, new))
+            yield replace(self._changes(old, comparable), **self._columns(old, new))
         for name in sorted(olds.keys() ^ news.keys()):
             yield TableChanges(name, is_there=name in news, was_there=name in olds)
 
-    def lost(self, wish: Lost, into: Path) -> tuple[Path, ...]:
-        """Write the records that somebody misses below `into`, as the vendor writes them.
+    def lost(self, wish: Lost, into: Path) -> dict[Path, str]:
+        """Write the records that somebody misses below `into`, as the vendor writes them; return
+        the paths, each with the columns that are not as they came, in words.
 
         Raise ApplianceError where there is no such table.
         """
         olds, news = self._tables(wish.only)
         if not olds:
             raise no_such_table(self.before)
-        written: list[Path] = []
+        written: dict[Path, str] = {}
         for name, old in olds.items():
             new = with_id(news[name]) if name in news else replace(with_id(old), parts={})
             known_again = replace(old, id_columns=new.id_columns)
-            written += _write(known_again, self._missed(known_again, new, wish), into)
-        return tuple(written)
+            paths = _write(known_again, self._missed(known_again, new, wish), into)
+            written |= dict.fromkeys(paths, _hidden(told_of(self.before, old)))
+        return written
 
     def _tables(self, only: Sequence[str]) -> tuple[dict[str, Table], dict[str, Table]]:
         found = []
@@ -79,7 +83,8 @@ class Between:
         if wish.record:
             yield from _with_id(old, wish.record)
             return
-        for one in differences(old, new, _about(old, new), self.work):
+        comparable = new.less(self._told_apart(old, new))
+        for one in differences(old, comparable, _about(old, new), self.work):
             if one.before_raw and (one.after is None) == (wish.what == "removed"):
                 yield one.before_raw
 
@@ -104,22 +109,32 @@ class Between:
             records=tuple(shown),
         )
 
+    def _told_apart(self, old: Table, new: Table) -> frozenset[str]:
+        """The columns that were hidden in one of the two, or otherwise."""
+        return told_apart(told_of(self.before, old), told_of(self.after, new))
+
     def _columns(self, old: Table, new: Table) -> dict[str, Any]:
         """What became of the columns, by the names that `TableChanges` has for it."""
         was = told_of(self.before, old) or {"columns": list(old.columns)}
         now = told_of(self.after, new) or {"columns": list(new.columns)}
-        return became(was, now, renamed(old, new))
+        return {**became(was, now, renamed(old, new)), "hidden": _hidden(now)}
 
 
 def giving_back(
     wish: Lost, into: Path, watch: Watch
-) -> Callable[[Path, Path, Path], tuple[Path, ...]]:
-    """Return what writes lost records below `into`, given two archives and an empty folder."""
+) -> Callable[[Path, Path, Path], dict[Path, str]]:
+    """Return what writes lost records below `into`, given two archives and an empty folder; see
+    `Between.lost`.
+    """
 
-    def look(before: Path, after: Path, work: Path) -> tuple[Path, ...]:
+    def look(before: Path, after: Path, work: Path) -> dict[Path, str]:
         return Between.of(before, after, work, watch).lost(wish, into)
 
     return look
+
+
+def _hidden(told: Mapping[str, Any]) -> str:
+    return in_words(told.get("masked", ()), told.get("dropped", ()))
 
 
 def _kind(one: Difference) -> str:

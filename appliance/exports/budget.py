@@ -35,6 +35,8 @@ class Limits:
     """Unpacked to packed, over the whole export, after the first 64 MiB."""
     reserve_bytes: int = 512 << 20
     """Room that stays free on the disk."""
+    opens_all: bool = False
+    """Whether rather a container is kept twice than one in it left closed."""
 
 
 class TooMuch(ExportUnsafe):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ..core.model import SeenFile, StoredFile
+from .hidden import NOTHING, Hidden
 from .original import Recipe
 
 
@@ -48,6 +49,8 @@ class Kept:
     recipe: Recipe | None = None
     inside: tuple[Kept, ...] = ()
     likeness: Likeness = Likeness()
+    hidden: Hidden = NOTHING
+    """What of the vendor's file is not in it."""
 
     @property
     def lies_in(self) -> tuple[str, ...]:
@@ -68,6 +71,8 @@ class Box:
     inside: str = ""
     recipe: Recipe | None = None
     original: str = ""
+    is_masked: bool = False
+    """Whether it was given up because something is hidden that was in it."""
 
 
 @dataclass(frozen=True, slots=True)

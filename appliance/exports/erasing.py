@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from ..core.errors import ApplianceError
 from ..core.ports import Layout, Watch
 from .choosing import matches
-from .contents import Box, Kept, Manifest
+from .contents import Kept, Manifest
 from .extracted import Extracted
 from .finding import matcher
 from .layout import Anew, ExportFolder
@@ -151,8 +150,7 @@ def without(  # noqa: PLR0917 - a backup, the one before it, and what goes
     new = _rewritten(archive, files, is_gone, watch)
     content = _as_it_is_now(archive.manifest, new)
     originals = {box.path: archive.file(box.original) for box in content.containers if box.original}
-    times = {each.path: each.modified for each in kept}
-    now = [_member(new.get(file.path, file), times[file.path]) for file in files]
+    now = [_member(each, new.get(each.path, file)) for each, file in zip(kept, files, strict=True)]
     return folder.lay_again(Anew(content, now, originals), previous, work, watch)
 
 
@@ -195,18 +193,31 @@ def _written_again(file: File, tables: Mapping[str, Table], is_gone: IsGone) -> 
 
 
 def _as_it_is_now(content: Manifest, new: Mapping[str, File]) -> Manifest:
-    """What an archive says of itself, when the vendor's own files are not to be had any more."""
+    """What an archive says of itself, when the vendor's own files are not to be had any more, nor
+    their hashes, by which one could guess who was in them.
+    """
+    other = {
+        box.path for box in content.containers if any(f.startswith(f"{box.path}/") for f in new)
+    }
+    gone = {box.sha256 for box in content.containers if box.path in other}
+    gone |= {kept.sha256 for kept in content.members if kept.path in new}
+    return replace(
+        content,
+        containers=tuple(
+            replace(box, recipe=None, original="", sha256="") if box.path in other else box
+            for box in boxes
+        ),
+        files=tuple(
+            replace(file, sha256="", validator="") if file.sha256 in gone else file
+            for file in content.files
+        ),
+        remarks=(*content.remarks, _ERASED) if new else content.remarks,
+    )
 
-    def opened_up(box: Box) -> Box:
-        is_other = any(path.startswith(f"{box.path}/") for path in new)
-        return replace(box, recipe=None, original="") if is_other else box
 
-    remarks = (*content.remarks, _ERASED) if new else content.remarks
-    return replace(content, containers=tuple(map(opened_up, content.containers)), remarks=remarks)
-
-
-def _member(file: File, modified: datetime | None) -> Member:
-    return Member(file.path, file.file, file.file.stat().st_size, file.sha256, modified)
+def _member(kept: Kept, file: File) -> Member:
+    size_bytes = file.file.stat().st_size
+    return Member(kept.path, file.file, size_bytes, file.sha256, kept.modified, kept.hidden)
 
 
 def _has_gone(table: Table, is_gone: IsGone, watch: Watch) -> bool:

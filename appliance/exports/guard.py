@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .hidden import told_apart
 from .reading import READ, looks_like_a_page
 from .tables.grouping import File
 
@@ -95,6 +96,8 @@ def _table(table: Told, was: Told | None) -> Iterator[str]:
 def _is_older(table: Told, was: Told, lost: int) -> bool:
     """Whether the newest date went back, and not because the record that bore it was deleted."""
     since = table.get("since", {})
+    if told_apart(was, table):
+        return False  # the date may have stood in what is hidden now
     went_back = bool(table["newest"]) and table["newest"][:10] < was["newest"][:10]
     return went_back and bool(not lost or since.get("changed") or since.get("added"))
 
@@ -112,7 +115,8 @@ def _columns(table: Told, was: Told) -> Iterator[str]:
     full = _filled(table)
     renamed = table.get("since", {}).get("renamed", {})
     left = {renamed.get(column, column): share for column, share in _filled(was).items()}
-    gone = [column for column, share in left.items() if share and column not in full]
+    there = {*full, *table.get("dropped", ())}
+    gone = [column for column, share in left.items() if share and column not in there]
     if gone:
         yield f"{table['name']} lack {_listed(gone)}, which was there before."
     emptied = [

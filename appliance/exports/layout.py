@@ -9,15 +9,16 @@ of another kind, `original = "drop"`, another zlib).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal
 
-from ..core.errors import RepositoryDamaged
-from ..core.model import Archive, Export, SeenFile, StepName, StoredFile
+from ..core.errors import ApplianceError, RepositoryDamaged
+from ..core.model import Archive, Export, ExportFile, SeenFile, StepName, StoredFile
 from ..core.ports import Layout, Watch
 from . import guard, how_to_restore, manifest, restore
 from .contents import Box, Kept, Manifest
@@ -26,12 +27,17 @@ from .keeping import Draft, Keeper, Leaning
 from .likeness import pair
 from .original import NotReproduced
 from .parts import PART_BYTES
+from .privacy import Privacy, may_lie_beside, refuse_renamed
 from .restore import disk_full_of
 from .tables.grouping import File, TableRule
 from .tables.telling import sentence
 from .tree import Tree
 from .understanding import Understanding, files_of
-from .unpack import Container, Limits, Member, unpack
+from .unpack import Container, Limits, Member, Unpacked
+
+
+def _no_key() -> bytes:
+    raise ApplianceError("There is no key to mask columns with.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class ExportFolder:
     leans_at_most: timedelta | None = None
     """How long an archive may lean, as a difference, on versions that the export no longer has;
     None: as long as that saves room."""
+    pseudonym_key: Callable[[], bytes] = _no_key
+    """What columns are masked with; asked for where a rule masks any."""
 
     def lay_out(self, export: Export, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """Given an export and the extracted archive before it, make the folder to archive.
@@ -82,15 +90,18 @@ class ExportFolder:
             scratch.mkdir()
             members = work / "members"
             members.mkdir()
-            unpacked = unpack(export, members, self.limits, watch)
+            unpacked = self._unpacked(export, members, watch)
             said = _Said(list(unpacked.notes), list(unpacked.remarks))
             before = Extracted.at(previous, scratch) if previous else None
             files = files_of(unpacked.members, self.rules)
-            self._understand(files, before, Understanding(self.rules, scratch, watch), said)
+            hidden = {member.path: member.hidden for member in unpacked.members}
+            understanding = Understanding(self.rules, scratch, watch, hidden)
+            self._understand(files, before, understanding, said)
             tree = Tree(work / "tree", before.manifest.stored if before else {})
             kept = self._keep(unpacked.members, before, tree, said, export.pulled_at, watch)
             boxes = tuple(self._box(container, tree, said) for container in unpacked.containers)
-            layout = _finish(replace(_about(export), containers=boxes, members=kept), tree, said)
+            content = replace(_about(export, unpacked), containers=boxes, members=kept)
+            layout = _finish(content, tree, said)
             rmtree(scratch)
             return layout
 
@@ -106,7 +117,8 @@ class ExportFolder:
             said = _Said(list(content.notes), list(content.remarks), held=list(content.held))
             before = Extracted.at(previous, scratch) if previous else None
             files = files_of(members, self.rules)
-            understanding = Understanding(self.rules, scratch, watch)
+            hidden = {member.path: member.hidden for member in members}
+            understanding = Understanding(self.rules, scratch, watch, hidden)
             said.tables.extend(understanding.tell(files, before, said.remarks))
             tree = Tree(work / "tree", before.manifest.stored if before else {})
             kept = self._keep(members, before, tree, said, content.pulled_at, watch)
@@ -135,6 +147,11 @@ class ExportFolder:
         """Given an extracted archive, rebuild its files into `into`; see `core.ports.Exports`."""
         return restore.restore(archive_root, into, watch, only=only, original=original)
 
+    def _unpacked(self, export: Export, into: Path, watch: Watch) -> Unpacked:
+        """Open what came; what is never to be stored in clear is hidden before anybody looks."""
+        privacy = Privacy(self.rules, self.pseudonym_key, self.limits, watch, self.comes_in_parts)
+        return privacy.unpacked(export, into)
+
     def _understand(
         self,
         files: Sequence[File],
@@ -145,6 +162,7 @@ class ExportFolder:
         """Say what the tables are, and whether a person must look at them first."""
         said.tables.extend(understanding.tell(files, before, said.remarks))
         was = before.manifest.tables if before else ()
+        refuse_renamed(said.tables, was, understanding.hidden)
         parts = self.comes_in_parts
         said.held.extend(guard.reasons(said.tables, was, files, comes_in_parts=parts))
 
@@ -157,14 +175,25 @@ class ExportFolder:
         now: datetime,
         watch: Watch,
     ) -> tuple[Kept, ...]:
+        """Store every member, one at a time, each with its own predecessor."""
         scratch, leaning = tree.root.parent / "scratch", Leaning(now, self.leans_at_most)
         keeper = Keeper(scratch, self.limits, watch, leaning, self.part_bytes)
-        return _keep_all(members, before, keeper, tree, said)
+        earlier = before.manifest.members if before else ()
+        pairs = pair(members, earlier, keeper.look)
+        total, done, kept = sum(member.size_bytes for member in members), 0, []
+        for member in members:
+            watch.report(StepName.INSPECT, done, total, note=member.path)
+            old = self._beside(member, pairs.get(member.path), before)
+            kept.append(tree.keep(_draft(member, before, old, keeper, said)))
+            keeper.clear()
+            done += member.size_bytes
+        watch.report(StepName.INSPECT, total, total)
+        return tuple(kept)
 
     def _box(self, container: Container, tree: Tree, said: _Said) -> Box:
         """Store a container's own bytes where nothing else gives them back."""
         original = ""
-        if container.recipe is None and not container.inside:
+        if container.recipe is None and not container.inside and not container.is_masked:
             if self.original == "keep":
                 original = f"original/{container.path}"
                 stored = StoredFile(container.size_bytes, container.sha256)
@@ -182,18 +211,30 @@ class ExportFolder:
             container.inside,
             container.recipe,
             original,
+            container.is_masked,
         )
 
+    def _beside(self, member: Member, old: Kept | None, before: Extracted | None) -> Kept | None:
+        """The predecessor whose bytes will be stored as the member's base: never what is hidden."""
+        if before is None or old is None:
+            return None
+        tables = before.manifest.tables
+        return old if may_lie_beside(old, member, tables, self.rules) else None
 
-def _about(export: Export) -> Manifest:
-    return Manifest(
-        source=export.source,
-        pulled_at=export.pulled_at,
-        files=tuple(
-            SeenFile(file.name, file.size_bytes, file.sha256, file.modified, file.validator)
-            for file in export.files
-        ),
-    )
+
+def _about(export: Export, unpacked: Unpacked) -> Manifest:
+    shown = {box.file for box in unpacked.containers if not box.is_masked}
+    shown |= {member.file for member in unpacked.members}
+    files = tuple(_seen(file, shown) for file in export.files)
+    return Manifest(source=export.source, pulled_at=export.pulled_at, files=files)
+
+
+def _seen(file: ExportFile, shown: AbstractSet[Path]) -> SeenFile:
+    """What came, as the manifest tells it: of what is not shown no hash, by which one could guess
+    what is hidden in it.
+    """
+    sha256, validator = (file.sha256, file.validator) if file.path in shown else ("", "")
+    return SeenFile(file.name, file.size_bytes, sha256, file.modified, validator)
 
 
 def _finish(content: Manifest, tree: Tree, said: _Said) -> Layout:
@@ -210,22 +251,6 @@ def _finish(content: Manifest, tree: Tree, said: _Said) -> Layout:
     )
     itself = tree.write(manifest.NAME, manifest.encode(content))
     return _layout(tree.root, content, itself, tree.new_bytes)
-
-
-def _keep_all(
-    members: Sequence[Member], before: Extracted | None, keeper: Keeper, tree: Tree, said: _Said
-) -> tuple[Kept, ...]:
-    """Store every member, one at a time, each with its own predecessor."""
-    earlier = before.manifest.members if before else ()
-    pairs = pair(members, earlier, keeper.look)
-    total, done, kept = sum(member.size_bytes for member in members), 0, []
-    for member in members:
-        keeper.watch.report(StepName.INSPECT, done, total, note=member.path)
-        kept.append(tree.keep(_draft(member, before, pairs.get(member.path), keeper, said)))
-        keeper.clear()
-        done += member.size_bytes
-    keeper.watch.report(StepName.INSPECT, total, total)
-    return tuple(kept)
 
 
 def _draft(

@@ -8,12 +8,15 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
     pulled_at   start of the pull
     notes       sentences for a person, each of which made the run a warning
     remarks     sentences about what is odd but harmless; left out where there are none
-    files       what the vendor delivered: name, size, sha256, modified
+    files       what the vendor delivered: name, size, sha256 (empty where columns of it are
+                hidden: it would tell whoever guesses that he is right), modified
     containers  each ZIP, gzip or tar that became a folder: path, size, sha256, modified, inside
                 (the container it lies in), then one of: recipe (see `original`), original (the
-                path of the kept file), or neither
+                path of the kept file), or neither; masked where columns of what was in it are
+                hidden, so that it was given up and has no sha256
     members     each file in the export, unpacked: path, size, sha256, modified, shape and sketch
-                (see `likeness`), then one of
+                (see `likeness`), hidden (see `hidden`: which of its columns are masked, which
+                dropped, which somebody asked for, by which key; left out where none), then one of
                 whole    the path of the file itself
                 chains   the member is these parts, one after the other; each has links (the
                          path of its base, then of zstd patches, each against the version
@@ -25,7 +28,9 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
                 each column how many say nothing), types (for each column what all its cells are,
                 numbers, dates or text), ignored (columns that change by themselves), newest (the
                 latest date of a change), earlier (how many rows the good ones before had), since
-                (what became of the records and columns)
+                (what became of the records and columns), masked (columns whose cells are
+                pseudonyms), pseudonyms (which key they are of), dropped (columns that were left
+                out, and are not among the columns)
     held        why a person had to look at it; left out where nobody had to
     stored      every other file of the archive: size, sha256
 
@@ -46,6 +51,7 @@ from typing import Any
 from ..core.errors import ApplianceError, RepositoryDamaged
 from ..core.model import SeenFile, StoredFile
 from .contents import Box, Chain, Kept, Likeness, Manifest
+from .hidden import NOTHING, Hidden
 from .original import Recipe
 
 FORMAT = 1
@@ -147,6 +153,7 @@ def _box_json(box: Box) -> dict[str, Any]:
         value["inside"] = box.inside
     if box.recipe:
         value["recipe"] = box.recipe.to_json()
+    value |= {"masked": True} if box.is_masked else {}
     return value | ({"original": box.original} if box.original else {})
 
 
@@ -156,6 +163,8 @@ def _kept_json(kept: Kept) -> dict[str, Any]:
         value["shape"] = kept.likeness.shape
     if kept.likeness.sketch:
         value["sketch"] = "".join(f"{number:08x}" for number in kept.likeness.sketch)
+    if kept.hidden != NOTHING:
+        value["hidden"] = kept.hidden.to_json()
     if kept.recipe:
         inside = [_kept_json(inner) for inner in kept.inside]
         return value | {"recipe": kept.recipe.to_json(), "inside": inside}
@@ -219,6 +228,7 @@ def _box(value: Mapping[str, Any]) -> Box:
         inside=_text(value.get("inside", "")),
         recipe=_made_by(value),
         original=_text(value.get("original", "")),
+        is_masked=bool(value.get("masked")),
     )
 
 
@@ -237,6 +247,7 @@ def _kept(value: Mapping[str, Any]) -> Kept:
             _text(value.get("shape", "")),
             tuple(int(sketch[i : i + 8], 16) for i in range(0, len(sketch), 8)),
         ),
+        hidden=Hidden.from_json(value["hidden"]) if value.get("hidden") else NOTHING,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from .hidden import NOTHING, Hidden
 from .original import Recipe
 
 
@@ -20,6 +21,8 @@ class Member:
     size_bytes: int
     sha256: str
     modified: datetime | None = None
+    hidden: Hidden = NOTHING
+    """What of the vendor's file is not in it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Container:
     modified: datetime | None = None
     inside: str = ""
     """The path of the Container it lies in; what lies in another needs no recipe of its own."""
+    is_masked: bool = False
+    """Whether something is hidden that was in it: then its own bytes must not be kept."""
 
 
 @dataclass(frozen=True, slots=True)

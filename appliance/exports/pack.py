@@ -21,9 +21,10 @@ from pathlib import Path, PurePosixPath
 from ..core.ports import Watch
 from ..core.words import plural
 from .extracted import Extracted
+from .hidden import in_words
 from .importers import IMPORTERS
 from .looks import look_at
-from .reading import tables_of
+from .reading import tables_of, told_of
 from .tables.ids import words
 from .tables.rows import Frame, Rows
 from .tables.table import Table
@@ -58,7 +59,8 @@ def packed(
     there are no such tables. Raise ApplianceError where something lies there already,
     RepositoryDamaged, Cancelled.
     """
-    found = load_order(tables_of(Extracted.at(root, folder), folder, only, watch))
+    archive = Extracted.at(root, folder)
+    found = load_order(tables_of(archive, folder, only, watch))
     if not found:
         return ()
     width = max(2, len(str(len(found))))
@@ -68,7 +70,9 @@ def packed(
             _put(table, f"{number:0{width}} {_UNFIT.sub('_', table.name)}", files, watch)
         created(into / PAGE).close()
         counts = files.counts
-    (into / PAGE).write_text(_page([(path, counts[path]) for path in sorted(counts)]), "utf-8")
+    hidden = [(table.name, said) for table in found if (said := _hidden(archive, table))]
+    page = _page([(path, counts[path]) for path in sorted(counts)], hidden)
+    (into / PAGE).write_text(page, "utf-8")
     return (into / PAGE, *sorted(counts))
 
 
@@ -134,7 +138,12 @@ def _line(cells: Sequence[str]) -> bytes:
     return text.getvalue().encode("utf-8", "replace")
 
 
-def _page(files: Sequence[tuple[Path, int]]) -> str:
+def _hidden(archive: Extracted, table: Table) -> str:
+    """Which columns hold pseudonyms, that would overwrite what the CRM has."""
+    return in_words(told_of(archive, table).get("masked", ()), ())
+
+
+def _page(files: Sequence[tuple[Path, int]], hidden: Sequence[tuple[str, str]]) -> str:
     rows = "\n".join(
         f"<li><strong>{escape(path.name)}</strong>: {plural(count, 'record')}, {_written(path)}"
         for path, count in files
@@ -146,7 +155,8 @@ def _page(files: Sequence[tuple[Path, int]]) -> str:
         + f"<p><b>Ids.</b> {escape(each.ids)}</p></details>"
         for each in IMPORTERS
     )
-    return _HTML.replace("FILES", rows).replace("CRMS", crms)
+    left_out = "".join(_LEFT_OUT.format(escape(name), escape(said)) for name, said in hidden)
+    return _HTML.replace("FILES", rows).replace("HIDDEN", left_out).replace("CRMS", crms)
 
 
 def _written(path: Path) -> str:
@@ -168,6 +178,9 @@ def _eight_bit(path: Path) -> str:
     return "Windows-1252 (also called ANSI or Western)"
 
 
+_LEFT_OUT = """<li>Of <strong>{}</strong> leave out {} when you say which column is which: what
+stands there stands for a value that was never stored, and would overwrite the one in your CRM.</li>
+"""
 _HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>How to load this back into your CRM</title>
@@ -183,7 +196,7 @@ and turns telephone numbers into sums. If you must look, import them there as te
 alerts.</li>
 <li>Try the first file with three records of it, and look at them.</li>
 <li>Load the files in their order. Each refers to those before it.</li>
-</ol>
+HIDDEN</ol>
 <h2>The files, in their order</h2>
 <ol>
 FILES

@@ -101,6 +101,13 @@ def readable(file: BinaryIO, look: Look) -> Readable:
     return _AsUtf8(file) if look.encoding == "utf-16" else file
 
 
+def next_bytes(source: Readable, size_bytes: int) -> Iterator[bytes]:
+    """Yield the next so many bytes in blocks; fewer where there are no more."""
+    while size_bytes > 0 and (block := source.read(min(size_bytes, BLOCK_BYTES))):
+        size_bytes -= len(block)
+        yield block
+
+
 class _AsUtf8:
     """Places are those of the UTF-8; each block is whole characters. It only goes forward."""
 

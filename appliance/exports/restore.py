@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..core.ports import Watch
 from .choosing import matches, some_of
 from .contents import Box, Kept
 from .extracted import Extracted
+from .hidden import in_words
 from .manifest import load
 from .original import NotReproduced
 from .parts import Stretch, sha256_of
@@ -82,6 +83,13 @@ def originals(archive_root: Path) -> tuple[tuple[str, int], ...]:
         for box in boxes
         if not box.inside and (box.recipe or box.original)
     )
+
+
+def hidden_in(archive_root: Path) -> dict[str, str]:
+    """Given an extracted archive, say by path which columns of a file are not as they came."""
+    members = load(archive_root)[0].members
+    said = {kept.path: in_words(kept.hidden.masked, kept.hidden.dropped) for kept in members}
+    return {path: words for path, words in said.items() if words}
 
 
 def write_original(
@@ -148,13 +156,32 @@ def _originals(archive: Extracted, only: Sequence[str], watch: Watch) -> list[_W
         if not any(kept.path.startswith(f"{box.path}/") for box in boxes)
     ]
     exact = _members(archive, only, watch, exactly=True)
-    wanted = [each for each in exact if each.path in set(plain)]
+    wanted = [_as_it_came(archive, each) for each in exact if each.path in set(plain)]
     for box in boxes:
         inside = (k.path for k in archive.manifest.members if k.path.startswith(f"{box.path}/"))
         if matches(box.path, only) or any(matches(path, only) for path in inside):
             write = partial(_write_original, archive, box, watch)
             wanted.append(_Wanted(box.path, box.size_bytes, box.sha256, box.modified, write))
     return wanted
+
+
+def _as_it_came(archive: Extracted, wanted: _Wanted) -> _Wanted:
+    """Return a file that lay in no container; where columns of it are hidden it cannot be had."""
+    (hidden,) = (kept.hidden for kept in archive.manifest.members if kept.path == wanted.path)
+    if not (hidden.masked or hidden.dropped):
+        return wanted
+
+    def refuse(_: BinaryIO) -> None:
+        raise _masked(wanted.path)
+
+    return replace(wanted, write=refuse)
+
+
+def _masked(path: str) -> ApplianceError:
+    return ApplianceError(
+        f"The vendor's own file {path} was never stored: columns of it are masked or dropped.",
+        hint="Restore without --original; the settings of its table (mask, drop) say which.",
+    )
 
 
 def _write_original(archive: Extracted, box: Box, watch: Watch, out: BinaryIO) -> None:
@@ -165,6 +192,8 @@ def _write_original(archive: Extracted, box: Box, watch: Watch, out: BinaryIO) -
         for block in Stretch(stored, 0, stored.stat().st_size).blocks():
             watch.check()
             out.write(block)
+    elif box.is_masked:
+        raise _masked(box.path)
     else:
         raise ApplianceError(
             f"The vendor's own file {box.path} was not kept, only what was inside it.",

@@ -43,6 +43,7 @@ class Tree:
             member.sha256,
             member.modified,
             likeness=draft.likeness,
+            hidden=member.hidden,
         )
         if draft.recipe:
             inside = tuple(self.keep(each) for each in draft.inside)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from ..core.errors import ApplianceError, Cancelled, DiskFull
 from ..core.model import StepName
 from ..core.ports import Watch
 from .extracted import Extracted
+from .hidden import NOTHING, Hidden, cleared, facts_of, told_apart
 from .looks import FALLBACK
 from .reading import made, opened
 from .tables.columns import became, renamed
@@ -39,6 +40,8 @@ class Understanding:
     rules: Sequence[TableRule]
     scratch: Path
     watch: Watch
+    hidden: Mapping[str, Hidden] = field(default_factory=dict)
+    """By the path of a file what was hidden in it."""
 
     def tell(
         self, files: Sequence[File], before: Extracted | None, remarks: list[str]
@@ -65,33 +68,34 @@ class Understanding:
     ) -> Mapping[str, Any]:
         """Return what is known of a table, and where that can be told, what became of it too."""
         entry: dict[str, Any] = {}
+        hidden = facts_of(self.hidden.get(path, NOTHING) for path in table.parts)
         with _kept_all_the_same(table.name, remarks):
             if was and told and was.contents(told) == content:
-                return _unchanged(table, told)
+                return _unchanged(table, told) | hidden
             self.watch.report(StepName.INSPECT, 0, note=table.name)
             now = profile(_known_again(table, told))
-            entry = _entry(table, now, encoding_of(next(iter(table.parts)), self.rules))
+            entry = _entry(table, now, encoding_of(next(iter(table.parts)), self.rules)) | hidden
             if was and told:
                 entry["earlier"] = _earlier(told)
-                known = replace(table, id_columns=now.id_columns)
-                entry["since"] = self._since(known, was, told, now)
+                known = replace(table, id_columns=now.id_columns).less(told_apart(told, entry))
+                entry["since"] = self._since(known, was, told, entry)
         return entry
 
     def _since(
-        self, table: Table, before: _AsItWas, told: Mapping[str, Any], now: Profile
+        self, table: Table, before: _AsItWas, told: Mapping[str, Any], now: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """What became of the records since; what the backup before cannot tell is left out."""
         added = changed = removed = 0
         with before.parts(told) as parts:
             was = replace(table, parts=parts)
-            for one in differences(was, table, max(told["rows"], now.rows), self.scratch):
+            for one in differences(was, table, max(told["rows"], now["rows"]), self.scratch):
                 self.watch.check()
                 added += one.before is None
                 removed += one.after is None
                 changed += one.before is not None and one.after is not None
             called = renamed(was, table)
         counts = {"added": added, "changed": changed, "removed": removed}
-        return counts | became(told, _columns(now), called)
+        return counts | became(told, now, called)
 
 
 class _AsItWas:
@@ -158,19 +162,15 @@ def _as_it_was(before: Extracted | None, scratch: Path, watch: Watch) -> Iterato
         yield _AsItWas(before, Path(folder), watch)
 
 
-def _unchanged(table: Table, told: Mapping[str, Any]) -> Mapping[str, Any]:
+def _unchanged(table: Table, told: Mapping[str, Any]) -> dict[str, Any]:
     """The same bytes, under whatever names: all is known already."""
     nothing = dict.fromkeys(("added", "changed", "removed"), 0)
     return {
-        **told,
+        **cleared(told),
         "members": list(table.parts),
         "earlier": _earlier(told),
         "since": {**nothing, **became(told, told, {})},
     }
-
-
-def _columns(now: Profile) -> dict[str, Any]:
-    return {"columns": list(now.columns), "types": list(now.types)}
 
 
 def _earlier(told: Mapping[str, Any]) -> list[int]:
@@ -197,7 +197,8 @@ def _entry(table: Table, now: Profile, encoding: str) -> dict[str, Any]:
         "name": table.name,
         "members": list(table.parts),
         "inside": table.inside,
-        **_columns(now),
+        "columns": list(now.columns),
+        "types": list(now.types),
         "id": list(now.id_columns),
         "rows": now.rows,
         "repeated": now.repeated,

@@ -162,13 +162,15 @@ def _folder(member: Member, box: _Box, depth: int, budget: Budget) -> Unpacked:
     """Open what lies in the container too, and find out how to make the container again.
 
     What cannot be made again stays closed where the outer container can be: it is then part of
-    that recipe as it came, and need not be kept twice.
+    that recipe as it came, and need not be kept twice. Not where all must be opened.
     """
     files = _members(member, box)
     recipe = _recipe(member, box, budget.watch)
     inner = {file.path: _opened(file, depth + 1, budget) for file in files}
+    made = {path: _recipe_of(opened) for path, opened in inner.items()}
+    if budget.limits.opens_all and any(opened and not made[path] for path, opened in inner.items()):
+        recipe = None
     if recipe:
-        made = {path: _recipe_of(opened) for path, opened in inner.items()}
         recipe = _with_inner(recipe, member, box, {path: one for path, one in made.items() if one})
         inner = {path: opened if made[path] else None for path, opened in inner.items()}
     notes = () if files else (f"{member.path} is empty.",)

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..core.ports import Repository, Watch
 from ..engine.restore import FILES, STORED, CloudCopy, Span, Wish, beside, open_up
 from ..exports.between import giving_back
 from ..exports.looks import Kind, look_at, table_name
-from ..exports.restore import originals, write_original
+from ..exports.restore import hidden_in, originals, write_original
 from ..system.files import write_durably
 from . import child
 
@@ -93,34 +93,41 @@ def _open(opening: Opening) -> None:
     here = [by_name[name] for name in opening.places if name in by_name]
     places = cloud_copy(box, opening.cloud) if opening.cloud else here
     with reading(box), closing(box.ledger), cancelled_by_signals(watch):
-        place = _opened(box, places, opening, watch)
-        write_durably(opening.folder / CONTENTS, json.dumps(_contents(opening.folder)).encode())
+        place, hidden = _opened(box, places, opening, watch)
+        contents = json.dumps(_contents(opening.folder, hidden))
+        write_durably(opening.folder / CONTENTS, contents.encode())
     child.say({"place": place})
 
 
 def _opened(
     box: Box, places: Sequence[Repository] | CloudCopy, opening: Opening, watch: Watch
-) -> str:
-    """Put the files where they can be looked at; return the place that they came from."""
+) -> tuple[str, dict[str, str]]:
+    """Put the files where they can be looked at; return the place that they came from, and by path
+    what is hidden in them.
+    """
     if not opening.only:
-        return open_up(box.kit, places, opening.wish, opening.folder, watch).place
+        place = open_up(box.kit, places, opening.wish, opening.folder, watch).place
+        return place, hidden_in(opening.folder / STORED)
     wish = Lost("changed" if opening.only == "changed" else "removed")
-    look = giving_back(wish, opening.folder / FILES, watch)
+    root = opening.folder / FILES
+    look = giving_back(wish, root, watch)
     span = Span(opening.wish.source, archive=opening.wish.archive)
     done = beside(box.kit, places, span, look, watch, Trigger.PAGE)
     if not done.found:
         hint = "Choose an earlier day, or open the whole backup."
         raise ApplianceError(_NONE[opening.only], hint=hint)
-    return done.place
+    said = {path.relative_to(root).as_posix(): words for path, words in done.found.items()}
+    return done.place, said
 
 
-def _contents(folder: Path) -> dict[str, object]:
-    """Return what came back: each file with what it looks like, tables first, and what the vendor
-    delivered.
+def _contents(folder: Path, hidden: Mapping[str, str]) -> dict[str, object]:
+    """Return what came back: each file with what it looks like and what was hidden in it, tables
+    first, and what the vendor delivered.
     """
     root = folder / FILES
     found = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
-    files = [_facts(path.relative_to(root).as_posix(), path) for path in found]
+    named = {path.relative_to(root).as_posix(): path for path in found}
+    files = [{**_facts(name, path), "hidden": hidden.get(name, "")} for name, path in named.items()]
     return {
         "files": sorted(files, key=lambda each: (_KINDS.index(str(each["kind"])), each["path"])),
         "originals": [{"path": path, "size_bytes": size} for path, size in _delivered(folder)],

@@ -177,6 +177,15 @@ def test_hostile_names_and_cells_are_text(keeper, box, open_one):
     assert 'name="place" value="77"' in pages[2].text
 
 
+def test_what_was_hidden_before_it_was_stored_is_said_beside_the_table(keeper, box, open_one):
+    assert "; hidden: " not in get(keeper, OPEN).text
+    box.open["files"][0] |= {"hidden": "Phone (masked), Notes (left out)"}
+    box.shown = {"kind": "table", "header": ["Id"], "rows": [["1"]], "text": "", "has_more": False}
+    assert "hidden: Phone (masked), Notes (left out)" in get(keeper, OPEN).text
+    page = get(keeper, f"{OPEN}0/").text
+    assert "Never stored as it came: Phone (masked), Notes (left out)." in page
+
+
 def test_a_search_keeps_the_name_out_of_the_address(keeper, box, open_one):
     assert keeper.get(f"{OPEN}find", base_url=ORIGIN).status_code == 405
     box.refuses = True

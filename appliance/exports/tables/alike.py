@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ..pseudonyms import BEGINNING
 from .table import Table, key_of
 from .titles import title_of
 
@@ -18,6 +19,7 @@ _MOST_MARKS = 1_500_000
 """At once; some 100 MB. Larger tables are read once more for each so many."""
 _MARKS_OF_A_RECORD = 4
 _MAIL = re.compile(r"(?<![^\s;,<>\"':])[^\s;,<>\"':@]{1,64}@[^\s;,<>\"':@]{1,255}")
+_REACHED = re.compile(r"mail|phone|^tel|mobil|handy|fax", re.IGNORECASE)
 _PHONES = re.compile(r"phone|^tel|mobil|handy|fax", re.IGNORECASE)
 _NUMBER = re.compile(r"\+?[\d\s()/.-]{6,}")
 _LAST_DIGITS = 8
@@ -125,7 +127,10 @@ def _ways(row: Mapping[str, str]) -> Iterator[str]:
     for column, cell in row.items():
         if len(cell) > _LONGEST_CELL:
             continue
-        if "@" in cell:
+        if cell.startswith(BEGINNING):
+            if _REACHED.search(column):
+                yield cell
+        elif "@" in cell:
             yield from (found.casefold() for found in _MAIL.findall(cell))
         elif _PHONES.search(column):
             for found in _NUMBER.findall(cell):

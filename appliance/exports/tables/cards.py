@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ..looks import plain, tail
 from .delimited import lines
@@ -17,10 +18,10 @@ from .rows import LONGEST_BYTES, Frame, NotATable
 
 _MOST_LINES = 500_000
 """Of a card with as large a photo as there may be."""
-_BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
-_FOLD = re.compile(rb"\r?\n[ \t]")
+BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
+FOLD = re.compile(rb"\r?\n[ \t]")
 _PROPERTY = re.compile(  # an optional group, the name, parameters, the value
-    r"(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)((?:;[^:\"]*(?:\"[^\"]*\"[^:\"]*)*)?):(.*)", re.DOTALL
+    r"((?:[A-Za-z0-9-]+\.)?)([A-Za-z0-9-]+)((?:;[^:\"]*(?:\"[^\"]*\"[^:\"]*)*)?):(.*)", re.DOTALL
 )
 _KIND = re.compile(r"type=\"?([^;\"]+)\"?", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([nN,;:\\])")
@@ -50,33 +51,73 @@ class Cards(Discovered):
         with plain(self.file) as opened:
             for line in lines(opened.read, b"\n"):
                 mark = line.strip().upper()
-                if mark == _BEGIN:
+                if mark == BEGIN:
                     card, size = [], 0
                 card.append(line)
                 size += len(line)
                 if size > LONGEST_BYTES or len(card) > _MOST_LINES:
                     raise NotATable("A card of this file has no end.")
-                if mark == _END and card[0].strip().upper() == _BEGIN:
+                if mark == _END and card[0].strip().upper() == BEGIN:
                     yield b"\n".join(card)
                     card, size = [], 0
 
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one card apart; see `rows.Rows`."""
-        text = _FOLD.sub(b"", raw).decode(self.look.bytes_encoding, "replace")
+        text = FOLD.sub(b"", raw).decode(self.look.bytes_encoding, "replace")
         return self._placed(_properties(text))
 
 
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One line of a card, unfolded."""
+
+    before: str
+    """The group that it is of, with its dot, and the name as it is written."""
+    name: str
+    """In capitals."""
+    parameters: str
+    label: str
+    """What its column is called, the first of its kind."""
+    text: str
+    """What stands behind the colon."""
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether it is a photo or the like, of which the cell tells only the size and a hash."""
+        return self.name in _BLOBS
+
+    @property
+    def value(self) -> str:
+        """What its cell says."""
+        return _blob(self.text) if self.is_blob else _ESCAPED.sub(_plain, self.text)
+
+
+def property_of(line: str) -> Property | None:
+    """Given a line of a card, unfolded, return what it says; None where that is not of a person."""
+    found = _PROPERTY.fullmatch(line.rstrip("\r"))
+    if not found or (name := found[2].upper()) in _LEFT_OUT:
+        return None
+    kinds = " ".join(sorted({kind.lower() for kind in _KIND.findall(found[3])}))
+    return Property(found[1] + found[2], name, found[3], f"{name} {kinds}".strip(), found[4])
+
+
+class Labels:
+    """What the columns of one card are called: the second of the same has a number."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def of(self, label: str) -> str:
+        """Return what the column of the next property with this label is called."""
+        self._seen[label] = self._seen.get(label, 0) + 1
+        return label if self._seen[label] == 1 else f"{label} ({self._seen[label]})"
+
+
 def _properties(card: str) -> Iterator[tuple[str, str]]:
-    seen: dict[str, int] = {}
+    labels = Labels()
     for line in card.split("\n"):
-        found = _PROPERTY.fullmatch(line.rstrip("\r"))
-        if not found or (name := found[1].upper()) in _LEFT_OUT:
-            continue
-        kinds = " ".join(sorted({kind.lower() for kind in _KIND.findall(found[2])}))
-        label = f"{name} {kinds}".strip()
-        seen[label] = seen.get(label, 0) + 1
-        value = _blob(found[3]) if name in _BLOBS else _ESCAPED.sub(_plain, found[3])
-        yield label if seen[label] == 1 else f"{label} ({seen[label]})", value
+        if found := property_of(line):
+            yield labels.of(found.label), found.value
 
 
 def _plain(found: re.Match[str]) -> str:

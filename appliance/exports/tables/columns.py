@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..hidden import told_apart
 from .table import Table, key_of
 
 SAMPLE = 500
@@ -64,11 +65,13 @@ def became(
     was: Mapping[str, Any], now: Mapping[str, Any], called: Mapping[str, str]
 ) -> dict[str, Any]:
     """Given a table as two manifests tell it, and which columns are called otherwise, return what
-    became of its columns: those that have a new type with both.
+    became of its columns: those that have a new type with both. What was hidden since is no news.
     """
     then, types = _types(was), _types(now)
     new, lost = types.keys() - then.keys() - set(called.values()), then.keys() - types.keys()
-    both = ((name, then[name], types[name]) for name in types if name in then)
+    lost -= set(now.get("dropped", ()))
+    alike = then.keys() - told_apart(was, now)
+    both = ((name, then[name], types[name]) for name in types if name in alike)
     return {
         "new_columns": [name for name in now["columns"] if name in new],
         "lost_columns": [name for name in was["columns"] if name in lost - called.keys()],

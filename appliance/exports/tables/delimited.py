@@ -85,7 +85,7 @@ class Delimited:
 
     def split(self, raw: bytes) -> list[bytes]:
         """Given some rows' bytes with their lines' ends, return each row's."""
-        return list(_whole(iter(raw.split(self._look.newline)), self._look))
+        return list(whole(iter(raw.split(self._look.newline)), self._look))
 
     def lacks_first(self, raw: bytes) -> bool:
         """Return whether the first cell of a row says nothing."""
@@ -120,7 +120,7 @@ class Delimited:
         with plain(self._file) as opened:
             source = readable(opened, self._look)
             source.seek(self._look.skip_bytes)
-            yield from _whole(lines(source.read, self._look.newline), self._look)
+            yield from whole(lines(source.read, self._look.newline), self._look)
 
 
 def _is_so(file: Path, look: Look) -> bool:
@@ -153,8 +153,11 @@ def lines(read: Callable[[int], bytes], newline: bytes) -> Iterator[bytes]:
         yield rest
 
 
-def _whole(lines: Iterator[bytes], look: Look) -> Iterator[bytes]:
-    """Given lines, yield rows: one that ends within quotes goes on in the next line."""
+def whole(lines: Iterator[bytes], look: Look, *, exactly: bool = False) -> Iterator[bytes]:
+    """Given lines, yield rows: one that ends within quotes goes on in the next line.
+
+    `exactly` leaves carriage returns and empty lines where they are.
+    """
     mark = look.delimiter.encode()
     between = _QUOTE + mark + _QUOTE
     for line in lines:
@@ -164,8 +167,9 @@ def _whole(lines: Iterator[bytes], look: Look) -> Iterator[bytes]:
             line = _gathered(line, lines, look)  # noqa: PLW2901 - the same row, whole
         if len(line) > MOST_PIECES and line.count(mark) > MOST_PIECES:
             raise NotATable("A row of this file has more cells than any table's.")
-        if line := line.removesuffix(b"\r"):
-            yield line
+        row = line if exactly else line.removesuffix(b"\r")
+        if row or exactly:
+            yield row
 
 
 def _is_surely_closed(line: bytes, quotes: int, mark: bytes, between: bytes) -> bool:

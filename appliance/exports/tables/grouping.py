@@ -39,12 +39,21 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """What somebody said of a table: which it is, its id, what changes by itself, its encoding."""
+    """What somebody said of a table: which it is, its id, what changes by itself, its encoding,
+    and which columns are never stored in clear.
+    """
 
     match: str
     id: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     encoding: str = FALLBACK
+    mask: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The columns to be masked or dropped."""
+        return (*self.mask, *self.drop)
 
 
 Open = Callable[[File], Mapping[str, Rows]]
@@ -74,6 +83,16 @@ def tables(files: Sequence[File], rules: Sequence[TableRule], opened: Open) -> t
 def encoding_of(path: str, rules: Sequence[TableRule]) -> str:
     """Given a member's path, return what it is where it is not UTF-8."""
     return next((rule.encoding for rule in rules if matches(path, [rule.match])), FALLBACK)
+
+
+def rules_for(names: Sequence[str], rules: Sequence[TableRule]) -> tuple[TableRule, ...]:
+    """Given all names of a table, return the rules that are about it."""
+    return tuple(rule for rule in rules if _means(rule.match, names))
+
+
+def names_of(path: str) -> tuple[str, ...]:
+    """Given a member's path, return what a person may call its table."""
+    return table_name(path), _without_part(path)
 
 
 def _once(files: Iterable[File]) -> Iterable[File]:

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..looks import Kind, plain, tail
-from ..records import readable, records
+from ..records import next_bytes, readable, records
 from .discovered import Discovered
 from .rows import LONGEST_BYTES, MOST_PIECES, Frame, NotATable
 
@@ -42,7 +42,7 @@ class Objects(Discovered):
                 if one.end - one.start > LONGEST_BYTES:
                     raise NotATable("An object of this file is longer than any record.")
                 source.seek(one.start)
-                if raw := source.read(one.end - one.start).strip():
+                if raw := b"".join(next_bytes(source, one.end - one.start)).strip():
                     yield raw
 
     def cells(self, raw: bytes) -> Sequence[str]:
@@ -66,7 +66,7 @@ def _flat(value: Mapping[str, Any], prefix: str, deeper: int) -> Iterator[tuple[
         if isinstance(one, dict) and one and deeper:
             yield from _flat(one, f"{prefix}{name}.", deeper - 1)
         else:
-            yield f"{prefix}{name}", _text(one)
+            yield f"{prefix}{name}", text_of(one)
 
 
 def _sound(text: str) -> str:
@@ -74,7 +74,8 @@ def _sound(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Given a field's value, return what its cell says."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .ids import normal
 from .rows import Rows
@@ -37,6 +37,13 @@ class Table:
         for part in self.parts.values():
             for _, cells in part.rows():
                 yield named(part.columns, cells)
+
+    def less(self, columns: frozenset[str]) -> Table:
+        """Return it as one in which these columns are no difference, and no id either."""
+        if not columns:
+            return self
+        known = () if columns & set(self.id_columns) else self.id_columns
+        return replace(self, id_columns=known, ignored=self.ignored | columns)
 
     def count(self) -> int:
         """Return how many rows it has, which reads it once."""

@@ -10,6 +10,7 @@ from appliance.exports.tables.alike import alike
 from tests.exports.tables.reading import tables_in
 from tests.exports.tables.test_comparing import table
 
+MASKED = "masked-00000000123456ab"
 HEADER = ["Id", "Name", "Email", "Mobile"]
 
 
@@ -31,6 +32,8 @@ def people(folder, *rows):
         (("Ann Meyer", "a@x.example", ""), ("Ann Meyer", "b@x.example", ""), None),
         (("Ann Meyer", "", "110"), ("Ann Meyer", "", "110"), None),
         (("Ann Meyer", "", ""), ("Ann Meyer", "", ""), None),
+        (("Ann Meyer", "", MASKED), ("Meyer, A.", "", MASKED), MASKED),
+        (("Ann Meyer", "", MASKED), ("Ann Meyer", "", "masked-00000000123456ff"), None),
     ],
 )
 def test_a_name_and_a_way_to_reach_them_are_needed(tmp_path, first, second, shared):

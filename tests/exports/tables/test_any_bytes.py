@@ -10,7 +10,10 @@ import xlsxwriter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from appliance.core.errors import ApplianceError
+from appliance.exports.reading import opened
 from tests.exports.tables.reading import file_of, read_to_the_end
+from tests.exports.tables.veils import hidden
 
 FREELY = settings(deadline=None, max_examples=150)
 SUFFIXES = ["csv", "tsv", "json", "jsonl", "vcf", "sql", "xlsx"]
@@ -102,6 +105,29 @@ def test_a_workbook_with_other_xml_in_it(tmp_path_factory, inner):
                 data = data[:at] + inner.draw(st.binary(max_size=8)) + data[at + 4 :]
             box.writestr(name, data)
     read_to_the_end(file_of(tmp_path_factory.mktemp("book"), out.getvalue(), "x.xlsx"))
+
+
+HIDDEN = {"csv": "Name", "tsv": "Name", "json": "a", "jsonl": "a", "vcf": "TEL"}
+
+
+@settings(FREELY, max_examples=600)
+@given(case=mutated())
+def test_what_was_a_table_once_is_masked_as_it_is_read_or_refused(tmp_path_factory, case):
+    suffix, data = case
+    folder = tmp_path_factory.mktemp("masked")
+    name = HIDDEN.get(suffix, "Name")
+    try:
+        masked = hidden(folder, data, f"x.{suffix}", [name])
+        (rows,) = opened(file_of(folder, masked, f"x.{suffix}")).values()
+    except ApplianceError:
+        return
+    except (AttributeError, ValueError):
+        assert not data.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n[]{}"), "it says something"
+        return
+    meant = [at for at, each in enumerate(rows.columns) if each.partition(" ")[0] == name]
+    for _, cells in rows.rows():
+        for cell in (cells[at] for at in meant if at < len(cells)):
+            assert cell.startswith("masked-") or not cell.strip(" \t\r\n;,[]{}\x0b\x0c\x85\xa0")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -81,3 +81,10 @@ def test_each_object_is_one_row(tmp_path_factory, objects):
     data = json.dumps(objects, ensure_ascii=False).encode("utf-8", "replace")
     rows = rows_in(tmp_path_factory.mktemp("objects"), data, "x.json")
     assert [json.loads(raw) for raw in rows.raws()] == json.loads(data)
+
+
+def test_a_list_in_two_bytes_a_letter_is_read_whole(tmp_path):
+    people = [{"id": number, "name": "Zoë 𝄞", "note": "x" * number} for number in range(200)]
+    data = json.dumps(people, ensure_ascii=False).encode("utf-16")
+    rows = rows_in(tmp_path, data, "people.json")
+    assert [row["note"] for row in records_of(rows)] == ["x" * number for number in range(200)]

@@ -118,3 +118,34 @@ def test_what_is_made_to_be_large_takes_300_mb_at_most(tmp_path, name, before, p
     code = [sys.executable, "-c", PEAK + READ, file, name]
     told = subprocess.run(code, capture_output=True, check=True, text=True)
     assert int(told.stdout) < 300 << 10
+
+
+MASK = """
+import sys
+from pathlib import Path
+from appliance.exports.pseudonyms import Pseudonyms
+from appliance.exports.rewriting import maskable
+from appliance.exports.tables.grouping import File
+from appliance.exports.tables.masking import Veil
+
+found = maskable(File(sys.argv[2], Path(sys.argv[1]) / "before", ""))
+veil = Veil(frozenset({"Mail", "Id"}), frozenset({"Status"}), Pseudonyms(b"key").of)
+print(sum(chunk.count(b"masked-") for chunk in found.rewritten(veil)), peak())
+"""
+
+
+def json_line(number: int) -> str:
+    return f'{{"Id": {number}, "Name": "Müller", "Status": "open", "x": {{"y": [{number}]}}}}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "whole", "each"),
+    [("c.csv", lambda n: csv_line(n, "open"), csv_file, 2), ("c.jsonl", json_line, iter, 1)],
+)
+def test_a_million_rows_are_masked_within_64_mb(tmp_path, name, line, whole, each):
+    with (tmp_path / "before").open("w", encoding="utf-8") as out:
+        out.writelines(whole(map(line, range(ROWS))))
+    code = [sys.executable, "-c", PEAK + MASK, tmp_path, name]
+    told = subprocess.run(code, capture_output=True, check=True, text=True).stdout.split()
+    assert int(told[0]) == ROWS * each
+    assert int(told[1]) < 64 << 10
