@@ -205,7 +205,7 @@ def _as_it_is_now(content: Manifest, new: Mapping[str, File]) -> Manifest:
         content,
         containers=tuple(
             replace(box, recipe=None, original="", sha256="") if box.path in other else box
-            for box in boxes
+            for box in content.containers
         ),
         files=tuple(
             replace(file, sha256="", validator="") if file.sha256 in gone else file
