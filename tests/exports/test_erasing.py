@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime
 from itertools import pairwise
@@ -19,6 +20,7 @@ from appliance.exports.extracted import Extracted
 from appliance.exports.layout import ExportFolder
 from appliance.exports.restore import restore
 from appliance.exports.tables import delimited
+from appliance.exports.tables.grouping import TableRule
 from tests.exports.days import Days, changed, csv, read, table
 from tests.exports.packing import zip_of
 from tests.exports.tables.test_workbook import book_of
@@ -329,3 +331,29 @@ def test_settings_of_the_tables_hold_here_too(tmp_path):
     roots = [days.add({"a.csv": csv(one)}).root for one in (lines, changed(lines, 2, rows=50))]
     done = erased(days, roots, seen_in(days, *roots, wanted=Wanted(record="7777")).records)
     assert not any(says(tmp_path, one, WHO) for one in done)
+
+
+def test_what_is_masked_stays_so_and_serves_the_next_day(tmp_path):
+    rules = (TableRule("Contacts", mask=("Mail",)),)
+    days = Days(tmp_path, ExportFolder(rules=rules, pseudonym_key=lambda: b"key"))
+    lines = table(3000)
+    roots = [days.add({"Contacts.csv": csv([*lines, LINE])}).root]
+    roots.append(days.add({"Contacts.csv": csv(changed(lines, 2))}).root)
+    done = erased(days, roots, seen_in(days, *roots, wanted=Wanted(record="7777")).records)
+    assert not any(says(tmp_path, one, WHO) for one in done)
+    assert done[1].tables[0]["masked"] == ["Mail"]
+    assert b"masked-" in restored(tmp_path, done[1])["Contacts.csv"]
+    days.archive = done[1].root
+    today = days.add({"Contacts.csv": csv(changed(changed(lines, 2), 3))})
+    assert today.new_bytes < done[0].new_bytes / 4
+    assert today.changes
+
+
+def test_no_hash_is_left_by_which_one_could_guess_who_was_there(days):
+    files = {"a.csv": csv([*table(9), LINE]), "b.zip": zip_of({"c.csv": csv([*table(8), LINE])})}
+    root = days.add(files | {"d.csv": csv(table(7))}).root
+    (layout,) = erased(days, [root], seen_in(days, root, wanted=Wanted(text=WHO)).records)
+    said = (layout.root / "manifest.json").read_text()
+    for content in (*files.values(), csv([*table(8), LINE])):
+        assert hashlib.sha256(content).hexdigest() not in said
+    assert hashlib.sha256(csv(table(7))).hexdigest() in said
