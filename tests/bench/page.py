@@ -38,7 +38,7 @@ _WITHIN_SECONDS = 300
 
 
 def measure(folder: Path, scale: float, rounds: int) -> Iterator[Finding]:
-    """Given an empty folder, yield what was found; `scale` 1 is a backup of 100 MB."""
+    """Given an empty folder, yield what was found; `scale` 1 is a backup of 20 MB."""
     port = _free_port()
     config = _configuration(folder, port)
     run([BIN / "appliance", "--config", config, "init", "disk"])
@@ -180,7 +180,7 @@ def _watching(visitor: Visitor, told: list[dict[str, float]]) -> Iterator[None]:
 def _back_up(folder: Path, worker: Client, scale: float) -> float:
     """Drop a new export in, which has it backed up; return how long that took."""
     newest = _newest(worker)["id"]
-    (folder / "export.csv").write_bytes(_rows(round(100e6 * scale)))
+    (folder / "export.csv").write_bytes(_rows(round(20e6 * scale)))
     (folder / "export.csv").rename(folder / "inbox" / "export.csv")
     pause, began = threading.Event(), time.monotonic()
     while time.monotonic() - began < _WITHIN_SECONDS:
