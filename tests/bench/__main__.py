@@ -19,10 +19,10 @@ from pathlib import Path
 
 from appliance.core.errors import ApplianceError
 
-from . import find, footprint, page, storage, transfer
+from . import compare, find, footprint, page, storage, transfer
 from .measure import Finding
 
-PARTS = ("storage", "transfer", "footprint", "page", "find")
+PARTS = ("storage", "transfer", "footprint", "page", "find", "compare")
 
 
 def main() -> int:
@@ -69,6 +69,7 @@ def _measure(part: str, folder: Path, options: argparse.Namespace) -> Iterator[F
         "footprint": lambda: footprint.measure(folder, options.rounds),
         "page": lambda: page.measure(folder, options.scale, options.rounds),
         "find": lambda: find.measure(folder, options.scale, options.rounds),
+        "compare": lambda: compare.measure(folder, options.scale, options.rounds),
     }
     return measures[part]()
 

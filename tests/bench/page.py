@@ -180,7 +180,7 @@ def _watching(visitor: Visitor, told: list[dict[str, float]]) -> Iterator[None]:
 def _back_up(folder: Path, worker: Client, scale: float) -> float:
     """Drop a new export in, which has it backed up; return how long that took."""
     newest = _newest(worker)["id"]
-    (folder / "export.csv").write_bytes(_rows(round(20e6 * scale)))
+    (folder / "export.csv").write_bytes(_rows(round(max(20e6 * scale, 2e6))))
     (folder / "export.csv").rename(folder / "inbox" / "export.csv")
     pause, began = threading.Event(), time.monotonic()
     while time.monotonic() - began < _WITHIN_SECONDS:

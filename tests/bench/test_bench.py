@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from . import compare
 from .measure import run
 from .relay import delayed
 
@@ -86,3 +87,12 @@ def test_the_parts_that_compare_run_to_their_end(tmp_path):
 def test_finding_is_measured_to_its_end(tmp_path):
     found = findings(tmp_path, "--scale", "0.02", "--only", "find")
     assert {"ever after", "after one more night"} <= {finding["what"] for finding in found}
+
+
+@pytest.mark.slow
+def test_comparing_is_measured_to_its_end_and_all_come_to_the_same(tmp_path):
+    found = findings(tmp_path, "--scale", "0.005", "--only", "compare")
+    assert all(finding["value"] > 0 for finding in found)
+    days = [tmp_path / name for name in ("before.csv", "after.csv")]
+    compare._write(days, 3000)
+    assert compare._ours(*days) == compare._sqlite3(*days)
