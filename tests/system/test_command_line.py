@@ -97,7 +97,7 @@ def test_every_listing_is_json_for_programs(filled, tmp_path):
     assert numbers == sorted(numbers, reverse=True)
     assert {"archive", "places"} == set(archives[0])
     assert set(archives[0]["archive"]) >= {"name", "source", "time", "sequence", "held"}
-    assert sorted(back) == ["archive", "paths", "place"]
+    assert sorted(back) == ["archive", "masked", "paths", "place"]
     assert sorted(back["paths"]) == [
         str(tmp_path / "back" / "Data.zip" / name) for name in ("Contacts.csv", "Leads.csv")
     ]

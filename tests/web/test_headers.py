@@ -11,7 +11,7 @@ import appliance.web
 from tests.web.people import ORIGIN
 
 TEMPLATES = sorted((Path(appliance.web.__file__).parent / "templates").glob("*.html"))
-HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}"
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 701*703 }}"
 EVERYWHERE = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -61,7 +61,7 @@ def test_E8_hostile_text_of_the_box_runs_no_script(keeper, box):
     page = keeper.get("/", base_url=ORIGIN).text
     assert "<script>alert" not in page
     assert "<img src=x" not in page
-    assert "49" not in re.sub(r"v=\w+", "", page)
+    assert "492803" not in page
 
 
 @pytest.mark.parametrize("path", ["/<script>alert(1)</script>", "/?next=<script>alert(1)</script>"])

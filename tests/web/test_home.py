@@ -311,7 +311,7 @@ def test_F13_a_worker_that_is_away_is_never_green(keeper, box):
     assert "appliance daemon" not in words(html)
 
 
-HOSTILE = '<img src=x onerror="alert(1)">{{7*7}}'
+HOSTILE = '<img src=x onerror="alert(1)">{{701*703}}'
 
 
 def test_E8_hostile_names_are_only_text(keeper, box):
@@ -327,7 +327,7 @@ def test_E8_hostile_names_are_only_text(keeper, box):
     assert UNREAD not in html
     assert "<img" not in html
     assert html.count("onerror=&#34;") + html.count("onerror=\\&#34;") >= 10
-    assert "49" not in html.replace("{{7*7}}", "")
+    assert "492803" not in html
 
 
 def test_a_message_without_an_end_does_not_push_everything_off_the_screen(keeper, box):
