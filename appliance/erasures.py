@@ -21,9 +21,11 @@ from .core.words import plural
 from .daemon import reading
 from .engine import memory, register
 from .engine.restore import all_of
-from .engine.timeline import looked_through
+from .engine.timeline import fetched
 from .exports.erasing import Meant, Seen, Wanted
 from .timelines import forget, places_of
+
+_LOOKED = "Backups were looked through for somebody who is to be erased."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def look(box: Box, source: str, wanted: Wanted, watch: Watch) -> Sought:
         in_order = [one for one in found if one.name in wrong]
         in_order += [one for one in found if one.name not in wrong]  # the newest that counts: last
         looking = _Looking(wanted, watch)
-        looked_through(box.kit, places_of(box), in_order, looking.look, watch)
+        places = places_of(box)
+        fetched(box.kit, places, in_order, looking.look, watch, said=_LOOKED, with_all=True)
     still = tuple(looking.last.records.values())
     elsewhere = tuple(sorted(looking.seen.elsewhere))
     return Sought(source, looking.seen.records, still, elsewhere, len(found))

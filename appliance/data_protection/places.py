@@ -19,6 +19,11 @@ from ..config import (
 from ..core.forgetting import roughly
 from ..core.words import listed
 
+_MESSAGES = (
+    "None: it sends no mail and no report. Other programs of the office may ask it how things "
+    "stand, if it was given a token for them."
+)
+
 
 def where(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield each place and whether what lies there can be read."""
@@ -67,17 +72,10 @@ def what_leaves(settings: Settings) -> Iterator[tuple[str, str]]:
     far = [each.name for each in settings.repository if each.url]
     if copies := [*(each.name for each in settings.mirror), *far]:
         yield "Copies", f"Encrypted, to {listed(copies)}."
-    yield "Messages", _messages(settings)
+    yield "Messages", _MESSAGES
 
 
 def _host(source: SftpSource | HttpSource | InboxSource) -> str:
     if isinstance(source, SftpSource):
         return source.host
     return str(urlsplit(source.url).hostname) if isinstance(source, HttpSource) else ""
-
-
-def _messages(settings: Settings) -> str:  # noqa: ARG001 - there is nothing to set yet
-    return (
-        "None: it sends no mail and no report. Other programs of the office may ask it how things "
-        "stand, if it was given a token for them."
-    )

@@ -70,7 +70,8 @@ def erase_where_due(  # noqa: PLR0917 - as a part of a Run, and how long it may 
         return 0
     folder.mkdir()
     until = kit.clock.monotonic() + within_seconds
-    work = _Erasing(kit, journal, source, done, due, folder, until)
+    erasures = register.registered(kit.ledger, source)
+    work = _Erasing(kit, journal, source, erasures, done, due, folder, until)
     work.all()
     wipe(folder)
     return work.count
@@ -131,13 +132,13 @@ class _Erasing:
     kit: Kit
     journal: Journal
     source: str
+    erasures: tuple[Erasure, ...]
     donors: Sequence[Place]
     """Where it is done already."""
     due: Sequence[Place]
     folder: Path
     until: float
     count: int = 0
-    erasures: tuple[Erasure, ...] = ()
     out: set[str] = field(default_factory=set)
     """Places that refused one: the next Run tries them again."""
     stuck: set[str] = field(default_factory=set)
@@ -145,7 +146,6 @@ class _Erasing:
 
     def all(self) -> None:
         """Go through them; the newest good one done is what the next goes on from."""
-        self.erasures = register.registered(self.kit.ledger, self.source)
         before, archives = self._go_on()
         for number, archive in enumerate(archives):
             if self._is_late():
@@ -209,7 +209,7 @@ class _Erasing:
         return None
 
     def _without(self, archive: Archive, before: Path | None, here: Path) -> Layout | None:
-        goes = gone_from(self.erasures, archive.sequence)
+        goes = gone_from(self.erasures, archive.sequence) or _nobody
         old, work, look = here / "as-it-was", here / "work", here / "look"
         work.mkdir()
         look.mkdir()
@@ -217,8 +217,8 @@ class _Erasing:
         def leave_out(remarks: Remarks) -> Layout:
             exports, watch = self.kit.exports, self.journal.watch
             self.kit.staging.require(_TIMES_THE_EXPORT * exports.read(old).export_bytes)
-            layout = exports.without(old, before, goes or _nobody, work, watch)
-            if goes and exports.holds(layout.root, goes, look, watch):
+            layout = exports.without(old, before, goes, work, watch)
+            if exports.holds(layout.root, goes, look, watch):
                 raise ApplianceError(f"{archive.name} still says what was to be erased.")
             remarks.message = archive.name
             return layout

@@ -85,15 +85,13 @@ class _Backup:
             raise
         except ApplianceError:
             waiting_room.say_that_no_disk_is_here(self.journal, places)
-            erase_where_due(
-                self.kit, self.journal, self.source.name, places, self.folder / "erasing"
-            )
+            self._erase(places)
             self._catch_up(places)  # a vendor that is gone must not leave a new disk empty
             self.journal.outcome = Outcome.SKIPPED  # no news: the cloud is only looked at
             mirroring.follow(self.kit, self.journal, places)
             raise
         waiting_room.say_that_no_disk_is_here(self.journal, places)
-        erase_where_due(self.kit, self.journal, self.source.name, places, self.folder / "erasing")
+        self._erase(places)
         self._catch_up(places)
         rotation.prove_strangers(self.kit, self.journal, places, self.folder / "borrowed")
         upkeep.tidy(self.kit, self.journal, places, self._trusts_the_clock(export, places))
@@ -106,6 +104,9 @@ class _Backup:
         else:
             self._keep(export, places)
         return export
+
+    def _erase(self, places: list[Place]) -> None:
+        erase_where_due(self.kit, self.journal, self.source.name, places, self.folder / "erasing")
 
     def _catch_up(self, places: list[Place]) -> None:
         catch_up(self.kit, self.journal, self.source.name, places, self.folder / "borrowed")

@@ -58,9 +58,8 @@ def note_progress(ledger: Ledger, source: str, place: str, asked: int, sequence:
 
 def progress(ledger: Ledger, source: str, place: str, asked: int) -> int:
     """Return up to which archive so many requests are done in a place, 0 for none."""
-    count, _, sequence = (ledger.noted(memory.key(_PROGRESS, _in(source, place))) or "").partition(
-        " "
-    )
+    noted = ledger.noted(memory.key(_PROGRESS, _in(source, place))) or ""
+    count, _, sequence = noted.partition(" ")
     return int(sequence) if count == str(asked) else 0
 
 

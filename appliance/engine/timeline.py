@@ -60,38 +60,16 @@ def fetched(  # noqa: PLR0917 - as above
     look: Callable[[Archive, Path, Path], None],
     watch: Watch,
     trigger: Trigger = Trigger.COMMAND,
+    *,
+    said: str = "Records were given back.",
+    with_all: bool = False,
 ) -> None:
     """Take some archives of a source out, one after the other, and have each looked at.
 
-    `look` is given the archive, its folder and an empty one. Raise as `restore.restore`.
+    `look` is given the archive, its folder and an empty one; `said` is written down of it, and
+    `with_all` are also the records that were to be erased. Raise as `restore.restore`.
     """
-    _looked_at(kit, places, archives, look, watch, trigger, said="Records were given back.")
 
-
-def looked_through(
-    kit: Kit,
-    places: Sequence[Repository],
-    archives: Sequence[Archive],
-    look: Callable[[Archive, Path, Path], None],
-    watch: Watch,
-) -> None:
-    """As `fetched`, with all that is in them: for whoever looks for somebody to be erased."""
-    said = "Backups were looked through for somebody who is to be erased."
-    trigger = Trigger.COMMAND
-    _looked_at(kit, places, archives, look, watch, trigger, said=said, with_all=True)
-
-
-def _looked_at(  # noqa: PLR0917 - as above
-    kit: Kit,
-    places: Sequence[Repository],
-    archives: Sequence[Archive],
-    look: Callable[[Archive, Path, Path], None],
-    watch: Watch,
-    trigger: Trigger,
-    *,
-    said: str,
-    with_all: bool = False,
-) -> None:
     def story(journal: Journal, folder: Path) -> None:
         for number, archive in enumerate(archives):
             taken_out(kit, journal, places, archive, folder / "archive", with_all=with_all)

@@ -85,14 +85,14 @@ class Seen:
         Raise ApplianceError where what is found cannot be taken out, RepositoryDamaged.
         """
         archive = Extracted.at(root, work)
-        files = [made(archive, kept, work / str(at), watch) for at, kept in _numbered(archive)]
+        files = _made_again(archive, work, watch)
         tables = list(tables_in(archive, files).values())
         for table in tables:
             if wanted.is_in(table):
                 with _unread(table, self.elsewhere):
                     self.records |= dict(_meant(table, wanted, watch))
-        goes = self.records.__contains__
-        _rewritten(archive, files, goes, watch)  # what cannot be is refused before it is asked
+        if self.records:  # what cannot be taken out is refused before anything is asked
+            _rewritten(archive, files, self.records.__contains__, watch)
         if wanted.text:
             known = {path for table in tables for path in table.parts}
             others = [file for file in files if file.path not in known]
@@ -106,10 +106,6 @@ def holds(root: Path, is_gone: IsGone, work: Path, watch: Watch) -> bool:
     """
     tables = tables_of(Extracted.at(root, work), work, (), watch)
     return any(_has_gone(table, is_gone, watch) for table in tables.values())
-
-
-def _numbered(archive: Extracted) -> Iterator[tuple[int, Kept]]:
-    return enumerate(archive.manifest.members)
 
 
 def _meant(table: Table, wanted: Wanted, watch: Watch) -> Iterator[tuple[str, Meant]]:
@@ -145,13 +141,18 @@ def without(  # noqa: PLR0917 - a backup, the one before it, and what goes
     members = work / "members"
     members.mkdir()
     archive = Extracted.at(root, members)
-    kept = archive.manifest.members
-    files = [made(archive, each, members / str(at), watch) for at, each in enumerate(kept)]
+    files = _made_again(archive, members, watch)
     new = _rewritten(archive, files, is_gone, watch)
     content = _as_it_is_now(archive.manifest, new)
     originals = {box.path: archive.file(box.original) for box in content.containers if box.original}
-    now = [_member(each, new.get(each.path, file)) for each, file in zip(kept, files, strict=True)]
+    both = zip(archive.manifest.members, files, strict=True)
+    now = [_member(kept, new.get(kept.path, file)) for kept, file in both]
     return folder.lay_again(Anew(content, now, originals), previous, work, watch)
+
+
+def _made_again(archive: Extracted, folder: Path, watch: Watch) -> list[File]:
+    members = enumerate(archive.manifest.members)
+    return [made(archive, kept, folder / str(at), watch) for at, kept in members]
 
 
 def _rewritten(

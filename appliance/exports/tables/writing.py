@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self
 
@@ -74,8 +73,7 @@ class _File:
         self._frame = frame
         self.count = 0
         self._file = created(path)
-        if frame.encoding:
-            self._file.write(codecs.BOM_UTF16_LE)
+        self._file.write(frame.mark)
         self._write(frame.opening)
 
     def put(self, raw: bytes) -> None:
@@ -89,6 +87,4 @@ class _File:
         self._file.close()
 
     def _write(self, data: bytes) -> None:
-        if self._frame.encoding:
-            data = data.decode("utf-8", "replace").encode(f"{self._frame.encoding}-le")
-        self._file.write(data)
+        self._file.write(self._frame.encoded(data))
