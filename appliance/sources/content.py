@@ -149,10 +149,12 @@ def _judge_binary(file: Path, kind: str, pulse: endings.Pulse) -> Verdict:
 def _judge_text(file: Path, head: bytes, name: str, pulse: endings.Pulse) -> Verdict:
     body, encoding = _without_bom(head)
     start = body.decode(encoding, "replace").lstrip(" \t\r\n\f\v\0\ufeff")
-    if start.startswith("<"):
-        return _judge_markup(file, start)
     if start.startswith("%PDF-"):
         raise _unsafe("is a PDF document, not an export")
+    if encoding == "utf-8" and _looks_binary(body):
+        return Verdict("unknown", proves_end=False)  # it may begin like a page or a list by chance
+    if start.startswith("<"):
+        return _judge_markup(file, start)
     if _PROGRAM_ERROR.match(start[:2000]):
         raise _unsafe("is an error message of the server's program, not an export")
     if _JSON.match(start) and encoding == "utf-8":
@@ -162,7 +164,7 @@ def _judge_text(file: Path, head: bytes, name: str, pulse: endings.Pulse) -> Ver
         return Verdict("vcf", proves_end=False)  # it may be cut between two cards
     if endings.prove_sql_dump(file, start):
         return Verdict("sql", proves_end=True)
-    return _judge_plain(file, body, start, encoding)
+    return _judge_plain(file, start)
 
 
 def _judge_markup(file: Path, start: str) -> Verdict:
@@ -194,9 +196,7 @@ def _judge_json(file: Path, name: str, pulse: endings.Pulse) -> Verdict:
     return Verdict("json", proves_end=True)
 
 
-def _judge_plain(file: Path, body: bytes, start: str, encoding: str) -> Verdict:
-    if encoding == "utf-8" and _looks_binary(body):
-        return Verdict("unknown", proves_end=False)
+def _judge_plain(file: Path, start: str) -> Verdict:
     first = start.splitlines()[0] if start else ""
     if file.stat().st_size <= _REFUSAL_BYTES and not re.search(r"[,;\t|]", first):
         words = " ".join(start.split())

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 import tarfile
@@ -170,7 +171,10 @@ GOOD = {
     "contacts.xml": (b'<?xml version="1.0"?><!-- c --><contacts><c/></contacts>\n', "xml", True),
     "table.xml": (b'<?xml version="1.0"?><table><row/></table>', "xml", True),
     "old.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "ole", False),
-    "odd.bin": (os.urandom(5000), None, False),
+    **{
+        f"odd-{number}.bin": (begin + random.Random(number).randbytes(5000), None, False)
+        for number, begin in enumerate((b"\xfe", b"<b\xff", b"<?xml\xff", b"[1\xff", b'{"\xff'))
+    },
 }
 
 
