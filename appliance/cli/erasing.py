@@ -179,7 +179,7 @@ def _left(one: Asked) -> Iterator[str]:
         where = ", ".join(one.in_a_week)
         yield f"On {where} nothing lists them any more; the room is given back in a week."
     if one.waits:
-        yield f"Still to do on {', '.join(one.waits)}: when it is here, a cloud when its disk is."
+        yield f"Still to do, as soon as it is within reach: {', '.join(one.waits)}."
     for name in one.stuck:
         yield f"! {name} could not be written anew: what it has goes by its age."
     for name in one.versions:

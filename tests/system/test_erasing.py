@@ -95,7 +95,7 @@ def test_she_is_nowhere_any_more_and_the_disk_that_was_away_is_done_when_it_is_b
     assert (her["table"], her["id"], her["title"]) == ("contacts", "000009999", WHO)
     said = office.ok(*words, "--yes", "--reason", "letter 4", code=3)
     assert "3 backups written anew" in said
-    assert "Still to do on disk-b" in said
+    assert "Still to do, as soon as it is within reach: disk-b." in said
     assert not is_on(office, "disk-a")
     assert f"{WHO}" not in office.ok("find", "Abendroth")
     (entry,) = office.json("erase", "--register")
