@@ -12,7 +12,7 @@ from .hidden import Hidden
 from .looks import Kind, look_at, plain
 from .members import Member
 from .pseudonyms import Pseudonyms
-from .reading import CARDS, looks_like_a_page
+from .reading import CARDS, WORKBOOKS, looks_like_a_page
 from .tables.grouping import File, TableRule
 from .tables.masked_cards import MaskedCards
 from .tables.masked_jsons import MaskedObjects
@@ -22,7 +22,9 @@ from .tables.rows import NotATable
 
 _SAYS_NOTHING = frozenset({b"", b"[]", b"{}"})
 _FEW_BYTES = 64
-_HINT = "Have the CRM export CSV or JSON, or take mask and drop out; nothing of it was stored."
+_HINT = (
+    "Have the CRM export CSV, JSON or XLSX, or take mask and drop out; nothing of it was stored."
+)
 
 
 def maskable(file: File) -> Maskable | None:
@@ -38,7 +40,7 @@ def maskable(file: File) -> Maskable | None:
         raise _not_to_be_masked(file, error.message) from error
     if found is None:
         is_page = looks_like_a_page(file.file)
-        what = "a web page, not an export" if is_page else "no CSV, JSON or vCard"
+        what = "a web page, not an export" if is_page else "no CSV, JSON, vCard or workbook"
         raise _not_to_be_masked(file, f"It is {what}.")
     return found
 
@@ -82,12 +84,17 @@ class Writer:
 
 
 def _as_it_is_written(file: File) -> Maskable | None:
+    suffix = PurePosixPath(file.path).suffix.lower()
+    if suffix in WORKBOOKS:
+        from .tables.masked_sheets import MaskedSheets  # noqa: PLC0415 - openpyxl takes some MB
+
+        return MaskedSheets(file.file)
     look = look_at(file.file, file.path, file.encoding)
     if look.kind is Kind.TABLE:
         return MaskedLines(file.file, look)
     if look.kind in {Kind.JSON, Kind.JSON_LINES}:
         return MaskedObjects(file.file, look)
-    is_book = PurePosixPath(file.path).suffix.lower() in CARDS and look.kind is Kind.TEXT
+    is_book = suffix in CARDS and look.kind is Kind.TEXT
     return MaskedCards(file.file, look) if is_book else None
 
 

@@ -32,9 +32,9 @@ def write_without(file: Path, tables: Mapping[str, Rows], is_gone: IsGone, targe
     """
     kind = next(rows.frame.suffix for rows in tables.values())
     if kind == WORKBOOK:
-        from . import workbook  # noqa: PLC0415 - openpyxl takes a while and some MB
+        from . import workbook_anew  # noqa: PLC0415 - openpyxl takes a while and some MB
 
-        workbook.write_without(file, tables, is_gone, target)
+        workbook_anew.write_without(file, tables, is_gone, target)
         return
     blocks = _cut(file, tables, is_gone) if kind == DUMP else _without(tables[""], is_gone)
     with target.open("xb") as out:

@@ -15,18 +15,16 @@ import tempfile
 import warnings
 import weakref
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 from xml.etree import ElementTree
 from zipfile import ZipFile
 
-from openpyxl import Workbook
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
@@ -36,8 +34,7 @@ from ..budget import Limits, told_when_full
 from ..entries import KeepWhole
 from ..looks import Kind, Look, plain
 from .delimited import Delimited
-from .gathered import Gathered
-from .rows import Frame, NotATable, Rows
+from .rows import Frame, NotATable
 
 _MOST_BYTES = 1 << 30
 """Of XML, and of the CSV that is made of it."""
@@ -56,6 +53,8 @@ _TEXT, _ITEM = f"{{{SHEET_MAIN_NS}}}t", f"{{{SHEET_MAIN_NS}}}si"
 _RUN = f"{{{SHEET_MAIN_NS}}}r/{_TEXT}"
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 _LOOK = Look(Kind.TABLE, skip_bytes=len(codecs.BOM_UTF8))
+Row = Sequence[Any]
+"""What its cells say, as numbers, texts and times; None where one says nothing."""
 
 
 class Sheet(Delimited):
@@ -76,84 +75,64 @@ def sheets(file: Path) -> Mapping[str, Sheet]:
 
     Raise NotATable where it is none, or is damaged; DiskFull.
     """
+    with damage_told():
+        refuse_bombs(file)
+        tables = ((title, next(rows, ()), rows) for title, rows in each_sheet(file))
+        found = {
+            title: Sheet(_written(header, rows, file.parent))
+            for title, header, rows in tables
+            if is_header(header)
+        }
+    return {"": next(iter(found.values()))} if len(found) == 1 else found
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Turn whatever is raised where a workbook is none, or damaged, into NotATable or DiskFull."""
     try:
-        _refuse_bombs(file)
-        with told_when_full(), warnings.catch_warnings(), plain(file) as opened:
+        with told_when_full(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = dict(_sheets(_Reader(opened, file.parent), file.parent))
+            yield
     except (NotATable, DiskFull):
         raise
     except (KeepWhole, ApplianceError) as error:
         raise NotATable("This workbook is not read.", detail=str(error)) from error
     except Exception as error:
         raise NotATable("This workbook is damaged.", detail=repr(error)) from error
-    return {"": next(iter(found.values()))} if len(found) == 1 else found
 
 
-def _sheets(reader: ExcelReader, folder: Path) -> Iterator[tuple[str, Sheet]]:
-    with closing(reader.archive), closing(reader.shared_strings):
-        reader.read()
-        for sheet in reader.wb.worksheets:
-            filled = _filled(sheet)
-            header = next(filled, ())
-            if _is_header(header):
-                yield sheet.title, Sheet(_written(header, filled, folder))
-
-
-def write_without(
-    file: Path, tables: Mapping[str, Rows], is_gone: Callable[[str, Sequence[str]], bool], out: Path
-) -> None:
-    """Write a workbook again with what its cells say, and without some rows of its tables."""
-    book = Workbook(write_only=True)
-    with plain(file) as opened, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+def each_sheet(file: Path) -> Iterator[tuple[str, Iterator[Row]]]:
+    """Yield the title of each sheet, and its rows that have anything in them."""
+    with plain(file) as opened:
         reader = _Reader(opened, file.parent)
         with closing(reader.archive), closing(reader.shared_strings):
             reader.read()
             for sheet in reader.wb.worksheets:
-                name = sheet.title if sheet.title in tables else ""
-                written, rows = book.create_sheet(sheet.title), _filled(sheet)
-                header = next(rows, ())
-                written.append(header)
-                if name in tables and _is_header(header):
-                    rows = _left(rows, tables[name], partial(is_gone, name))
-                for row in rows:
-                    written.append(row)
-    book.save(out)
+                yield sheet.title, _filled(sheet)
 
 
-def _filled(sheet: Any) -> Iterator[Sequence[Any]]:
+def _filled(sheet: Any) -> Iterator[Row]:
     sheet.reset_dimensions()  # what is said there need not be so
     rows = islice(sheet.iter_rows(values_only=True), _MOST_ROWS)
     return (row for row in rows if any(cell is not None for cell in row))
 
 
-def _left(
-    rows: Iterator[Sequence[Any]], table: Rows, is_gone: Callable[[Sequence[str]], bool]
-) -> Iterator[Sequence[Any]]:
-    """Yield the rows of a sheet but those of records that go, which may take several."""
-    for raw, cells in table.rows():
-        several = list(islice(rows, table.lines_of(raw) if isinstance(table, Gathered) else 1))
-        if not is_gone(cells):
-            yield from several
-    yield from rows
-
-
-def _is_header(row: Sequence[Any]) -> bool:
+def is_header(row: Row) -> bool:
+    """Return whether the first row of a sheet names columns."""
     names = [cell for cell in row if cell is not None]
     return len(names) > 1 and all(isinstance(name, str) for name in names)
 
 
-def _written(header: Sequence[Any], rows: Iterable[Sequence[Any]], folder: Path) -> Path:
+def _written(header: Row, rows: Iterable[Row], folder: Path) -> Path:
     """Write a sheet as CSV to a file of its own; return where it lies."""
     number, name = tempfile.mkstemp(prefix=".sheet-", dir=folder)
     path = Path(name)
     try:
         with os.fdopen(number, "w", encoding="utf-8-sig", errors="replace", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(map(_text, header))
+            writer.writerow(map(text_of, header))
             for row in rows:
-                writer.writerow(map(_text, row))
+                writer.writerow(map(text_of, row))
                 _refuse_beyond(_MOST_BYTES, os.fstat(number).st_size)
     except BaseException:
         path.unlink()
@@ -161,7 +140,7 @@ def _written(header: Sequence[Any], rows: Iterable[Sequence[Any]], folder: Path)
     return path
 
 
-def _text(cell: Any) -> str:
+def text_of(cell: Any) -> str:
     """Return what a cell says such that it stays the same from day to day."""
     match cell:
         case None:
@@ -225,7 +204,7 @@ class _Texts:
         self._file.close()
 
 
-def _refuse_bombs(file: Path) -> None:
+def refuse_bombs(file: Path) -> None:
     """Raise NotATable, ExportUnsafe or KeepWhole where a workbook is more than one."""
     size_bytes = file.stat().st_size
     with plain(file) as opened:

@@ -1,0 +1,80 @@
+"""The only home of hiding columns of workbooks (XLSX), in every sheet that has them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .masking import Veil
+from .rows import distinct
+from .workbook import Row, damage_told, each_sheet, is_header, refuse_bombs, text_of
+from .workbook_anew import write_anew
+
+_BLOCK_BYTES = 1 << 20
+
+
+class MaskedSheets:
+    """A workbook that is written once more; implements `masking.Maskable`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        with damage_told():
+            refuse_bombs(file)
+            headers = [next(rows, ()) for _, rows in each_sheet(file)]
+        self._headers = [_Header(header) for header in headers if is_header(header)]
+        names = (name for header in self._headers for name in header.columns)
+        self.columns: Sequence[str] = list(dict.fromkeys(names))
+
+    def meant(self, name: str) -> Sequence[str]:
+        """Return the columns of this name over all sheets; see `masking.Maskable`."""
+        found = (
+            header.columns[at] for header in self._headers for at in sorted(header.places({name}))
+        )
+        return list(dict.fromkeys(found))
+
+    def rewritten(self, veil: Veil) -> Iterator[bytes]:
+        """Yield a workbook that says the same but for what is hidden; see `masking.Maskable`."""
+        with tempfile.TemporaryDirectory(prefix=".masked-", dir=self._file.parent) as folder:
+            out = Path(folder) / "book"
+            write_anew(self._file, _Hiding(veil), out)
+            with out.open("rb") as made:
+                while block := made.read(_BLOCK_BYTES):
+                    yield block
+
+
+class _Header:
+    """The columns of a sheet, as everywhere: each has a name, and that once."""
+
+    def __init__(self, header: Row) -> None:
+        self._told = [text_of(cell).strip() for cell in header]
+        self.columns = distinct(self._told)
+
+    def places(self, names: Collection[str]) -> set[int]:
+        """Return where the columns are that somebody named."""
+        both = zip(self._told, self.columns, strict=True)
+        return {at for at, (told, name) in enumerate(both) if told in names or name in names}
+
+
+class _Hiding:
+    """Hides columns of one sheet after the other; a `workbook_anew.Change`."""
+
+    def __init__(self, veil: Veil) -> None:
+        self._veil = veil
+
+    def __call__(self, _title: str, header: Row, rows: Iterator[Row]) -> Iterator[Row]:
+        """Yield the rows of a sheet with columns hidden; of one without a header, as they are."""
+        named = _Header(header) if is_header(header) else _Header(())
+        dropped = named.places(self._veil.dropped)
+        masked = named.places(self._veil.masked) - dropped
+        yield _left(header, dropped)
+        for row in rows:
+            yield _left([self._shown(cell, at, masked) for at, cell in enumerate(row)], dropped)
+
+    def _shown(self, cell: Any, at: int, masked: set[int]) -> Any:
+        return self._veil.put_over(text_of(cell)) if at in masked and cell is not None else cell
+
+
+def _left(row: Row, dropped: set[int]) -> Row:
+    return [cell for at, cell in enumerate(row) if at not in dropped]
