@@ -127,6 +127,12 @@ class Box:
             waiting_room=self.waiting_room,
         )
 
+    @property
+    def sources_ever(self) -> list[str]:
+        """The sources there are, then those that there were and that still have backups."""
+        were = {copy.source for copy in self.ledger.copies()}
+        return [*self.sources, *sorted(were.difference(self.sources))]
+
     @cached_property
     def exports(self) -> ConfiguredExports:
         """Unpacks, compares, lays out and rebuilds, as each source's settings say."""

@@ -16,6 +16,8 @@ from .core.errors import ApplianceError, Cancelled, DiskFull, DiskReadOnly
 from .core.model import Archive, RecordTimeline, Trigger
 from .core.ports import Repository, Watch
 from .daemon import reading
+from .engine import memory
+from .engine.register import registered
 from .engine.timeline import fetched, freshened, is_fresh
 from .exports.tables.writing import Files
 from .exports.timeline.chain import Chain
@@ -24,6 +26,8 @@ from .exports.timeline.searching import Found
 from .giving_back.seeking import FOLDER
 from .system.sealed import NotSealed
 
+_TOLD_WITHOUT = "told-without"
+"""How many requests to erase somebody a timeline has heeded."""
 MOST_FOUND = 500
 """Records of one source that are told of at once."""
 
@@ -92,9 +96,18 @@ def _forget_strangers(box: Box) -> None:
             rmtree(path)
 
 
+def _forget_erased(box: Box, source: str, records: Records, watch: Watch) -> None:
+    """What was read before somebody was erased is read anew, whatever ended the request."""
+    asked, key = str(len(registered(box.ledger, source))), memory.key(_TOLD_WITHOUT, source)
+    if (box.ledger.noted(key) or "0") != asked:
+        records.forget([one.name for one in records.archives()], watch)
+        box.ledger.note(key, asked)
+
+
 def _freshened(
     box: Box, source: str, records: Records, watch: Watch, trigger: Trigger
 ) -> list[ApplianceError]:
+    _forget_erased(box, source, records, watch)
     if is_fresh(box.kit, source, records):
         return []
     try:

@@ -445,7 +445,7 @@ def jobs_of(box: Box) -> dict[str, Work]:
 
     jobs = {name: back_up(source) for name, source in box.sources.items()}
     jobs |= {mirroring.job_name(name): push(each) for name, each in box.mirrors.items()}
-    jobs |= {erasing.job_name(name): erase(name) for name in box.sources}
+    jobs |= {erasing.job_name(name): erase(name) for name in box.sources_ever}
     return jobs | _drills(box) | _examinations(box)
 
 

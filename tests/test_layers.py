@@ -49,7 +49,7 @@ DOORS = {
     "flask_wtf": {"web/"},
     "waitress": {"web/serving.py"},
     "cryptography": {"web/certificate.py", "system/sealed.py"},
-    "openpyxl": {"exports/tables/workbook.py"},
+    "openpyxl": {"exports/tables/workbook.py", "exports/tables/workbook_anew.py"},
     "backports.zstd": {"exports/"},
     "compression.zstd": {"exports/"},
     "pydantic": {"config/"},

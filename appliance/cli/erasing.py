@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import ApplianceError
-from ..core.model import Trigger
+from ..core.model import Run, Trigger
 from ..core.words import plural
-from ..screen import brief, exit_code, say, say_json
+from ..exports.choosing import some_of
+from ..screen import brief, complain, exit_code, say, say_json
 from .office import Office, json_option, main, names, office
 
 if TYPE_CHECKING:
     from ..erasures import Asked, Sought
+    from ..exports.meant import Meant
 
 _MOST_SHOWN = 50
 _WAITING = 3
+_WRITTEN_DOWN = "The request is written down, and is done with the next backup: do not ask again."
 _STILL_THERE = (
     "The newest export still has {}: delete it in the CRM and back up first, or it comes back with "
     "the next export."
@@ -32,7 +35,11 @@ _STILL_THERE = (
 @click.option("--table", "tables", multiple=True, metavar="NAME", help="Only in this table.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in the register: no name.")
 @click.option("--compact", "at_once", is_flag=True, help="Give the room back now, not in a week.")
-@click.option("--anyway", is_flag=True, help="Also where the newest export still has them.")
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Also who is still there, or an id that was another's.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show whom it would erase.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--register", "listed", is_flag=True, help="List the requests, and where done.")
@@ -69,12 +76,17 @@ def erase(office: Office, /, *, as_json: bool, **how: Any) -> None:
 
 def _erase(office: Office, sought: Sought, how: dict[str, Any], *, as_json: bool) -> None:
     """Ask for it and do it; what is left to do is said at the end, also of a Run that went well."""
+    from ..daemon import WorkerPresent
     from ..engine.erasing import job_name
     from ..erasures import ask, asked
     from ..foreground import run_now
 
     erasure = ask(office.box, sought, how["reason"], Trigger.COMMAND, at_once=how["at_once"])
-    runs = run_now(office.box, [job_name(sought.source)], Trigger.COMMAND, quiet=as_json)
+    runs: list[Run] = []
+    try:
+        runs = run_now(office.box, [job_name(sought.source)], Trigger.COMMAND, quiet=as_json)
+    except WorkerPresent as error:
+        complain(WorkerPresent(error.message, hint=_WRITTEN_DOWN))
     entry = next(one for one in asked(office.box) if one.at == erasure.at)
     if as_json:
         say_json({"runs": runs, "sought": _as_json(sought), "register": entry})
@@ -87,13 +99,14 @@ def _erase(office: Office, sought: Sought, how: dict[str, Any], *, as_json: bool
 
 def _looked(office: Office, how: dict[str, Any], *, quiet: bool) -> Sought:
     from ..erasures import look
-    from ..exports.erasing import Wanted
+    from ..exports.meant import Wanted
     from ..foreground import watched
 
     record, text = how["record"].strip(), how["text"].strip()
     if not how["source"] or bool(record) == bool(text):
         raise click.UsageError("Give --source, and one of --record and --match.")
-    office.settings.source_named(how["source"])
+    if how["source"] not in office.box.sources_ever:
+        office.settings.source_named(how["source"])
     with watched(office.box, quiet=quiet, lines=False) as watch:
         return look(office.box, how["source"], Wanted(record, text, how["tables"]), watch)
 
@@ -103,7 +116,7 @@ def _require_sense(sought: Sought, how: dict[str, Any]) -> None:
         backups = plural(sought.backups, "backup")
         raise ApplianceError(
             f"There is no such record in {backups} of {sought.source}.",
-            hint="`appliance find` shows what there is.",
+            hint=" ".join([*_not_seen(sought), "`appliance find` shows what there is."]),
         )
     if how["record"] and len(sought.tables) > 1:
         raise click.UsageError(
@@ -112,6 +125,13 @@ def _require_sense(sought: Sought, how: dict[str, Any]) -> None:
     if sought.still_there and not how["anyway"]:
         count = plural(len(sought.still_there), "of them", "of them")
         raise ApplianceError(_STILL_THERE.format(count), hint="--anyway erases them all the same.")
+
+    others = [one for one in sought.records if one.was_another]
+    if others and not how["anyway"]:
+        raise ApplianceError(
+            f"An id may have been somebody else's before: {_named(others[0])}.",
+            hint="--dry-run shows all; --anyway erases all that had the id.",
+        )
 
 
 def _confirm(sought: Sought) -> None:
@@ -137,22 +157,49 @@ def _as_json(sought: Sought) -> dict[str, object]:
     return {
         "source": sought.source,
         "backups": sought.backups,
-        "records": list(sought.records.values()),
+        "records": sought.records,
         "still_there": sought.still_there,
         "elsewhere": sought.elsewhere,
+        "unread": sought.unread,
+        "masked": sought.masked,
+        "cannot": sought.cannot,
+        "unseen": sought.unseen,
     }
 
 
 def _lines(sought: Sought) -> Iterator[str]:
-    found = list(sought.records.values())
-    backups = plural(sought.backups, "backup")
+    found, backups = sought.records, plural(sought.backups, "backup")
     yield f"{plural(len(found), 'record')} in {backups} of {sought.source}:"
     for one in found[:_MOST_SHOWN]:
-        yield f"  {brief(one.title)} ({brief(', '.join(filter(None, (one.table, one.id))))})"
+        yield f"  {_named(one)}"
     if len(found) > _MOST_SHOWN:
         yield f"  and {len(found) - _MOST_SHOWN:,} more"
     for path in sought.elsewhere:
-        yield f"! {path} says it too, and is no table: it stays as it is."
+        yield f"! {path} says it beside these records too: that stays as it is."
+    for name, why in sought.cannot.items():
+        yield f"! {name} keeps what it has, and goes by its age: {why}"
+    for words in _not_seen(sought):
+        yield f"! {words}"
+
+
+def _named(one: Meant) -> str:
+    where = brief(", ".join(filter(None, (one.table, one.id))))
+    also = f", also called {brief(', '.join(one.also))}" if one.also else ""
+    return f"{brief(one.title)} ({where}){also}"
+
+
+def _not_seen(sought: Sought) -> Iterator[str]:
+    """Say where nobody looked."""
+    if sought.unread:
+        count = plural(len(sought.unread), "file")
+        yield f"Nobody looked into {count} that are no text: {some_of(sought.unread)}."
+    for table, columns in sought.masked.items():
+        yield f"In {table}, {', '.join(columns)} may be masked: words in that are not found."
+    for place, backups in sought.unseen.items():
+        yield (
+            f"{plural(backups, 'backup')} on {place} could not be looked through: records with an "
+            "id go there too; for others ask again when it is here."
+        )
 
 
 def _list(office: Office, *, as_json: bool) -> None:
@@ -174,13 +221,15 @@ def _list(office: Office, *, as_json: bool) -> None:
 def _left(one: Asked) -> Iterator[str]:
     """Say where a request is done, and what is left of it."""
     if one.done:
-        yield f"Nothing is left on {', '.join(one.done)}."
+        yield f"No record is left on {', '.join(one.done)}."
     if one.in_a_week:
         where = ", ".join(one.in_a_week)
         yield f"On {where} nothing lists them any more; the room is given back in a week."
     if one.waits:
         yield f"Still to do, as soon as it is within reach: {', '.join(one.waits)}."
-    for name in one.stuck:
-        yield f"! {name} could not be written anew: what it has goes by its age."
+    for place, stuck in one.stuck.items():
+        yield f"! On {place} could not be written anew, and goes by its age: {', '.join(stuck)}."
+    for place in one.unseen:
+        yield f"! {place} could not be looked through then: ask again for what has no id."
     for name in one.versions:
         yield f"! {name} keeps old versions of its files: its own rules let go of them, not we."

@@ -25,6 +25,10 @@ class Erasure:
     reason: str = ""
     at_once: bool = False
     """Whether the room that the records took is to be given back without the week of waiting."""
+    records: int = 0
+    """How many were meant; one may have several marks."""
+    unseen: tuple[str, ...] = ()
+    """Places with backups that could not be looked through when it was asked."""
 
     @classmethod
     def of(

@@ -75,6 +75,8 @@ def _dumped(erasure: Erasure) -> dict[str, object]:
         "upto": erasure.upto,
         "reason": erasure.reason,
         "at_once": erasure.at_once,
+        "records": erasure.records,
+        "unseen": erasure.unseen,
     }
 
 
@@ -86,4 +88,6 @@ def _loaded(facts: Mapping[str, Any]) -> Erasure:
         facts["upto"],
         facts["reason"],
         facts["at_once"],
+        facts.get("records") or len(facts["marks"]),
+        tuple(facts.get("unseen", ())),
     )

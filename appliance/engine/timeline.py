@@ -21,6 +21,7 @@ from .places import wipe
 from .restore import RESTORE, TIMELINE, all_of, taken_out
 
 _ENDS_IT = (Cancelled, DiskFull, DiskReadOnly)
+PassedOver = Callable[[Archive, ApplianceError], None]
 
 
 def is_fresh(kit: Kit, source: str, timeline: Timeline) -> bool:
@@ -63,16 +64,31 @@ def fetched(  # noqa: PLR0917 - as above
     *,
     said: str = "Records were given back.",
     with_all: bool = False,
+    passed_over: PassedOver | None = None,
 ) -> None:
     """Take some archives of a source out, one after the other, and have each looked at.
 
     `look` is given the archive, its folder and an empty one; `said` is written down of it, and
-    `with_all` are also the records that were to be erased. Raise as `restore.restore`.
+    `with_all` are also the records that were to be erased. What cannot be read is `passed_over`,
+    or raised as by `restore.restore`.
     """
+
+    def take(journal: Journal, archive: Archive, into: Path) -> bool:
+        try:
+            taken_out(kit, journal, places, archive, into, with_all=with_all)
+        except _ENDS_IT:
+            raise
+        except ApplianceError as error:
+            if passed_over is None:
+                raise
+            passed_over(archive, error)
+            return False
+        return True
 
     def story(journal: Journal, folder: Path) -> None:
         for number, archive in enumerate(archives):
-            taken_out(kit, journal, places, archive, folder / "archive", with_all=with_all)
+            if not take(journal, archive, folder / "archive"):
+                continue
             work = folder / str(number)
             work.mkdir()
             look(archive, folder / "archive", work)

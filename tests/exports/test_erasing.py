@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from appliance.core.errors import ApplianceError
 from appliance.core.ports import Watch
 from appliance.exports import differences
-from appliance.exports.erasing import Seen, Wanted, holds, without
+from appliance.exports.erasing import holds, without
 from appliance.exports.extracted import Extracted
 from appliance.exports.layout import ExportFolder
+from appliance.exports.meant import Seen, Wanted
 from appliance.exports.restore import restore
 from appliance.exports.tables import delimited
 from appliance.exports.tables.grouping import TableRule
@@ -41,7 +42,7 @@ def empty(folder, name):
 
 
 def seen_in(days, *roots, wanted):
-    seen = Seen({}, set())
+    seen = Seen()
     for number, root in enumerate(roots):
         seen.look(root, wanted, empty(days.folder, f"look-{number}"), Watch())
     return seen
