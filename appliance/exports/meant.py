@@ -66,7 +66,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """One record that is meant, as its last version says."""
+    """One record that is meant, as a version says that was looked for."""
 
     table: str
     id: str
@@ -79,6 +79,16 @@ class Meant:
         """Whether a version of it has no word of its name in common with another one."""
         words = [set(folded(one).split()) for one in (self.title, *self.also) if one]
         return any(not one & other for one in words for other in words)
+
+    def called(self, title: str) -> Meant:
+        """Return it under the name that a later version has."""
+        return replace(self, title=title, also=()).also_called(*self.also, self.title)
+
+    def also_called(self, *titles: str) -> Meant:
+        """Return it with what other versions are called; a pseudonym is no name."""
+        names = dict.fromkeys(one for one in (*self.also, *titles) if not one.startswith(BEGINNING))
+        names.pop(self.title, None)
+        return replace(self, also=tuple(filter(None, names))[:_MOST_NAMES])
 
 
 class Here(NamedTuple):
@@ -144,7 +154,8 @@ class Seen:
         kind = kinds.for_these(found) if wanted.record else kinds.good
         for one in found:
             mark = self.aliases.get(mark := kind.record(one), mark)
-            self.records.setdefault(mark, Meant(table.name, kinds.id_of(one), title_of(one)))
+            known = self.records.get(mark, Meant(table.name, kinds.id_of(one), title_of(one)))
+            self.records[mark] = known.called(title_of(one))
             if wanted.pseudonym and kind.id_columns and not masked & set(kind.id_columns):
                 shown = {name: wanted.pseudonym(one.get(name, "")) for name in kind.id_columns}
                 self.aliases[kind.record({**one, **shown})] = mark
@@ -161,7 +172,7 @@ class Seen:
                 watch.check()
                 if mark := going.mark(row):
                     mark = self.aliases.get(mark, mark)
-                    self.records[mark] = _called(self.records[mark], title_of(row))
+                    self.records[mark] = self.records[mark].also_called(title_of(row))
                     yield mark
 
     @contextmanager
@@ -184,15 +195,6 @@ class Seen:
                     self.unread.add(file.path)
             if is_said:
                 self.elsewhere.add(file.path)
-
-
-def _called(record: Meant, title: str) -> Meant:
-    """Return a record as of a version that comes after the others."""
-    if title == record.title or not title or title.startswith(BEGINNING):
-        return record
-    also = dict.fromkeys((*record.also, record.title))
-    also.pop(title, None)
-    return replace(record, title=title, also=tuple(also)[-_MOST_NAMES:])
 
 
 def _a_line_says(file: File, text: str) -> bool:

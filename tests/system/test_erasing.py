@@ -160,7 +160,7 @@ def test_killed_in_the_middle_no_backup_is_lost_and_the_same_command_finishes(of
         process.kill()
         process.wait()
     said = office.ok(*words)
-    assert "Nothing is left" in said
+    assert "No record is left" in said
     assert archives_on(office, "disk-a") == names
     assert not is_on(office, "disk-a")
     assert not is_on(office, "disk-b")
