@@ -161,6 +161,8 @@ def _change_lines(changes: TableChanges, limit: int) -> Iterator[str]:
     for names_of, word in ((changes.new_columns, "new"), (changes.lost_columns, "lost")):
         if names_of:
             yield f"    {word} columns: {', '.join(map(brief, names_of))}"
+    for column in changes.everywhere:
+        yield f"    the column {brief(column)} is another in nearly all records: not counted above"
     for was, now in changes.renamed.items():
         yield f"    the column {brief(was)} is called {brief(now)} now"
     for column, (was, now) in changes.retyped.items():

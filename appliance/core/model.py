@@ -135,6 +135,8 @@ class TableChanges:
     """Columns that are called otherwise now: the new name by the old one."""
     retyped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Columns whose cells were all of one type (numbers, dates, text), and are of another now."""
+    everywhere: Sequence[str] = ()
+    """Columns that differ in nearly all records: neither counted nor told one by one."""
     hidden: str = ""
     """In words, which columns the later backup does not hold as they came."""
     was_there: bool = True

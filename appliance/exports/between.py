@@ -5,9 +5,10 @@ changed, and the file that brings the lost ones back.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .hidden import in_words, told_apart
 from .reading import no_such_table, tables_of, told_of, with_id
 from .tables.columns import became, renamed
 from .tables.comparing import Difference, differences
+from .tables.everywhere import Tally
 from .tables.ids import normal
 from .tables.rows import Frame
 from .tables.table import Table, key_of, named
@@ -26,6 +28,8 @@ from .tables.writing import Files
 
 _MOST_SHOWN = 1000
 """Records of a table that are told one by one."""
+_MOST_KEPT = 10_000
+"""Until it is known which are."""
 _UNFIT = re.compile(r"[\x00-\x1f/\\]")
 
 
@@ -89,24 +93,21 @@ class Between:
                 yield one.before_raw
 
     def _changes(self, old: Table, new: Table) -> TableChanges:
-        counts: Counter[str] = Counter()
-        shown: list[RecordChange] = []
+        tally, shown = Tally(new.ignored), _Shown()
         for one in differences(old, new, _about(old, new), self.work):
             self.watch.check()
-            kind = _kind(one)
-            counts[kind] += 1
-            if len(shown) < _MOST_SHOWN:
-                fields = one.fields(new.ignored) if kind == "changed" else {}
-                shown.append(
-                    RecordChange(kind, _id(one), title_of(one.after or one.before or {}), fields)
-                )
+            fields = tally.add(one)
+            shown.add(RecordChange(one.kind, _id(one), _title(one), fields))
+        rows = new.count()
+        everywhere, counts = tally.everywhere(rows), tally.counts(rows)
         return TableChanges(
             new.name,
             new.id_columns,
             counts["added"],
             counts["changed"],
             counts["removed"],
-            records=tuple(shown),
+            records=shown.but_for(everywhere),
+            everywhere=tuple(sorted(everywhere)),
         )
 
     def _told_apart(self, old: Table, new: Table) -> frozenset[str]:
@@ -137,10 +138,33 @@ def _hidden(told: Mapping[str, Any]) -> str:
     return in_words(told.get("masked", ()), told.get("dropped", ()))
 
 
-def _kind(one: Difference) -> str:
-    if one.before is None:
-        return "added"
-    return "removed" if one.after is None else "changed"
+class _Shown:
+    """The first records of each way to differ, as many as are told one by one."""
+
+    def __init__(self) -> None:
+        self._ways: dict[frozenset[str], list[RecordChange]] = defaultdict(list)
+        self._left = _MOST_KEPT
+
+    def add(self, one: RecordChange) -> None:
+        """Take a record, unless there are enough of its like."""
+        alike = self._ways[frozenset(one.fields)]
+        if self._left and len(alike) < _MOST_SHOWN:
+            alike.append(one)
+            self._left -= 1
+
+    def but_for(self, columns: frozenset[str]) -> tuple[RecordChange, ...]:
+        """Return those that differ elsewhere than in these columns."""
+        told = (
+            replace(one, fields={n: cells for n, cells in one.fields.items() if n not in columns})
+            for way, several in self._ways.items()
+            for one in several
+            if not way or way - columns
+        )
+        return tuple(islice(told, _MOST_SHOWN))
+
+
+def _title(one: Difference) -> str:
+    return title_of(one.after or one.before or {})
 
 
 def _id(one: Difference) -> str:

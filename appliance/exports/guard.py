@@ -99,7 +99,8 @@ def _is_older(table: Told, was: Told, lost: int) -> bool:
     if told_apart(was, table):
         return False  # the date may have stood in what is hidden now
     went_back = bool(table["newest"]) and table["newest"][:10] < was["newest"][:10]
-    return went_back and bool(not lost or since.get("changed") or since.get("added"))
+    came = since.get("changed") or since.get("added") or since.get("everywhere")
+    return went_back and bool(not lost or came)
 
 
 def _lost(table: Told, was: Told) -> int:

@@ -23,6 +23,7 @@ from .looks import FALLBACK
 from .reading import made, opened
 from .tables.columns import became, renamed
 from .tables.comparing import differences
+from .tables.everywhere import Tally
 from .tables.grouping import File, TableRule, encoding_of, tables
 from .tables.profile import Profile, profile
 from .tables.rows import NotATable, Rows
@@ -85,17 +86,16 @@ class Understanding:
         self, table: Table, before: _AsItWas, told: Mapping[str, Any], now: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """What became of the records since; what the backup before cannot tell is left out."""
-        added = changed = removed = 0
+        tally = Tally(table.ignored)
         with before.parts(told) as parts:
             was = replace(table, parts=parts)
             for one in differences(was, table, max(told["rows"], now["rows"]), self.scratch):
                 self.watch.check()
-                added += one.before is None
-                removed += one.after is None
-                changed += one.before is not None and one.after is not None
+                tally.add(one)
             called = renamed(was, table)
-        counts = {"added": added, "changed": changed, "removed": removed}
-        return counts | became(told, now, called)
+        columns = sorted(tally.everywhere(now["rows"]))
+        everywhere = {"everywhere": columns} if columns else {}
+        return tally.counts(now["rows"]) | everywhere | became(told, now, called)
 
 
 class _AsItWas:

@@ -114,6 +114,34 @@ def test_what_somebody_said_to_ignore_is_ignored_later_too(tmp_path):
     assert found.records[0].fields == {"Name": ("Bob", "Bobby")}
 
 
+def test_a_column_that_is_another_everywhere_is_told_once_and_hides_nothing(days, tmp_path):
+    def rows(day, **names):
+        called = {n: names.get(f"n{n}", f"Name {n}") for n in range(100, 140)}
+        return ["Id,Name,Synced", *(f"{n},{name},{day}" for n, name in called.items())]
+
+    lines = [rows("monday"), [*rows("friday", n105="Ann", n106="Bo"), "7,Cy,friday"]]
+    layouts = [days.add({"People.csv": csv(each)}) for each in lines]
+    since = layouts[1].tables[0]["since"]
+    assert (since["added"], since["changed"], since["removed"]) == (1, 2, 0)
+    assert since["everywhere"] == ["Synced"]
+    assert layouts[1].changes == "1 new people, 2 changed, Synced is another in nearly all."
+    (tmp_path / "work").mkdir()
+    found = Between.of(*(one.root for one in layouts), tmp_path / "work", Watch()).changes(())
+    (told,) = found
+    assert (told.added, told.changed, told.everywhere) == (1, 2, ("Synced",))
+    assert sorted(one.title for one in told.records) == ["Ann", "Bo", "Cy"]
+    assert [one.fields for one in told.records if one.title == "Ann"] == [
+        {"Name": ("Name 105", "Ann")}
+    ]
+
+
+def test_of_few_records_each_is_told_whatever_changed(days):
+    for day in ("monday", "friday"):
+        rows = ["Id,Name,Synced", *(f"{n},Name {n},{day}" for n in range(10))]
+        layout = days.add({"People.csv": csv(rows)})
+    assert layout.tables[0]["since"]["changed"] == 10
+
+
 def test_columns_with_another_name_and_type_are_told(days, tmp_path):
     rows = ["Id,Phone,Zip", *(f"{n},030 {n},0{n}" for n in range(10, 20))]
     others = ["Id,Mobile,Zip", *(f"{n},030 {n},{n}" for n in range(10, 20))]

@@ -59,7 +59,7 @@ def test_what_is_rejected_never_counts_and_the_next_right_one_does(office, tmp_p
     put(office.folder / "by-hand", "Data.zip", zipped({"Contacts.csv": contacts(401)}))
     done = office.call("run")
     assert done.returncode == 0, done.stdout
-    assert "1 new contacts" in done.stdout, "beside the last good one, not the rejected"
+    assert "1 new contact" in done.stdout, "beside the last good one, not the rejected"
     assert rows_back(office, tmp_path, "after") == 401
 
 

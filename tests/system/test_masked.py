@@ -142,7 +142,7 @@ def test_an_office_that_masks_from_today_on_sees_no_change_and_keeps_its_older_b
     done = office.call("run")
     assert done.returncode == 0, done.stdout
     (newest,) = office.json("history", "--limit", "1")
-    assert newest["message"].startswith("1 new contacts. ")
+    assert newest["message"].startswith("1 new contact. ")
     new, old = sorted(office.json("archives"), key=lambda one: one["archive"]["time"], reverse=True)
     assert spoken(extracted(office, tmp_path, new["archive"]["name"])) == []
     assert spoken(extracted(office, tmp_path, old["archive"]["name"])) != []

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Self
+from typing import IO, Literal, Self
 
 from .rows import Rows
 from .table import Table, key_of, named
@@ -42,6 +42,13 @@ class Difference:
     after: Mapping[str, str] | None
     before_raw: tuple[int, bytes] | None = None
     """The part of the earlier table, counted from 0, and the row's own bytes."""
+
+    @property
+    def kind(self) -> Literal["added", "changed", "removed"]:
+        """What became of it."""
+        if self.before is None:
+            return "added"
+        return "removed" if self.after is None else "changed"
 
     def fields(self, ignored: frozenset[str]) -> dict[str, tuple[str, str]]:
         """Return what changed: by column, from what to what."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _MOST_TABLES = 4
 _KINDS = ("added", "changed", "removed")
+_SHORT = 4
 _PEOPLE = ("contact", "customer", "person", "people", "kontakt", "kunde", "lead", "account")
 
 Told = Mapping[str, Any]
@@ -51,10 +53,20 @@ def _words(table: Told) -> str:
         if since[kind]
     ]
     if told:
-        told[0] = f"{told[0]} {name}" if since["added"] else f"{name}: {told[0]}"
+        one = name if since["added"] != 1 else _singular(name)
+        told[0] = f"{told[0]} {one}" if since["added"] else f"{name}: {told[0]}"
     elif columns:
         columns[0] = f"{name}: {columns[0]}"
     return ", ".join([*told, *columns])
+
+
+def _singular(name: str) -> str:
+    """Return what one of them is called, where a table's name is a plural as English has it."""
+    if name.endswith("ies") and len(name) > _SHORT:
+        return f"{name[:-3]}y"
+    if name.endswith(("sses", "ches", "shes", "xes")):
+        return name[:-2]
+    return name[:-1] if re.search(r"[^sui]s$", name) else name
 
 
 def _without_id(name: str, since: Mapping[str, int]) -> Iterator[str]:
@@ -71,6 +83,8 @@ def _columns(table: Told) -> Iterator[str]:
     for names, word in ((since["new_columns"], "new column"), (since["lost_columns"], "without")):
         if names:
             yield f"{word} {_some(names)}"
+    if columns := since.get("everywhere"):
+        yield f"{_some(columns)} {'is' if len(columns) == 1 else 'are'} another in nearly all"
     if renamed := since.get("renamed"):
         yield _some([f"{old} is called {new}" for old, new in renamed.items()])
     if retyped := since.get("retyped"):

@@ -26,10 +26,14 @@ def table(name, added=0, changed=0, removed=0, new=(), lost=(), known=True):
         ([table("deals", 0, 0, 2, known=False)], "deals down by 2."),
         ([table("deals", 2, 0, 2, known=False)], "2 deals differ."),
         ([table("contacts", new=["Fax"])], "contacts: new column Fax."),
-        ([table("contacts", 1, lost=["Fax"])], "1 new contacts, without Fax."),
+        ([table("companies", 1)], "1 new company."),
+        ([table("addresses", 1)], "1 new address."),
+        ([table("status", 1)], "1 new status."),
+        ([table("kontakte", 1)], "1 new kontakte."),
+        ([table("contacts", 1, lost=["Fax"])], "1 new contact, without Fax."),
         (
             [table("contacts", 1, new=["A", "B", "C", "D"])],
-            "1 new contacts, new column A, B, C and more.",
+            "1 new contact, new column A, B, C and more.",
         ),
         (
             [table("notes", changed=900), table("contacts", changed=1), table("deals", 3)],
@@ -48,4 +52,4 @@ def test_it_is_one_sentence(tables, words):
 def test_columns_that_got_another_name_or_type_are_told():
     told = table("contacts", 1)
     told["since"] |= {"renamed": {"Phone": "Mobile"}, "retyped": {"Zip": ["text", "numbers"]}}
-    assert sentence([told]) == "1 new contacts, Phone is called Mobile, Zip is numbers, was text."
+    assert sentence([told]) == "1 new contact, Phone is called Mobile, Zip is numbers, was text."
