@@ -1,8 +1,10 @@
 """What to click in a CRM to load records back, and where it keeps what was deleted a while ago.
 
 Sources, read in November 2026: knowledge.hubspot.com/records/restore-deleted-records,
-support.pipedrive.com/en/article/restore-data, help.zoho.com (CRM, Recycle Bin), and for the others
-what their own screens are called. Screens change; the order of loading does not.
+support.pipedrive.com/en/article/restore-data, help.zoho.com (CRM, Recycle Bin); the manuals of Odoo
+(Essentials, Export and import data), EspoCRM (Administration, Import) and SuiteCRM (User Interface,
+Importing Records); of Salesforce's Data Import Wizard what others wrote down of its screens. Nobody
+of us has clicked through them. Screens change; the order of loading does not.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ IMPORTERS = (
         "App Launcher → Recycle Bin → Org Recycle Bin: 15 days. What comes from there keeps its id "
         "and all its links.",
         (
-            "Accounts, contacts, leads, own objects: Setup → Data Import Wizard, 50,000 a file.",
+            "Accounts, contacts, leads, own objects: Setup → Data Import Wizard → Launch Wizard, "
+            "50,000 a file.",
             "Opportunities, cases, products and larger files: the program Data Loader, Insert.",
             "Choose “Add new records” and the character code that stands beside the file.",
         ),
@@ -73,6 +76,7 @@ IMPORTERS = (
         (
             "The list of that kind → the gear or Favorites → Import records → Upload data file.",
             "Encoding and separator as they stand beside the file; press Test before Import.",
+            "An empty cell empties the field: leave columns out that you do not want back.",
             "Further lines of a record (its addresses, its order lines) stay below it.",
         ),
         "A column called “id” or “External ID” keeps the ids: records are updated, not doubled.",
@@ -81,9 +85,10 @@ IMPORTERS = (
         "SuiteCRM",
         "",
         (
-            "The module → Import → the file; “Create new records and update existing records”.",
-            "Under the properties of the file, encoding and delimiter as they stand beside it.",
-            "Let it check for duplicates by ID.",
+            "The module → Actions → Import → the file; “Create new records and update existing "
+            "records”.",
+            "“View Import File Properties”: encoding and delimiter as they stand beside the file.",
+            "Let it check for duplicates by ID, then “Import Now”; “Undo Import” takes it back.",
         ),
         "Map the column id to ID: the records come back under their own ids, and links with them.",
     ),
@@ -91,9 +96,10 @@ IMPORTERS = (
         "EspoCRM",
         "",
         (
-            "Administration → Import → the entity and the file; “Create Only”.",
-            "Field delimiter as it stands beside the file, text qualifier double quote.",
-            "An import that went wrong is undone there by “Revert Import”.",
+            "Administration → Import → the entity type and the file; “Create Only”.",
+            "It takes UTF-8 alone: save a file anew where another encoding stands beside it.",
+            "Field delimiter as it stands beside the file; look at the preview before “Next”.",
+            "“Revert Import” removes what was created; what was updated it does not undo.",
         ),
         "Links to other records are matched by name or by id: load those first.",
     ),
