@@ -30,8 +30,7 @@ IMPORTERS = (
         "App Launcher → Recycle Bin → Org Recycle Bin: 15 days. What comes from there keeps its id "
         "and all its links.",
         (
-            "Accounts, contacts, leads, own objects: Setup → Data Import Wizard → Launch Wizard, "
-            "50,000 a file.",
+            "Accounts, contacts, leads, own objects: Setup → Data Import Wizard, 50,000 a file.",
             "Opportunities, cases, products and larger files: the program Data Loader, Insert.",
             "Choose “Add new records” and the character code that stands beside the file.",
         ),
@@ -85,8 +84,8 @@ IMPORTERS = (
         "SuiteCRM",
         "",
         (
-            "The module → Actions → Import → the file; “Create new records and update existing "
-            "records”.",
+            "The module → Actions → Import → the file.",
+            "Choose “Create new records and update existing records”.",
             "“View Import File Properties”: encoding and delimiter as they stand beside the file.",
             "Let it check for duplicates by ID, then “Import Now”; “Undo Import” takes it back.",
         ),
