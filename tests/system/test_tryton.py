@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.office import Office
-from tests.system.tryton import FIELDS
+from tests.system.office import Office, put, zipped
+from tests.system.tryton import FIELDS, OPPORTUNITIES, PARTIES
 
 pytestmark = pytest.mark.slow
-PARTIES, DELETED = 60, 12
+FILLED, DELETED = 60, 12
 
 
 @pytest.fixture
@@ -31,21 +31,21 @@ def tryton(tmp_path):
         assert done.returncode == 0, done.stderr
 
     do("make")
-    do("fill", str(PARTIES))
+    do("fill", str(FILLED))
     return do
 
 
-def parties(file: Path) -> dict[str, list[list[str]]]:
-    """What a file says of each party by its code: all but the database's own number."""
+def records(kind: str, file: Path) -> list[list[list[str]]]:
+    """What a file says of each record, over several lines: all but the CRM's own numbers."""
     with file.open(newline="", encoding="utf-8-sig") as opened:
         header, *rows = csv.reader(opened)
-    assert header == FIELDS
-    found: dict[str, list[list[str]]] = {}
-    code = ""
-    for row in rows:
-        code = row[1] or code
-        found.setdefault(code, []).append(row[2:])
-    return found
+    assert header == FIELDS[kind]
+    found: list[list[list[str]]] = []
+    for number, *row in rows:
+        if number:
+            found.append([])
+        found[-1].append(row[1:])
+    return sorted(found)
 
 
 def test_a_dozen_deleted_parties_are_got_back_and_imported_as_they_were(tryton, tmp_path):
@@ -53,17 +53,27 @@ def test_a_dozen_deleted_parties_are_got_back_and_imported_as_they_were(tryton, 
     office = Office(tmp_path / "office")
     inbox = office.inbox()
     office.disk()
-    tryton("export", inbox / "Parties.csv")
-    before = parties(inbox / "Parties.csv")
+
+    def export(name):
+        files = {kind: tmp_path / name / f"{kind}.csv" for kind in FIELDS}
+        (tmp_path / name).mkdir()
+        for kind, file in files.items():
+            tryton("export", kind, file)
+        put(inbox, "CRM.zip", zipped({file.name: file.read_bytes() for file in files.values()}))
+        return {kind: records(kind, file) for kind, file in files.items()}
+
+    before = export("before")
+    assert len(before[OPPORTUNITIES]) == FILLED
     office.ok("run")
     tryton("delete", str(DELETED))
-    tryton("export", inbox / "Parties.csv")
-    assert len(before) - len(parties(inbox / "Parties.csv")) == DELETED
-    os.utime(inbox / "Parties.csv")
+    left = export("left")
+    assert len(before[PARTIES]) - len(left[PARTIES]) == DELETED
+    assert len(before[OPPORTUNITIES]) - len(left[OPPORTUNITIES]) == DELETED
     office.call("run")
-    office.ok("restore", "by-hand", "--removed-since", "1 minute ago", "--to", tmp_path / "back")
-    (back,) = (tmp_path / "back").rglob("*.csv")
-    assert len(parties(back)) == DELETED
-    tryton("load", back)
-    tryton("export", tmp_path / "again.csv")
-    assert parties(tmp_path / "again.csv") == before
+    back = tmp_path / "back"
+    office.ok("restore", "by-hand", "--removed-since", "1 minute ago", "--to", back)
+    for kind in FIELDS:  # who is sold to first
+        (file,) = back.rglob(f"{kind}.csv")
+        assert len(records(kind, file)) == DELETED
+        tryton("load", kind, file)
+    assert export("again") == before

@@ -1,6 +1,7 @@
-"""A real CRM to load records back into: Tryton's parties, on SQLite.
+"""A real CRM to load records back into: Tryton's parties and opportunities, on SQLite.
 
-python -m tests.system.tryton FOLDER make | fill COUNT | delete COUNT | export FILE | load FILE
+python -m tests.system.tryton FOLDER make | fill COUNT | delete COUNT | export KIND FILE |
+load KIND FILE, where KIND is `Parties` or `Opportunities`.
 
 It exports as its own client does: a party that has two addresses or numbers goes over several
 lines, of which the further ones say nothing of the party itself.
@@ -12,20 +13,36 @@ import csv
 import os
 import subprocess
 import sys
+from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 NAME = "office"
-FIELDS = [
-    "id",
-    "code",
-    "name",
-    "addresses/street",
-    "addresses/postal_code",
-    "addresses/city",
-    "contact_mechanisms/type",
-    "contact_mechanisms/value",
-]
+PARTIES, OPPORTUNITIES = "Parties", "Opportunities"
+FIELDS = {
+    PARTIES: [
+        "id",
+        "code",
+        "name",
+        "addresses/street",
+        "addresses/postal_code",
+        "addresses/city",
+        "contact_mechanisms/type",
+        "contact_mechanisms/value",
+    ],
+    OPPORTUNITIES: [
+        "id",
+        "number",
+        "party/rec_name",
+        "description",
+        "amount",
+        "comment",
+    ],
+}
+_MODELS = {PARTIES: "party.party", OPPORTUNITIES: "sale.opportunity"}
+_GIVEN_BY_THE_CRM = {"id", "number"}
+_OURS = "Müller; Ana"
 
 
 class Tryton:
@@ -48,12 +65,18 @@ class Tryton:
             env=os.environ | {"TRYTONPASSFILE": str(self._folder / "password")},
             check=True,
         )
+        from trytond.modules.company.tests.tools import create_company
+
+        self._model(PARTIES)
+        create_company()
 
     def fill(self, count: str) -> None:
-        """Add parties, some with two numbers, and all with what a spreadsheet would spoil."""
-        party = self._parties()
+        """Add parties, some with two numbers, all with what a spreadsheet would spoil, and what
+        might be sold to them.
+        """
+        party, opportunity = self._model(PARTIES), self._model(OPPORTUNITIES)
         for number in range(int(count)):
-            one = party(name=f'Müller; Ana "{number}"')
+            one = party(name=f'{_OURS} "{number}"')
             address = one.addresses[0] if one.addresses else one.addresses.new()
             address.street, address.city = f"Weg {number}\nHinterhaus", "Łódź"
             address.postal_code = f"{number:05}"
@@ -62,42 +85,58 @@ class Tryton:
             for kind, value in ways:
                 one.contact_mechanisms.new(type=kind).value = value
             one.save()
+            for deal in range(number % 3):
+                sale = opportunity(party=one, description=f'0{deal}; {number} "pieces"')
+                sale.amount, sale.comment = Decimal(f"{number}.50"), f"first\nsecond {number}"
+                sale.save()
 
     def delete(self, count: str) -> None:
-        """Select the first so many, and delete them."""
-        party = self._parties()
-        party.delete(party.find([], order=[("id", "ASC")])[10 : 10 + int(count)])
+        """Select some customers, and delete them with all that might be sold to them."""
+        party, opportunity = self._model(PARTIES), self._model(OPPORTUNITIES)
+        ours = [("name", "like", f"{_OURS}%")]
+        some = party.find(ours, order=[("id", "ASC")])[10 : 10 + int(count)]
+        theirs = opportunity.find([("party", "in", [one.id for one in some])])
+        opportunity.click(theirs, "cancel")
+        opportunity.delete(theirs)
+        party.delete(some)
 
-    def export(self, file: str) -> None:
-        """Write all parties, as CSV."""
-        party = self._parties()
-        ids = [each.id for each in party.find([], order=[("id", "ASC")])]
-        rows = party._proxy.export_data(ids, FIELDS, self._context)
+    def export(self, kind: str, file: str) -> None:
+        """Write all records of a kind, as CSV."""
+        model = self._model(kind)
+        ids = [each.id for each in model.find([], order=[("id", "ASC")])]
+        rows = model._proxy.export_data(ids, FIELDS[kind], self._context)
         with Path(file).open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
-            writer.writerow(FIELDS)
+            writer.writerow(FIELDS[kind])
             writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
 
-    def load(self, file: str) -> None:
-        """Import a CSV; a new record gets a number of the database's own, so that is left out."""
+    def load(self, kind: str, file: str) -> None:
+        """Import a CSV; what the CRM gives to a new record by itself is left out."""
         with Path(file).open(newline="", encoding="utf-8-sig") as opened:
             header, *rows = csv.reader(opened)
-        fields = [name for name in header if name != "id"]
+        fields = [name for name in header if name not in _GIVEN_BY_THE_CRM]
         at = [header.index(name) for name in fields]
         data = [[row[place] for place in at] for row in rows]
-        self._parties()._proxy.import_data(fields, data, self._context)
+        names = [name.removesuffix("/rec_name") for name in fields]
+        self._model(kind)._proxy.import_data(names, data, self._context)
 
     @property
     def _configuration(self) -> Path:
         return self._folder / "trytond.conf"
 
-    def _parties(self) -> Any:
-        from proteus import Model, config
+    @cached_property
+    def _context(self) -> Any:
+        """Whose eyes we see it with; its pool of models is loaded once and for all."""
+        from proteus import config
 
-        self._context = config.set_trytond(
-            f"sqlite:///{NAME}", config_file=str(self._configuration)
-        ).context
-        return Model.get("party.party")
+        file = str(self._configuration)
+        return config.set_trytond(f"sqlite:///{NAME}", config_file=file).context
+
+    def _model(self, kind: str) -> Any:
+        from proteus import Model
+
+        self._context  # noqa: B018 - before any model
+        return Model.get(_MODELS[kind])
 
 
 def main() -> None:
