@@ -1,7 +1,7 @@
-"""The only home of address books: vCard 3.0 and 4.0, each card a row (RFC 2426, RFC 6350).
+"""The only home of address books: vCard 2.1 to 4.0, each card a row (RFC 2426, RFC 6350).
 
 A property is a column, with the kind where it says one (`TEL work`); the second of the same is
-another column. A photo is told by its size and hash.
+another column. A photo is told by its size and hash. A card within a card (AGENT) is its.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from ..looks import plain, tail
 from .delimited import lines
 from .discovered import Discovered
-from .rows import LONGEST_BYTES, Frame, NotATable
+from .rows import LONGEST_BYTES, Frame, NotATable, Place
 
 _MOST_LINES = 500_000
 """Of a card with as large a photo as there may be."""
-BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
+_BEGIN, _END = b"BEGIN:VCARD", b"END:VCARD"
+_AGENT = re.compile(rb"(?:[A-Z0-9-]+\.)?AGENT(?:;[^:]*)?:")
 FOLD = re.compile(rb"\r?\n[ \t]")
 _PROPERTY = re.compile(  # an optional group, the name, parameters, the value
-    r"((?:[A-Za-z0-9-]+\.)?)([A-Za-z0-9-]+)((?:;[^:\"]*(?:\"[^\"]*\"[^:\"]*)*)?):(.*)", re.DOTALL
+    r"((?:[A-Za-z0-9-]+\.)?)([A-Za-z0-9_-]+)((?:;[^:\"]*(?:\"[^\"]*\"[^:\"]*)*)?):(.*)", re.DOTALL
 )
 _KIND = re.compile(r"type=\"?([^;\"]+)\"?", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([nN,;:\\])")
@@ -46,20 +47,27 @@ class Cards(Discovered):
 
     def raws(self) -> Iterator[bytes]:
         """Yield each card's bytes; see `rows.Rows`."""
-        card: list[bytes] = []
-        size = 0
+        for place in self.placed():
+            yield place.raw
+
+    def placed(self) -> Iterator[Place]:
+        """Yield each card that has a beginning and an end with where it lies."""
+        card, nesting = list[bytes](), Nesting()
+        start = place = self.look.skip_bytes
         with plain(self.file) as opened:
+            opened.seek(place)
             for line in lines(opened.read, b"\n"):
-                mark = line.strip().upper()
-                if mark == BEGIN:
-                    card, size = [], 0
+                was_in_one = nesting.depth > 0
+                if nesting.begins(line):
+                    card, start = [], place
                 card.append(line)
-                size += len(line)
-                if size > LONGEST_BYTES or len(card) > _MOST_LINES:
+                place += len(line) + 1
+                if place - start > LONGEST_BYTES or len(card) > _MOST_LINES:
                     raise NotATable("A card of this file has no end.")
-                if mark == _END and card[0].strip().upper() == BEGIN:
-                    yield b"\n".join(card)
-                    card, size = [], 0
+                if not nesting.depth:
+                    if was_in_one:
+                        yield Place(start, place - 1, place, b"\n".join(card))
+                    card, start = [], place
 
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one card apart; see `rows.Rows`."""
@@ -99,6 +107,26 @@ def property_of(line: str) -> Property | None:
         return None
     kinds = " ".join(sorted({kind.lower() for kind in _KIND.findall(found[3])}))
     return Property(found[1] + found[2], name, found[3], f"{name} {kinds}".strip(), found[4])
+
+
+class Nesting:
+    """How deep in cards we are: one may hold another, as its AGENT (vCard 2.1)."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        """0 between two cards, 1 in one."""
+        self._comes_another = False
+
+    def begins(self, line: bytes) -> bool:
+        """Pass a line; return whether a card begins with it that lies in no other."""
+        mark = line.strip().upper()
+        is_inner = self.depth > 0 and (self._comes_another or mark != _BEGIN)
+        if mark == _BEGIN or (is_inner and mark.endswith(b":" + _BEGIN)):
+            self.depth = self.depth + 1 if is_inner else 1
+        elif mark == _END:
+            self.depth = max(0, self.depth - 1)
+        self._comes_another = _AGENT.fullmatch(mark) is not None
+        return mark == _BEGIN and not is_inner
 
 
 class Labels:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..looks import Look, plain, tail
 from ..records import readable
-from .rows import LONGEST_BYTES, MOST_PIECES, Frame, NotATable, distinct
+from .rows import LONGEST_BYTES, MOST_PIECES, Frame, NotATable, Place, distinct
 
 _BLOCK_BYTES = 1 << 20
 _QUOTE = b'"'
@@ -33,7 +33,7 @@ class Delimited:
     key: tuple[str, ...] = ()
 
     def __init__(self, file: Path, look: Look) -> None:
-        self._file, self._look = file, look
+        self._file, self.look = file, look
         self._encoding = look.bytes_encoding if _is_so(file, look) else look.fallback
         mark = look.delimiter.encode()
         self._blank, self._last = (mark, _QUOTE * 2 + mark), b""
@@ -45,19 +45,19 @@ class Delimited:
     def frame(self) -> Frame:
         """The mark and the header, as they are, and its lines' end; see `rows.Rows`."""
         with plain(self._file) as opened:
-            head = opened.read(self._look.skip_bytes)
-            source = readable(opened, self._look)
-            source.seek(self._look.skip_bytes)
+            head = opened.read(self.look.skip_bytes)
+            source = readable(opened, self.look)
+            source.seek(self.look.skip_bytes)
             start = source.read(len(self.header) + _BLOCK_BYTES)
-        newline = self._look.newline
+        newline = self.look.newline
         end = b"\r\n" if b"\r\n" in start and newline == b"\n" else newline
-        encoding = "utf-16" if self._look.encoding == "utf-16" else ""
+        encoding = "utf-16" if self.look.encoding == "utf-16" else ""
         return Frame(head + self.header + end, end, end, encoding)
 
     @property
     def ends(self) -> bool:
         """Whether the last line has an end, which some vendors never write; see `rows.Rows`."""
-        return tail(self._file).endswith(self._look.newline)
+        return tail(self._file).endswith(self.look.newline)
 
     def raws(self) -> Iterator[bytes]:
         """Yield each row's bytes; see `rows.Rows`."""
@@ -70,7 +70,7 @@ class Delimited:
         texts = self._texts()
         while True:
             try:
-                for cells in csv.reader(texts, delimiter=self._look.delimiter):
+                for cells in csv.reader(texts, delimiter=self.look.delimiter):
                     yield self._last, cells
             except csv.Error:
                 yield self._last, self.cells(self._last)
@@ -80,12 +80,24 @@ class Delimited:
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one row apart; see `rows.Rows`."""
         text = raw.decode(self._encoding, "replace").replace("\r", _STRAY)
-        row = next(csv.reader([text], delimiter=self._look.delimiter), [])
+        row = next(csv.reader([text], delimiter=self.look.delimiter), [])
         return [cell.replace(_STRAY, "\r") for cell in row]
+
+    def placed(self) -> Iterator[Place]:
+        """Yield the header, each row, and each line of a report's footer, with where it lies."""
+        place = self.look.skip_bytes
+        with plain(self._file) as opened:
+            source = readable(opened, self.look)
+            source.seek(place)
+            every = lines(source.read, self.look.newline)
+            for line in whole(every, self.look, exactly=True):
+                start, place = place, place + len(line) + len(self.look.newline)
+                if raw := line.removesuffix(b"\r"):
+                    yield Place(start, start + len(raw), place, raw)
 
     def split(self, raw: bytes) -> list[bytes]:
         """Given some rows' bytes with their lines' ends, return each row's."""
-        return list(whole(iter(raw.split(self._look.newline)), self._look))
+        return list(whole(iter(raw.split(self.look.newline)), self.look))
 
     def lacks_first(self, raw: bytes) -> bool:
         """Return whether the first cell of a row says nothing."""
@@ -93,7 +105,7 @@ class Delimited:
 
     def _without_footer(self, records: Iterator[bytes]) -> Iterator[bytes]:
         """Leave out what a report says of itself below its rows: lines of one cell each."""
-        mark, most = self._look.delimiter.encode(), len(self.columns) - 1
+        mark, most = self.look.delimiter.encode(), len(self.columns) - 1
         held: list[bytes] = []
         is_footer = True
         for raw in records:
@@ -118,9 +130,9 @@ class Delimited:
 
     def _records(self) -> Iterator[bytes]:
         with plain(self._file) as opened:
-            source = readable(opened, self._look)
-            source.seek(self._look.skip_bytes)
-            yield from whole(lines(source.read, self._look.newline), self._look)
+            source = readable(opened, self.look)
+            source.seek(self.look.skip_bytes)
+            yield from whole(lines(source.read, self.look.newline), self.look)
 
 
 def _is_so(file: Path, look: Look) -> bool:

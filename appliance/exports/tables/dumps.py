@@ -16,6 +16,7 @@ from pathlib import Path
 from ..looks import Look, plain
 from ..records import readable
 from .rows import MOST_COLUMNS, Frame, NotATable, distinct
+from .sieve import Sieve
 from .sql import Dialect, Kind, Statement, Statements, Window, quoted, table_of
 
 _HEAD_BYTES = 64 << 10
@@ -167,50 +168,66 @@ def dumped(file: Path, look: Look) -> Mapping[str, Dumped]:
 
 
 def spans_without(
-    file: Path, tables: Mapping[str, Dumped], is_gone: Callable[[str, Sequence[str]], bool]
+    file: Path, tables: Mapping[str, Dumped], sieve: Sieve
 ) -> Iterator[tuple[int, int]]:
-    """Yield from where to where a dump is to be cut so that some rows, given their table and their
-    values, are in it no more: each with one comma, the last of an INSERT with all of that.
+    """Yield from where to where a dump, as it is read, is to be cut so that some rows are in it no
+    more: each with one comma, the last of an INSERT with all of that.
     """
     one = next(iter(tables.values()))
     with plain(file) as opened:
         window = Window(readable(opened, one.look), one.look.skip_bytes)
         statements = Statements(window, one.dialect)
         for statement in statements.each():
-            table = tables.get(table_of(statement.table))
-            if table is not None:
-                goes = partial(_goes, table, statement, table_of(statement.table), is_gone)
-                yield from _spans(statement, statements, window, goes)
+            name = table_of(statement.table)
+            goes = partial(_goes, name, tables.get(name), statement, sieve)
+            spans = _lines if statement.kind is Kind.COPY else _tuples
+            yield from spans(statement.start, statements.rows, window, goes)
 
 
-def _goes(
-    table: Dumped,
-    statement: Statement,
-    name: str,
-    is_gone: Callable[[str, Sequence[str]], bool],
-    raw: bytes,
-) -> bool:
-    (row,) = table.in_order(statement, iter((raw,)))
-    return is_gone(name, table.cells(row))
+def rows_of(file: Path, look: Look) -> Iterator[tuple[str, bytes]]:
+    """Yield each row of a dump, as it lies there, with the name of its table."""
+    with plain(file) as opened:
+        head = readable(opened, look).read(_HEAD_BYTES)
+    with plain(file) as opened:
+        window = Window(readable(opened, look), look.skip_bytes)
+        statements = Statements(window, _dialect(head, look))
+        for statement in statements.each():
+            for raw in statements.rows:
+                yield table_of(statement.table), raw
 
 
-def _spans(
-    statement: Statement, statements: Statements, window: Window, goes: Callable[[bytes], bool]
+def _goes(name: str, table: Dumped | None, statement: Statement, sieve: Sieve, raw: bytes) -> bool:
+    row = b"".join(table.in_order(statement, iter((raw,)))) if table else b""
+    return sieve.goes(name, [raw], table.cells(row) if table else ())
+
+
+def _lines(
+    _start: int, rows: Iterator[bytes], window: Window, goes: Callable[[bytes], bool]
 ) -> Iterator[tuple[int, int]]:
-    begins, stays, last = window.place, 0, 0
-    for raw in statements.rows:
-        ends, is_last = window.place, window.ahead(1) != b","
-        if not goes(raw):
-            stays += 1
-        elif statement.kind is Kind.COPY:
-            yield begins, ends
-        elif stays:
-            yield last, ends
-        elif is_last:
-            yield statement.start, ends + 1
-        else:
-            yield begins, ends + 1
-        last, begins = ends, ends if statement.kind is Kind.COPY else ends + 1
+    begins = window.place
+    for raw in rows:
+        if goes(raw):
+            yield begins, window.place
+        begins = window.place
+
+
+def _tuples(
+    start: int, rows: Iterator[bytes], window: Window, goes: Callable[[bytes], bool]
+) -> Iterator[tuple[int, int]]:
+    """Those at the beginning go with the comma behind them, which only one that stays has."""
+    first = begins = last = window.place
+    has_one_that_stays = False
+    for raw in rows:
+        ends, is_gone = window.place, goes(raw)
+        if is_gone and has_one_that_stays:
+            yield last, window.before_blanks()
+        elif not is_gone and not has_one_that_stays:
+            has_one_that_stays = True
+            if first < begins:
+                yield first, begins
+        last, begins = ends, ends + 1
+    if first < last and not has_one_that_stays:
+        yield start, window.place
 
 
 def _found(statements: Statements, window: Window, dialect: Dialect) -> dict[str, _Found]:

@@ -25,7 +25,7 @@ class Gathered:
     key: tuple[str, ...] = ()
 
     def __init__(self, lines: Delimited) -> None:
-        self._lines = lines
+        self.lines = lines
         self.columns: Sequence[str] = lines.columns
         self.shape: Hashable = ("several lines", lines.shape)
         self.ends = lines.ends
@@ -33,13 +33,13 @@ class Gathered:
     @property
     def frame(self) -> Frame:
         """That of the lines; see `rows.Rows`."""
-        return self._lines.frame
+        return self.lines.frame
 
     def raws(self) -> Iterator[bytes]:
         """Yield each record's lines; see `rows.Rows`."""
         end, record, size = self.frame.between, list[bytes](), 0
-        for line in self._lines.raws():
-            if record and not self._lines.lacks_first(line):
+        for line in self.lines.raws():
+            if record and not self.lines.lacks_first(line):
                 yield end.join(record)
                 record, size = [], 0
             record.append(line)
@@ -56,11 +56,11 @@ class Gathered:
 
     def lines_of(self, raw: bytes) -> int:
         """Return how many lines a record has."""
-        return len(self._lines.split(raw))
+        return len(self.lines.split(raw))
 
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one record apart; see `rows.Rows`."""
-        lines = [self._lines.cells(line) for line in self._lines.split(raw)]
+        lines = [self.lines.cells(line) for line in self.lines.split(raw)]
         if len(lines) == 1:
             return lines[0]
         return ["\n".join(column).rstrip("\n") for column in zip_longest(*lines, fillvalue="")]

@@ -12,7 +12,7 @@ from typing import Any
 from ..looks import Kind, plain, tail
 from ..records import next_bytes, readable, records
 from .discovered import Discovered
-from .rows import LONGEST_BYTES, MOST_PIECES, Frame, NotATable
+from .rows import LONGEST_BYTES, MOST_PIECES, Frame, NotATable, Place
 
 _DEEPEST = 4
 
@@ -36,14 +36,20 @@ class Objects(Discovered):
 
     def raws(self) -> Iterator[bytes]:
         """Yield each object's bytes; see `rows.Rows`."""
+        for place in self.placed():
+            yield place.raw
+
+    def placed(self) -> Iterator[Place]:
+        """Yield each object with where it, or the line that it is, lies."""
         with plain(self.file) as opened, plain(self.file) as again:
             source = readable(again, self.look)
             for one in records(opened, self.look):
                 if one.end - one.start > LONGEST_BYTES:
                     raise NotATable("An object of this file is longer than any record.")
                 source.seek(one.start)
-                if raw := b"".join(next_bytes(source, one.end - one.start)).strip():
-                    yield raw
+                found = b"".join(next_bytes(source, one.end - one.start))
+                if raw := found.strip():
+                    yield Place(one.start, one.start + len(found.rstrip()), one.end, raw)
 
     def cells(self, raw: bytes) -> Sequence[str]:
         """Take one object apart; see `rows.Rows`."""

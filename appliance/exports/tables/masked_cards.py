@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..looks import Look, plain, tail
-from .cards import BEGIN, FOLD, Cards, Labels, Property, property_of
+from .cards import FOLD, Cards, Labels, Nesting, Property, property_of
 from .delimited import lines
 from .masking import Veil, encoded
 from .rows import NotATable
@@ -48,10 +48,10 @@ class MaskedCards:
         yield from encoded(self._chunks(veil), self._look, b"")
 
     def _chunks(self, veil: Veil) -> Iterator[bytes]:
-        between, labels, is_hidden = b"", Labels(), False
+        between, labels, is_hidden, nesting = b"", Labels(), False, Nesting()
         with plain(self._file) as opened:
             for line in _logical(lines(opened.read, b"\n")):
-                if line.strip().upper() == BEGIN:
+                if nesting.begins(line):
                     labels = Labels()
                 shown, is_hidden = self._shown(line, labels, veil, is_hidden=is_hidden)
                 if shown is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ...core.errors import ApplianceError
 
@@ -49,6 +49,17 @@ class Frame:
         if not self.encoding:
             return data
         return data.decode("utf-8", "replace").encode(f"{self.encoding}-le")
+
+
+class Place(NamedTuple):
+    """Where a row lies in its file, in bytes as they are read (UTF-16 as UTF-8)."""
+
+    start: int
+    upto: int
+    """Where its line's end begins, if it has one."""
+    stop: int
+    """Where that ends; where a file has none, it may be beyond it."""
+    raw: bytes
 
 
 class Rows(Protocol):

@@ -229,6 +229,13 @@ class Window:
         self.at = found.end() if found else self.at
         return found
 
+    def before_blanks(self) -> int:
+        """Return where the blanks begin that were just passed."""
+        at = self.at
+        while at and self.data[at - 1 : at].isspace():
+            at -= 1
+        return self._base + at
+
     def line(self) -> bytes | None:
         """Pass a line and return it without its end; None where the file ends before."""
         seen = self.at

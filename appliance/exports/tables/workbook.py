@@ -48,9 +48,13 @@ _LARGEST_PART_BYTES = 16 << 20
 """Of what is neither rows nor texts: the styles, the list of sheets."""
 _BLOCK_BYTES = 1 << 20
 _ROW = re.compile(rb"<(?:\w+:)?(?:row|si)\b")
+_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+_LONGEST_TAG_BYTES = 256
 _HALF_SECOND = timedelta(milliseconds=500)
 _TEXT, _ITEM = f"{{{SHEET_MAIN_NS}}}t", f"{{{SHEET_MAIN_NS}}}si"
 _RUN = f"{{{SHEET_MAIN_NS}}}r/{_TEXT}"
+_CELL, _VALUE = f"{{{SHEET_MAIN_NS}}}c", f"{{{SHEET_MAIN_NS}}}v"
+_FORMULA_OF_CELL, _ROW_OF_CELLS = f"{{{SHEET_MAIN_NS}}}f", f"{{{SHEET_MAIN_NS}}}row"
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 _LOOK = Look(Kind.TABLE, skip_bytes=len(codecs.BOM_UTF8))
 Row = Sequence[Any]
@@ -216,6 +220,41 @@ def refuse_bombs(file: Path) -> None:
             for name in archive.namelist():
                 with archive.open(name) as part:
                     _look_through(part)
+
+
+def refuse_lost_formulas(file: Path) -> None:
+    """Raise NotATable where a cell has a formula and nobody worked out what it says.
+
+    Libraries write such workbooks; a spreadsheet program works it out when it opens one. Only who
+    writes one anew loses the formula. It must have been looked at by `refuse_bombs`.
+    """
+    with plain(file) as opened, ZipFile(opened) as archive:
+        for name in archive.namelist():
+            if _has(_FORMULA, archive, name):
+                with archive.open(name) as part:
+                    _look_at_cells(part)
+
+
+def _has(pattern: re.Pattern[bytes], archive: ZipFile, name: str) -> bool:
+    last = b""
+    with archive.open(name) as part:
+        while block := part.read(_BLOCK_BYTES):
+            if pattern.search(last + block):
+                return True
+            last = block[-_LONGEST_TAG_BYTES:]
+    return False
+
+
+def _look_at_cells(part: IO[bytes]) -> None:
+    for _, node in ElementTree.iterparse(part):  # noqa: S314 - was looked at
+        if node.tag == _CELL:
+            value = node.find(_VALUE)
+            is_empty_text = value is not None and node.get("t") == "str"
+            is_told = is_empty_text or (value is not None and bool(value.text))
+            if node.find(_FORMULA_OF_CELL) is not None and not is_told:
+                raise NotATable("This workbook has formulas without what they come to.")
+        if node.tag == _ROW_OF_CELLS:
+            node.clear()
 
 
 def _refuse_beyond(most_bytes: int, size_bytes: int) -> None:

@@ -5,10 +5,9 @@ how it looked does not. What is the same is the same bytes, whenever it is writt
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,17 @@ from openpyxl.writer.excel import ExcelWriter
 
 from .gathered import Gathered
 from .rows import NotATable, Rows
-from .workbook import Row, damage_told, each_sheet, is_header, refuse_bombs
+from .sieve import Sieve
+from .workbook import (
+    Row,
+    Sheet,
+    damage_told,
+    each_sheet,
+    is_header,
+    refuse_bombs,
+    refuse_lost_formulas,
+    sheets,
+)
 
 _LONGEST = 32_767
 """Characters of a cell; openpyxl cuts off what is beyond."""
@@ -36,6 +45,7 @@ def write_anew(file: Path, change: Change, out: Path) -> None:
     """
     with damage_told(), _book() as book:
         refuse_bombs(file)
+        refuse_lost_formulas(file)
         for title, rows in each_sheet(file):
             sheet = book.create_sheet(title)
             for row in change(title, next(rows, ()), rows):
@@ -59,29 +69,43 @@ def _book() -> Iterator[Any]:
         raise
 
 
-def write_without(
-    file: Path, tables: Mapping[str, Rows], is_gone: Callable[[str, Sequence[str]], bool], out: Path
-) -> None:
-    """Write a workbook once more without some rows of its tables; raise what `write_anew` does."""
+def write_without(file: Path, tables: Mapping[str, Rows], sieve: Sieve, out: Path) -> None:
+    """Write a workbook once more without some rows of its tables.
+
+    Raise what `write_anew` does, and NotATable where it has not just the others.
+    """
 
     def left(title: str, header: Row, rows: Iterator[Row]) -> Iterator[Row]:
         name = title if title in tables else ""
         is_table = name in tables and is_header(header)
-        staying = _left(rows, tables[name], partial(is_gone, name)) if is_table else rows
-        return chain([header], staying)
+        return chain([header], _left(rows, name, tables[name], sieve) if is_table else rows)
 
     write_anew(file, left, out)
+    found = sheets(out).items()
+    sieve.refuse_others((name, _said(each.raw)) for name, one in found for each in one.placed())
 
 
-def _left(
-    rows: Iterator[Row], table: Rows, is_gone: Callable[[Sequence[str]], bool]
-) -> Iterator[Row]:
+def _left(rows: Iterator[Row], name: str, table: Rows, sieve: Sieve) -> Iterator[Row]:
     """Yield the rows of a sheet but those of records that go, which may take several."""
+    placed = _lines(table)
+    sieve.stay(name, islice(placed, 1))
     for raw, cells in table.rows():
-        several = list(islice(rows, table.lines_of(raw) if isinstance(table, Gathered) else 1))
-        if not is_gone(cells):
+        count = table.lines_of(raw) if isinstance(table, Gathered) else 1
+        several = list(islice(rows, count))
+        if not sieve.goes(name, list(islice(placed, count)), cells):
             yield from several
+    sieve.stay(name, placed)
     yield from rows
+
+
+def _lines(table: Rows) -> Iterator[bytes]:
+    sheet = table.lines if isinstance(table, Gathered) else table
+    return (_said(each.raw) for each in sheet.placed()) if isinstance(sheet, Sheet) else iter(())
+
+
+def _said(raw: bytes) -> bytes:
+    """What a row says for sure: cells behind its last are lost, and how lines end within one."""
+    return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b",")
 
 
 def _cell(sheet: Any, value: Any) -> Any:
