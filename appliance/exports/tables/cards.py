@@ -100,6 +100,11 @@ class Property:
         return _blob(self.text) if self.is_blob else _ESCAPED.sub(_plain, self.text)
 
 
+def is_property(line: str) -> bool:
+    """Return whether a line of a card, unfolded, is what one is made of: BEGIN and END, too."""
+    return _PROPERTY.fullmatch(line.rstrip("\r")) is not None
+
+
 def property_of(line: str) -> Property | None:
     """Given a line of a card, unfolded, return what it says; None where that is not of a person."""
     found = _PROPERTY.fullmatch(line.rstrip("\r"))

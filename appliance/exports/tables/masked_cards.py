@@ -1,7 +1,8 @@
 """The only home of hiding columns of address books: properties of vCards, line by line.
 
-A hidden line is unfolded and folded again; all others stay as they are. Of what describes a hidden
-property only its kind stays: `LABEL` and `SORT-AS` say the same once more.
+A hidden line is unfolded and folded again; all others stay as they are, and each must be one that
+can be read: it might be the hidden property, written badly. Of what describes a hidden property
+only its kind stays: `LABEL` and `SORT-AS` say the same once more.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..looks import Look, plain, tail
-from .cards import FOLD, Cards, Labels, Nesting, Property, property_of
+from .cards import FOLD, Cards, Labels, Nesting, Property, is_property, property_of
 from .delimited import lines
 from .masking import Veil, encoded
 from .rows import NotATable
@@ -22,6 +23,8 @@ _PARAMETER = re.compile(r";((?:[^;\"]|\"[^\"]*\")*)")
 _KIND = re.compile(r"(?:TYPE=.*|PREF(?:=\d*)?|(?!QUOTED-PRINTABLE|BASE64)[A-Z-]+)", re.IGNORECASE)
 _BEGINS = re.compile(r"[\w.-]+\s*[;:]")
 """How a line begins that is no rest of another one."""
+_PACKED = re.compile(r"[;=](?:BASE64|B)(?:;|$)", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 _NOTHING = ";, \t\r\n"
 """All that a name or an address says which is empty."""
 
@@ -48,40 +51,62 @@ class MaskedCards:
         yield from encoded(self._chunks(veil), self._look, b"")
 
     def _chunks(self, veil: Veil) -> Iterator[bytes]:
-        between, labels, is_hidden, nesting = b"", Labels(), False, Nesting()
+        hiding, between = _Hiding(veil, self._look.bytes_encoding), b""
         with plain(self._file) as opened:
+            yield opened.read(self._look.skip_bytes)
             for line in _logical(lines(opened.read, b"\n")):
-                if nesting.begins(line):
-                    labels = Labels()
-                shown, is_hidden = self._shown(line, labels, veil, is_hidden=is_hidden)
-                if shown is not None:
+                if (shown := hiding.shown(line)) is not None:
                     yield between + shown
                     between = b"\n"
         if tail(self._file).endswith(b"\n"):
             yield b"\n"
 
-    def _shown(
-        self, line: bytes, labels: Labels, veil: Veil, *, is_hidden: bool
-    ) -> tuple[bytes | None, bool]:
-        """Return what becomes of a line, and whether it is one that is to be hidden.
 
-        What is no property goes with the hidden one above it: it may be more of it.
-        """
-        text = FOLD.sub(b"", line).decode(self._look.bytes_encoding, "replace")
-        one = property_of(text)
-        if one is None:
-            goes_on = is_hidden and bool(text.strip()) and not _BEGINS.match(text)
-            return (None, True) if goes_on else (line, False)
-        names = {labels.of(one.label), one.label, one.name}
-        if names & veil.dropped:
-            return None, True
-        if not names & veil.masked:
-            return line, False
-        if not (cell := _said(one)):
-            return line, True
+class _Hiding:
+    """Hides properties in one line after the other."""
+
+    def __init__(self, veil: Veil, encoding: str) -> None:
+        self._veil, self._encoding, self._number = veil, encoding, 0
+        self._labels, self._nesting = Labels(), Nesting()
+        self._is_hidden = self._is_packed = False
+        """Whether the last property is to be hidden; whether it may go on in lines of base64."""
+
+    def shown(self, line: bytes) -> bytes | None:
+        """Return what becomes of a line, unfolded or not; None where it goes."""
+        self._number += 1 + line.count(b"\n")
+        if self._nesting.begins(line):
+            self._labels = Labels()
+        if self._nesting.depth > 1 and "AGENT" in self._veil.masked | self._veil.dropped:
+            raise NotATable("A card in it holds another one, which cannot be hidden as a whole.")
+        text = FOLD.sub(b"", line).decode(self._encoding, "replace")
+        if one := property_of(text):
+            self._is_packed = _PACKED.search(one.parameters) is not None
+            return self._property(one, line)
+        if is_property(text) or not text.strip():
+            self._is_hidden = self._is_packed = False
+        elif self._goes_on(text):
+            return None if self._is_hidden else line
+        elif self._nesting.depth:
+            raise NotATable(f"Line {self._number} of it is no property of a card.")
+        return line
+
+    def _property(self, one: Property, line: bytes) -> bytes | None:
+        names = {self._labels.of(one.label), one.label, one.name}
+        self._is_hidden = bool(names & (self._veil.dropped | self._veil.masked))
+        if names & self._veil.dropped:
+            return None
+        if not self._is_hidden or not (cell := _said(one)):
+            return line
         end = "\r\n" if line.endswith(b"\r") else "\n"
-        masked = _masked(one, veil.put_over(cell), end)
-        return masked.encode(self._look.bytes_encoding, "replace"), True
+        masked = _masked(one, self._veil.put_over(cell), end)
+        return masked.encode(self._encoding, "replace")
+
+    def _goes_on(self, text: str) -> bool:
+        """Return whether what is no property may be more of the last one: below a hidden one
+        whatever does not begin as another, and of a photo what is base64.
+        """
+        is_more = self._is_hidden and not _BEGINS.match(text)
+        return is_more or (self._is_packed and _BASE64.fullmatch(text) is not None)
 
 
 def _names_of(column: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.exports.tables.rows import NotATable
 from tests.exports.tables.reading import records_of, rows_in
 from tests.exports.tables.veils import hidden, pseudonym
 
@@ -84,3 +85,80 @@ def test_a_long_line_is_folded_again(tmp_path):
     assert all(len(line) <= 75 for line in lines(told))
     (row,) = records_of(rows_in(tmp_path, told, "a.vcf"))
     assert list(row.values()) == [pseudonym("1")]
+
+
+UNREADABLE = [
+    'TEL;TYPE="work:0171-77',
+    'TEL;TYPE=a"b:0171-77',
+    "TEL :0171-77",
+    "TEL;X=1;0171-77",
+    "TÉL:0171-77",
+    "0171-77",
+]
+
+
+@pytest.mark.parametrize("line", UNREADABLE)
+@pytest.mark.parametrize("above", ["UID:1", "PHOTO;ENCODING=B:AAAA\n", "NOTE:", "TEL:0171\n"])
+def test_a_line_that_cannot_be_read_is_not_shown(tmp_path, above, line):
+    data = f"BEGIN:VCARD\n{above}\n{line}\nEND:VCARD\n".encode()
+    number = 3 + above.count("\n")
+    with pytest.raises(NotATable, match=f"^Line {number} of it is no property of a card"):
+        hidden(tmp_path, data, "a.vcf", ["TEL"])
+
+
+@pytest.mark.parametrize("line", UNREADABLE)
+def test_below_a_hidden_one_neither(tmp_path, line):
+    data = f"BEGIN:VCARD\nTEL:0171\n{line}\nEND:VCARD\n".encode()
+    try:
+        told = hidden(tmp_path, data, "a.vcf", ["TEL"])
+    except NotATable:
+        return
+    assert b"0171-77" not in told
+
+
+def test_a_card_within_a_card_is_hidden_like_any_other(tmp_path):
+    inner = "AGENT:\nBEGIN:VCARD\nFN:Bob\nTEL:0171 2\nEND:VCARD\n"
+    data = f"BEGIN:VCARD\nFN:Ann\nTEL:0171 1\n{inner}TEL:0171 3\nEND:VCARD\n".encode()
+    assert b"0171" not in hidden(tmp_path, data, "a.vcf", ["TEL"])
+    (row,) = records_of(rows_in(tmp_path, hidden(tmp_path, data, "a.vcf", ["TEL (2)"]), "a.vcf"))
+    assert [row["TEL"], row["TEL (3)"]] == ["0171 1", "0171 3"]
+    assert row["TEL (2)"] == pseudonym("0171 2")
+    with pytest.raises(NotATable, match="holds another one"):
+        hidden(tmp_path, data, "a.vcf", ["AGENT"])
+
+
+OUTLOOK = (
+    "BEGIN:VCARD\r\nVERSION:2.1\r\nX-MS-OL-DEFAULT-POSTAL-ADDRESS:2\r\n"
+    "N;LANGUAGE=de;CHARSET=Windows-1252:M\xfcller;Ana\r\nFN;CHARSET=Windows-1252:Ana M\xfcller\r\n"
+    "TEL;WORK;VOICE:0171 1\r\n"
+    "ADR;WORK;PREF;CHARSET=Windows-1252;ENCODING=QUOTED-PRINTABLE:;;Way 7=0D=0A=\r\n"
+    "Back door:left=\r\n=20side;Bonn;;;\r\nLABEL;WORK;ENCODING=QUOTED-PRINTABLE:Way=\r\n\r\n"
+    'X-MS-OL-DESIGN;CHARSET=utf-8:<card xmlns="x:y"><img a="1;2"/></card>\r\n'
+    "PHOTO;TYPE=JPEG;ENCODING=BASE64:\r\n /9j/4AAQSkZJRgABAQEAYABgAAD/2wBDAAYEBQY=\r\n\r\n"
+    "KEY;X509;ENCODING=BASE64:\r\n MIIC+TCCAeGgAwIBAgIQ\r\n\tAAAA==\r\n\r\n\r\n"
+    "REV:20261120T030000Z\r\n\r\nEND:VCARD\r\n\r\n"
+).encode("cp1252")
+PHONE = (
+    b"BEGIN:VCARD\nVERSION:2.1\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=4D=C3=BC;=\n=41;;;\n"
+    b"TEL;CELL;PREF:0171 1\nX-ANDROID-CUSTOM:vnd.android.cursor.item/nickname;A;1;;;\n"
+    b"PHOTO;ENCODING=BASE64;JPEG:/9j/4AAQ\nSkZJRgABAQ\nAAAA==\n\nX-LOTUS-CHILD_UID:7\nEND:VCARD\n"
+)
+APPLE = (
+    "BEGIN:VCARD\r\nVERSION:3.0\r\nPRODID:-//Apple Inc.//macOS 14//EN\r\nN:Müller;Ana;;;\r\n"
+    "item1.TEL;type=pref:0171 1\r\nitem1.X-ABLabel:_$!<Other>!$_\r\n"
+    "item2.ADR;type=HOME:;;Way 7\\nBack;Bonn;;;\r\nitem2.X-ABADR:de\r\n"
+    "IMPP;X-SERVICE-TYPE=Skype;type=HOME:skype:ana\r\nNOTE:one\\n\r\n two\\, three\r\n  four\r\n"
+    "PHOTO;ENCODING=b;TYPE=JPEG:/9j/4AAQ\r\n SkZJRgAB\r\n AAAA==\r\n"
+    "PHOTO;X-ABCROP-RECTANGLE=ABClipRect_1&-3&5&300&300&x==;VALUE=uri:data:image/jpeg;base64\\,AA\r\n"
+    "END:VCARD\r\n"
+).encode()
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("book", [OUTLOOK, PHONE, APPLE])
+def test_books_as_programs_write_them_are_masked_and_else_the_same(tmp_path, book, mark):
+    if mark and book is OUTLOOK:
+        book = book.decode("cp1252").encode()
+    told = hidden(tmp_path, mark + book + book, "a.vcf", ["TEL"])
+    masked = pseudonym("0171 1").encode()
+    assert told == mark + 2 * book.replace(b"0171 1", masked)
