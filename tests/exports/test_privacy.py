@@ -195,6 +195,40 @@ def test_a_workbook_is_hidden_sheet_by_sheet_and_says_the_rest_as_it_was(tmp_pat
     assert days.restored()["all.xlsx"] == first
 
 
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        [["Contacts 2026"], ["Id", "Name", "Phone"], [1, "Ann", "+49 171 2"]],
+        [["Id", 2026, "Phone"], [1, "Ann", "+49 171 2"]],
+        [[datetime.fromisoformat("2026-03-04"), "Phone"], [1, "+49 171 2"]],
+        [["Phone"], ["+49 171 2"]],
+        [["Contacts 2026"], [None, "+49 171 2"]],
+    ],
+)
+def test_a_sheet_whose_columns_have_no_names_is_not_stored(tmp_path, sheet):
+    files = {"all.xlsx": book_of(A=[["Id", "Phone"], [1, "+49 171 1"]], B=sheet)}
+    said = refused(tmp_path, files, TableRule("all*", mask=("Phone",)))
+    assert "its sheet “B” does not begin with names of columns" in said
+
+
+def test_a_sheet_of_notes_stays_as_it_is(tmp_path):
+    notes = [["About"], ["Phone is not asked for"], ["as of"], [2026]]
+    days = Days(tmp_path, folder(TableRule("all*", mask=("Phone",))))
+    days.add({"all.xlsx": book_of(A=[["Id", "Phone"], [1, "+49 171 1"]], B=notes, C=[])})
+    found = book_in(days.restored()["all.xlsx"])
+    assert found["B"] == notes
+    assert found["A"] == [["Id", "Phone"], [1, pseudonym("+49 171 1")]]
+
+
+def test_a_workbook_whose_formulas_would_be_lost_is_not_stored(tmp_path):
+    out, book = io.BytesIO(), openpyxl.Workbook()
+    for row in (["Id", "Phone", "Sum"], [1, "+49 171 1", "=1+1"]):
+        book.active.append(row)
+    book.save(out)
+    rule = TableRule("all*", mask=("Phone",))
+    assert "formulas without what" in refused(tmp_path, {"all.xlsx": out.getvalue()}, rule)
+
+
 def book_in(content):
     """What a workbook says, sheet by sheet, where all that begins with `=` is a text."""
     book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from .masking import Veil
-from .rows import distinct
+from .rows import NotATable, distinct
 from .workbook import Row, damage_told, each_sheet, is_header, refuse_bombs, text_of
 from .workbook_anew import write_anew
 
@@ -63,14 +64,29 @@ class _Hiding:
     def __init__(self, veil: Veil) -> None:
         self._veil = veil
 
-    def __call__(self, _title: str, header: Row, rows: Iterator[Row]) -> Iterator[Row]:
-        """Yield the rows of a sheet with columns hidden; of one without a header, as they are."""
-        named = _Header(header) if is_header(header) else _Header(())
+    def __call__(self, title: str, header: Row, rows: Iterator[Row]) -> Iterator[Row]:
+        """Yield the rows of a sheet with columns hidden; of a single column of notes, as they are.
+
+        Raise NotATable where several columns have no names.
+        """
+        if not is_header(header):
+            yield from self._notes(title, chain([header], rows))
+            return
+        named = _Header(header)
         dropped = named.places(self._veil.dropped)
         masked = named.places(self._veil.masked) - dropped
         yield _left(header, dropped)
         for row in rows:
             yield _left([self._shown(cell, at, masked) for at, cell in enumerate(row)], dropped)
+
+    def _notes(self, title: str, rows: Iterator[Row]) -> Iterator[Row]:
+        columns, first = set[int](), ""
+        for row in rows:
+            columns |= {at for at, cell in enumerate(row) if cell is not None}
+            first = first or next((text_of(cell) for cell in row if cell is not None), "")
+            if len(columns) > 1 or first.strip() in self._veil.masked | self._veil.dropped:
+                raise NotATable(f"Its sheet “{title}” does not begin with names of columns.")
+            yield row
 
     def _shown(self, cell: Any, at: int, masked: set[int]) -> Any:
         return self._veil.put_over(text_of(cell)) if at in masked and cell is not None else cell
