@@ -99,9 +99,10 @@ class ExportFolder:
         with disk_full_of("the working space"):
             members = work / "members"
             members.mkdir()
-            unpacked = self._unpacked(export, members, watch)
-            said = _Said(list(unpacked.notes), list(unpacked.remarks))
             bench = self._bench(previous, work, export.pulled_at, watch)
+            was = bench.before.manifest.tables if bench.before else ()
+            unpacked = self._privacy(was, watch).unpacked(export, members)
+            said = _Said(list(unpacked.notes), list(unpacked.remarks))
             self._understand(unpacked.members, bench, said)
             self._judge(unpacked.members, bench, said)
             kept = self._keep(unpacked.members, bench, said)
@@ -143,10 +144,10 @@ class ExportFolder:
         """Given an extracted archive, rebuild its files into `into`; see `core.ports.Exports`."""
         return restore.restore(archive_root, into, watch, only=only, original=original)
 
-    def _unpacked(self, export: Export, into: Path, watch: Watch) -> Unpacked:
-        """Open what came; what is never to be stored in clear is hidden before anybody looks."""
-        privacy = Privacy(self.rules, self.pseudonym_key, self.limits, watch, self.comes_in_parts)
-        return privacy.unpacked(export, into)
+    def _privacy(self, before: Sequence[Mapping[str, Any]], watch: Watch) -> Privacy:
+        """Opens what came; what is never to be stored in clear is hidden before anybody looks."""
+        is_some, key = self.comes_in_parts, self.pseudonym_key
+        return Privacy(self.rules, key, self.limits, watch, is_some, before)
 
     def _bench(self, previous: Path | None, work: Path, now: datetime, watch: Watch) -> _Bench:
         scratch = work / "scratch"

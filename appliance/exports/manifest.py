@@ -16,7 +16,8 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
                 hidden, so that it was given up and has no sha256
     members     each file in the export, unpacked: path, size, sha256, modified, shape and sketch
                 (see `likeness`), hidden (see `hidden`: which of its columns are masked, which
-                dropped, which somebody asked for, by which key; left out where none), then one of
+                dropped, which somebody asked for, which of those meant something, by which key;
+                left out where none), then one of
                 whole    the path of the file itself
                 chains   the member is these parts, one after the other; each has links (the
                          path of its base, then of zstd patches, each against the version
@@ -30,7 +31,8 @@ One JSON object, version 1, UTF-8, one entry per line. Times are ISO 8601, UTC; 
                 latest date of a change), earlier (how many rows the good ones before had), since
                 (what became of the records and columns), masked (columns whose cells are
                 pseudonyms), pseudonyms (which key they are of), dropped (columns that were left
-                out, and are not among the columns)
+                out, and are not among the columns), meant (which names of those that somebody gave
+                meant something, and whether in each member)
     held        why a person had to look at it; left out where nobody had to
     stored      every other file of the archive: size, sha256
 

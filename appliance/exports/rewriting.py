@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -65,7 +65,7 @@ class Writer:
         dropped = frozenset(name for rule in rules for name in rule.drop)
         pseudonyms = Pseudonyms(self.key())
         if found is None:
-            return replace(member, hidden=_hidden((), masked, dropped, pseudonyms))
+            return replace(member, hidden=_hidden(None, masked, dropped, pseudonyms))
         try:
             with self.budget.file() as out:
                 for chunk in found.rewritten(Veil(masked, dropped, pseudonyms.of)):
@@ -79,7 +79,7 @@ class Writer:
             file=out.path,
             size_bytes=out.size_bytes,
             sha256=out.sha256,
-            hidden=_hidden([found], masked, dropped, pseudonyms),
+            hidden=_hidden(found, masked, dropped, pseudonyms),
         )
 
 
@@ -113,16 +113,19 @@ def _not_to_be_masked(file: File, why: str) -> ExportUnsafe:
 
 
 def _hidden(
-    found: Sequence[Maskable],
-    masked: frozenset[str],
-    dropped: frozenset[str],
-    pseudonyms: Pseudonyms,
+    found: Maskable | None, masked: frozenset[str], dropped: frozenset[str], pseudonyms: Pseudonyms
 ) -> Hidden:
-    def columns(names: Iterable[str]) -> Iterator[str]:
-        for name in sorted(names):
-            for file in found:
-                yield from file.meant(name)
-
-    gone = tuple(dict.fromkeys(columns(dropped)))
-    shown = tuple(name for name in dict.fromkeys(columns(masked)) if name not in gone)
-    return Hidden(shown, gone, tuple(sorted(masked | dropped)), pseudonyms.mark)
+    """Return what is told of a member; where it said nothing, nothing was missing either."""
+    asked = tuple(sorted(masked | dropped))
+    if found is None:
+        return Hidden(asked=asked, meant=asked, key=pseudonyms.mark)
+    columns = {name: found.meant(name) for name in asked}
+    gone = tuple(dict.fromkeys(each for name in sorted(dropped) for each in columns[name]))
+    shown = dict.fromkeys(each for name in sorted(masked) for each in columns[name])
+    return Hidden(
+        masked=tuple(each for each in shown if each not in gone),
+        dropped=gone,
+        asked=asked,
+        meant=tuple(name for name in asked if columns[name]),
+        key=pseudonyms.mark,
+    )

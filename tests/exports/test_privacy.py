@@ -10,6 +10,7 @@ import hmac
 import io
 import json
 import random
+import re
 import tarfile
 import zipfile
 import zlib
@@ -393,7 +394,7 @@ def test_a_file_that_is_not_masked_has_no_base_that_should_be_either(tmp_path):
     assert "history/Persons.csv/01.zst" in layout.stored, "else this shows nothing"
     days = Days(tmp_path / "hidden", ExportFolder(comes_in_parts=True))
     days.add({"Contacts.csv": written(long_lived())})
-    days.exports = folder(comes_in_parts=True)
+    days.exports = folder(RULE, TableRule("Persons*"), comes_in_parts=True)
     layout = days.add(others)
     assert "export/Persons.csv" in layout.stored
     assert says(days, *CLEAR) == []
@@ -514,6 +515,126 @@ def test_a_column_that_one_table_of_several_calls_otherwise_stops_the_export_too
     days.add(leads | {"Contacts.csv": gone})
 
 
+def fields(name, count=20):
+    """Records whose numbers lie in a field of this name."""
+    people = [{"id": n, "name": f"n{n}", name: {"no": CLEAR[0], "n": n}} for n in range(count)]
+    return json.dumps(people).encode()
+
+
+def cards(name, count=20):
+    """An address book in which numbers are called like this."""
+    card = "BEGIN:VCARD\nUID:{n}\nFN:n{n}\n{name}:+49 171 {n}\nEND:VCARD\n"
+    return "".join(card.format(n=n, name=name) for n in range(count)).encode()
+
+
+def pages(name):
+    """A workbook of one sheet in which numbers stand in a column of this name."""
+    return book_of(A=[["Id", "Name", name], *([n, f"n{n}", f"{CLEAR[0]} {n}"] for n in range(20))])
+
+
+RENAMED = [
+    ("properties", "attributes", fields, "json"),
+    ("TEL", "X-PHONE", cards, "vcf"),
+    ("TEL work", "X-PHONE", cards, "vcf"),
+    ("Phone", "Mobile", pages, "xlsx"),
+]
+
+
+@pytest.mark.parametrize(("asked", "other", "write", "kind"), RENAMED)
+def test_what_a_name_means_in_one_file_of_several_may_be_called_otherwise_there(
+    tmp_path, asked, other, write, kind
+):
+    days = Days(tmp_path, folder(TableRule(f"*.{kind}", mask=(asked,))))
+    name = asked.replace(" ", ";TYPE=") + (";TYPE=home" if asked == "TEL" else "")
+    stays = {f"firms.{kind}": write(name)}
+    days.add(stays | {f"people.{kind}": write(name)})
+    days.add(stays | {f"people.{kind}": write(name)})
+    assert load(days.archive)[0].members[0].hidden.meant == (asked,)
+    with pytest.raises(ExportUnsafe, match=f"people lacks “{asked}”"):
+        days.add(stays | {f"people.{kind}": write(other)})
+    days.add(stays)
+
+
+def test_a_part_of_a_table_may_not_call_it_otherwise_either(tmp_path):
+    days = Days(tmp_path, folder(TableRule("Contacts", mask=("Phone",))))
+    lines = people(40)
+    first, second = (written([lines[0], *lines[at : at + 20]]) for at in (1, 21))
+    days.add({"Contacts_001.csv": first, "Contacts_002.csv": second})
+    with pytest.raises(ExportUnsafe, match=r"contacts lacks “Phone”.*has “Mobile”"):
+        days.add(
+            {"Contacts_001.csv": first, "Contacts_002.csv": second.replace(b"Phone", b"Mobile")}
+        )
+
+
+def test_a_manifest_that_does_not_say_what_was_meant_is_believed_by_its_columns(tmp_path):
+    days = Days(tmp_path, folder(TableRule("*.json", mask=("properties",))))
+    days.add({"firms.json": fields("properties"), "people.json": fields("properties")})
+    file = days.archive / "manifest.json"
+    said = re.sub(rb',"meant":(\["properties"\]|\{"properties":true\})', b"", file.read_bytes())
+    assert b"meant" not in said
+    file.write_bytes(said)
+    assert load(days.archive)[0].members[0].hidden.meant == ("properties",)
+    with pytest.raises(ExportUnsafe, match="people lacks “properties”"):
+        days.add({"firms.json": fields("properties"), "people.json": fields("attributes")})
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("Kontakte.csv", written(people())),
+        ("Kontakte.csv", written(people(header="Record Id,Name,PHONE,Text,City"))),
+        ("Kontakte.json", fields("Phone")),
+        ("Kontakte.vcf", cards("PHONE;TYPE=work")),
+        ("Kontakte.xlsx", pages("Phone")),
+    ],
+)
+def test_from_an_inbox_nothing_with_a_hidden_column_is_stored_that_nobody_spoke_of(
+    tmp_path, name, content
+):
+    said = refused(tmp_path, {name: content}, RULE, comes_in_parts=True)
+    assert f"{name} has “Phone”" in said
+    assert "give it a [[source.table]] of its own" in said
+    inside = {"a.zip": zipped({name: content}), "Contacts.csv": written(people(50))}
+    assert "has “Phone”" in refused(tmp_path / "zip", inside, RULE, comes_in_parts=True)
+    fine = Days(tmp_path / "fine", folder(RULE, TableRule("Kontakte"), comes_in_parts=True))
+    fine.add({name: content})
+    assert fine.restored() == {name: content}
+
+
+def test_from_an_inbox_a_workbook_is_hidden_whole_whichever_of_its_sheets_is_meant(tmp_path):
+    sheets = {name: [["Id", "Phone"], [1, "+49 171 1"]] for name in ("People", "Firms")}
+    days = Days(tmp_path, folder(TableRule("People", mask=("Phone",)), comes_in_parts=True))
+    days.add({"all.xlsx": book_of(**sheets)})
+    assert says(days, "+49 171") == []
+
+
+HEADERLESS = [line.partition(",")[2] for line in people()[1:]]
+
+
+def test_a_first_row_that_is_no_header_tells_nobody_of_a_customer(tmp_path):
+    lines = ["Hedwig Meyer,+49 171 1,x,Lindau", *HEADERLESS]
+    for number, content in enumerate(
+        (written(lines), book_of(A=[line.split(",") for line in lines]))
+    ):
+        kind = ("csv", "xlsx")[number]
+        said = refused(tmp_path / kind, {f"Contacts.{kind}": content})
+        assert "no column “Phone” to hide (there are 4 columns" in said
+        assert "begins with the names of its columns" in said
+        assert not [word for word in ("Hedwig", "Meyer", "Lindau", "did you") if word in said]
+    days = Days(tmp_path / "later", folder(TableRule("*", mask=("Phone",))))
+    days.add({"Leads.csv": written(people()), "Contacts.csv": written(people())})
+    with pytest.raises(ExportUnsafe, match=r"contacts lacks “Phone”.*has 4 new columns"):
+        days.add({"Leads.csv": written(people()), "Contacts.csv": written(lines)})
+
+
+def test_names_of_columns_are_told_where_the_backup_before_had_them(tmp_path):
+    lines = [line.partition(",")[2] for line in people()]
+    days = Days(tmp_path, folder(TableRule("Contacts", mask=("Phone",))))
+    days.add({"Contacts.csv": written(lines)})
+    with pytest.raises(ExportUnsafe, match=r"no column “Phone” to hide .*Phone No"):
+        days.add({"Contacts.csv": written([lines[0].replace("Phone", "Phone No"), *lines[1:]])})
+
+
 def test_a_file_that_is_called_otherwise_now_stops_the_export_unless_parts_are_brought(tmp_path):
     files = {"People.csv": written(people())}
     assert "No file of this export is what “Contacts*” means" in refused(tmp_path, files)
@@ -611,7 +732,7 @@ def test_no_key_is_made_where_nothing_is_hidden(tmp_path):
     )
     days.add({"Contacts.csv": written(people())})
     days.exports = ExportFolder(rules=[RULE], pseudonym_key=never, comes_in_parts=True)
-    days.add({"Deals.csv": written(people())})
+    days.add({"Deals.csv": b"Id,Sum\n1,2\n"})
 
 
 def test_it_can_be_cancelled_in_the_middle(tmp_path):

@@ -36,6 +36,8 @@ class MaskedCards:
     kind (`TEL`).
     """
 
+    is_named_by_a_row = False
+
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look
         self.columns: Sequence[str] = Cards(file, look).columns

@@ -32,6 +32,8 @@ class MaskedObjects:
     A name means a field, and all that lies in it: `properties` is `properties.email` too.
     """
 
+    is_named_by_a_row = False
+
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look
         self.columns: Sequence[str] = Objects(file, look).columns

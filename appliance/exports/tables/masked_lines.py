@@ -23,6 +23,8 @@ _QUOTE, _NOTHING = b'"', b'""'
 class MaskedLines:
     """A CSV or one of its kin that is written once more; implements `masking.Maskable`."""
 
+    is_named_by_a_row = True
+
     def __init__(self, file: Path, look: Look) -> None:
         self._file, self._look = file, look
         self._lines = Delimited(file, look)

@@ -19,6 +19,8 @@ _BLOCK_BYTES = 1 << 20
 class MaskedSheets:
     """A workbook that is written once more; implements `masking.Maskable`."""
 
+    is_named_by_a_row = True
+
     def __init__(self, file: Path) -> None:
         self._file = file
         with damage_told():

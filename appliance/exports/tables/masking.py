@@ -36,6 +36,10 @@ class Maskable(Protocol):
     def columns(self) -> Sequence[str]:
         """The columns that it has, as `rows.Rows` names them."""
 
+    @property
+    def is_named_by_a_row(self) -> bool:
+        """Whether its columns are what its first row says, be that a header or somebody's."""
+
     def meant(self, name: str) -> Sequence[str]:
         """Return its columns that a name means: hidden together, as a vendor adds to them."""
 
