@@ -7,7 +7,8 @@ that knows of no request any more.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,21 +16,24 @@ from ..core.erasure import Erasure
 from ..core.ports import Ledger
 from . import memory
 
-_REGISTER = "erasures"
 _PROGRESS = "erasing"
 _STUCK = "not-erased"
 
 
-def register(ledger: Ledger, source: str, erasure: Erasure) -> None:
-    """Remember a request: from now on no restore gives those records back."""
-    told = [_dumped(each) for each in (*registered(ledger, source), erasure)]
-    ledger.note(memory.key(_REGISTER, source), json.dumps(told))
+def register(ledger: Ledger, source: str, erasure: Erasure) -> Erasure:
+    """Remember a request: from now on no restore gives those records back.
+
+    It means every backup that was begun by now, and at least those up to its `upto`; return it
+    with the `upto` that it got. That number is taken as a backup takes its own, so one that is
+    being made either counts as older or finds the request.
+    """
+    at_least = max(erasure.upto, 1)
+    return replace(erasure, upto=ledger.add_request(source, _dumped(erasure), at_least))
 
 
 def registered(ledger: Ledger, source: str) -> tuple[Erasure, ...]:
     """Return what was asked for a source, oldest first."""
-    text = ledger.noted(memory.key(_REGISTER, source))
-    return tuple(_loaded(each) for each in json.loads(text or "[]"))
+    return tuple(_loaded(text, upto) for upto, text in ledger.requests(source))
 
 
 def pending(ledger: Ledger, source: str, place: str) -> tuple[Erasure, ...]:
@@ -67,27 +71,28 @@ def _in(source: str, place: str) -> str:
     return f"{source}:{place}"
 
 
-def _dumped(erasure: Erasure) -> dict[str, object]:
-    return {
+def _dumped(erasure: Erasure) -> str:
+    facts = {
         "at": erasure.at.isoformat(),
         "salt": erasure.salt,
         "marks": sorted(erasure.marks),
-        "upto": erasure.upto,
         "reason": erasure.reason,
         "at_once": erasure.at_once,
         "records": erasure.records,
         "unseen": erasure.unseen,
     }
+    return json.dumps(facts)
 
 
-def _loaded(facts: Mapping[str, Any]) -> Erasure:
+def _loaded(text: str, upto: int) -> Erasure:
+    facts: dict[str, Any] = json.loads(text)
     return Erasure(
         datetime.fromisoformat(facts["at"]),
         facts["salt"],
         frozenset(facts["marks"]),
-        facts["upto"],
+        upto,
         facts["reason"],
         facts["at_once"],
-        facts.get("records") or len(facts["marks"]),
-        tuple(facts.get("unseen", ())),
+        facts["records"],
+        tuple(facts["unseen"]),
     )
