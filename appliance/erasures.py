@@ -209,7 +209,7 @@ def asked(box: Box) -> list[Asked]:
 def _asked(box: Box, source: str, entry: Erasure) -> Asked:
     places = {copy.place for copy in box.ledger.copies(source)}
     waits = {one for one in places if entry in register.pending(box.ledger, source, one)}
-    owes = {one for one in places - waits if memory.owes_the_last_byte(box.ledger, one)}
+    owes = {one for one in places - waits if entry in register.owed(box.ledger, source, one)}
     stuck = {one: tuple(sorted(register.stuck(box.ledger, source, one))) for one in places}
     versions = {one for one in places if memory.cloud_keeps(box.ledger, one)}
     return Asked(

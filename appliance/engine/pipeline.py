@@ -39,9 +39,10 @@ from ..core.ports import Layout, Source, Watch
 from ..core.words import size
 from . import memory, mirroring, rotation, upkeep, waiting_room
 from .catching_up import catch_up
-from .erasing import clean, erase_where_due, fit_to_go_on_from
+from .erasing import clean, erase_where_due
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
+from .leaving_out import fit_to_go_on_from
 from .memory import Pending
 from .places import Place, store, trusts_the_clock, verify, wipe
 from .rotation import Reference
