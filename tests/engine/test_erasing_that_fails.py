@@ -15,8 +15,8 @@ from appliance.core.errors import (
     ToolFailed,
 )
 from appliance.core.model import Outcome
-from appliance.engine.register import pending, stuck
-from tests.engine.erasures import HER, ask, leaves_her, refuse, run, three_days, told_of
+from appliance.engine.register import pending, registered, stuck
+from tests.engine.erasures import HER, ask, export, leaves_her, refuse, run, three_days, told_of
 from tests.fakes import Box
 
 
@@ -170,3 +170,75 @@ def test_what_a_place_gives_that_says_it_is_done_is_looked_through(box: Box) -> 
     assert pending(box.ledger, "crm", "disk-a"), "and it is not believed any more"
     run(box)
     assert told_of(box.disk_a) == [False] * 3
+
+
+def gone_on_from(box: Box) -> list[str]:
+    """What each new backup is compared with, as it is laid out."""
+    lay_out, texts = box.exports.lay_out, []
+
+    def told(what, previous: Path | None, *more):
+        texts.append((previous / "export/a.csv").read_text() if previous else "")
+        return lay_out(what, previous, *more)
+
+    box.exports.lay_out = told
+    return texts
+
+
+def test_the_next_backup_goes_on_from_none_that_could_not_be_made_again(box: Box) -> None:
+    box.back_up(export("1,Ann", HER, "4,Di"))
+    box.next_day()
+    ask(box)
+    picky(box, 3)
+    run(box)
+    assert stuck(box.ledger, "crm", "disk-a")
+    bases = gone_on_from(box)
+    night = box.back_up(export("1,Ann", "4,Di"))
+    assert night.outcome is Outcome.OK
+    assert bases == [export("1,Ann", "2,Bo")], "the good one before it"
+    box.back_up(export("1,Ann", "4,Di", "5,Ed"))
+    assert bases[1:] == [export("1,Ann", "4,Di")]
+
+
+def test_where_none_could_be_made_again_the_next_backup_goes_on_from_nothing(box: Box) -> None:
+    ask(box)
+    box.exports.without = refuse
+    run(box)
+    bases = gone_on_from(box)
+    assert box.back_up(export("1,Ann")).outcome is Outcome.OK
+    assert bases == [""]
+
+
+def test_a_newest_backup_that_could_not_be_made_again_is_not_passed_off_as_the_new_one(
+    box: Box,
+) -> None:
+    """The server has nothing new: the disk that lacks it gets one that is made now."""
+    box.back_up(export("1,Ann", HER, "4,Di"))
+    ask(box)
+    picky(box, 3)
+    run(box)
+    box.source.knows = True
+    night = box.back_up()
+    assert night.outcome is Outcome.OK
+    assert night.archive == box.disk_a.archives()[-1].name
+
+
+def test_who_is_asked_for_while_a_backup_is_being_made_is_taken_out_of_that_one_too(
+    box: Box,
+) -> None:
+    box.back_up(export("1,Ann", HER))
+    box.next_day()
+    lay_out = box.exports.lay_out
+
+    def meanwhile(*what):
+        box.exports.lay_out = lay_out
+        laid_out = lay_out(*what)
+        ask(box)
+        return laid_out
+
+    box.exports.lay_out = meanwhile
+    box.back_up(export("1,Ann", "9,New"))
+    (erasure,) = registered(box.ledger, "crm")
+    assert erasure.upto > box.disk_a.archives()[-1].sequence
+    assert "replace" in box.disk_a.calls
+    assert told_of(box.disk_a) == [False] * 5
+    assert not pending(box.ledger, "crm", "disk-a")
