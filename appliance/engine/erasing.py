@@ -134,7 +134,7 @@ class _Erasing:
         return not archive.held and not any(self._is_stuck(archive, one) for one in self.due)
 
     def _is_stuck(self, archive: Archive, place: Place) -> bool:
-        return archive.name in register.stuck(self.kit.ledger, self.source, place.name)
+        return register.is_stuck(self.kit.ledger, place.name, archive)
 
     def _is_late(self) -> bool:
         return self.kit.clock.monotonic() >= self.until or not self._left()

@@ -103,11 +103,16 @@ def stuck(ledger: Ledger, source: str, place: str) -> frozenset[str]:
     return frozenset(here).intersection(names)
 
 
+def is_stuck(ledger: Ledger, place: str, archive: Archive) -> bool:
+    """Return whether an archive in a place is one of those that could not be made again."""
+    return archive.name in stuck(ledger, archive.source, place)
+
+
 def may_have(ledger: Ledger, place: str, archive: Archive) -> bool:
     """Return whether an archive as it lies in a place may have what was to be erased of it."""
     asked = pending(ledger, archive.source, place)
     is_due = gone_from(asked, archive.sequence) is not None
-    return is_due or archive.name in stuck(ledger, archive.source, place)
+    return is_due or is_stuck(ledger, place, archive)
 
 
 def owe_the_last_byte(ledger: Ledger, source: str, place: str) -> None:

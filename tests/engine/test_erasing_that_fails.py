@@ -15,9 +15,10 @@ from appliance.core.errors import (
     ToolFailed,
 )
 from appliance.core.model import Outcome
+from appliance.engine import memory
 from appliance.engine.register import pending, registered, stuck
 from tests.engine.erasures import HER, ask, export, leaves_her, refuse, run, three_days, told_of
-from tests.fakes import Box
+from tests.fakes import Box, FakeRepository
 
 
 @pytest.fixture
@@ -242,3 +243,53 @@ def test_who_is_asked_for_while_a_backup_is_being_made_is_taken_out_of_that_one_
     assert "replace" in box.disk_a.calls
     assert told_of(box.disk_a) == [False] * 5
     assert not pending(box.ledger, "crm", "disk-a")
+
+
+@pytest.fixture
+def new_disk(box: Box) -> FakeRepository:
+    """She is asked for, and erased, while the old disk is away and a new one has one backup."""
+    box.mirrors = ()
+    box.disk_b.errors["id"] = DiskAbsent("away")
+    memory.forget_place(box.ledger, "disk-a")
+    new = FakeRepository("disk-a", box.power)
+    new.identity = "f" * 64
+    box.repositories = (new, box.disk_b)
+    box.adopt(new)
+    box.back_up(export("1,Ann", "2,Bo", "5,Ed"))
+    box.next_day()
+    ask(box)
+    run(box)
+    assert not pending(box.ledger, "crm", "disk-a")
+    return new
+
+
+def test_a_disk_that_is_done_is_brought_nothing_that_still_has_her(
+    box: Box, new_disk: FakeRepository
+) -> None:
+    box.disk_b.errors = {"replace": DiskFull("full")}
+    night = box.back_up(export("1,Ann", "2,Bo", "6,Fay"))
+    assert not any(told_of(new_disk))
+    assert "still to bring to disk-a" in night.message
+    box.disk_b.errors.clear()
+    box.next_day()
+    box.back_up(export("1,Ann", "2,Bo", "8,Fay"))
+    for disk in (new_disk, box.disk_b):
+        assert told_of(disk) == [False] * 6
+        assert not pending(box.ledger, "crm", disk.name)
+
+
+def test_one_that_could_not_be_made_again_stays_where_it_is_and_that_is_said(
+    box: Box, new_disk: FakeRepository
+) -> None:
+    box.disk_a = box.disk_b
+    picky(box, 0)
+    box.disk_b.errors.clear()
+    box.back_up(export("1,Ann", "2,Bo", "6,Fay"))
+    box.next_day()
+    night = box.back_up(export("1,Ann", "2,Bo", "8,Fay"))
+    assert told_of(new_disk) == [False] * 5
+    assert told_of(box.disk_b) == [True] + [False] * 5
+    words = "1 backup not brought to disk-a: what was to be erased could not be taken out."
+    assert night.message.count(words) == 1
+    assert "still to bring" not in night.message
+    assert night.outcome is Outcome.OK
