@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.erasure import Erasure, gone_from
-from ..core.errors import ApplianceError, DiskAbsent, DiskFull, DiskReadOnly
+from ..core.errors import ApplianceError, DiskAbsent, DiskFull, DiskReadOnly, RepositoryDamaged
 from ..core.model import Archive, StepName, Trigger
 from ..core.ports import Layout, Watch
 from ..core.words import plural
@@ -164,17 +164,23 @@ class _Erasing:
         if layout := self._done_before(archive, self.donors, here / "from-another"):
             return layout
         there = [place for place in self._left() if place.has(archive)]
-        if not self._taken(archive, there, here / "as-it-was"):
-            self.out |= {place.name for place in there}
+        old = self._taken(archive, there, here / "as-it-was")
+        if isinstance(old, ApplianceError):
+            self._give_up(archive, there, for_ever=isinstance(old, RepositoryDamaged))
             return None
         made = self._without(archive, before, here)
-        if not isinstance(made, ApplianceError):
-            return made
-        if made.retry or isinstance(made, _PASSES):
-            self.out |= {place.name for place in there}
-        else:
+        if isinstance(made, ApplianceError):
+            passes = made.retry or isinstance(made, _PASSES)
+            self._give_up(archive, there, for_ever=not passes)
+            return None
+        return made
+
+    def _give_up(self, archive: Archive, there: Sequence[Place], *, for_ever: bool) -> None:
+        """One that cannot be read or written again is in nobody's way; all else ends the pass."""
+        if for_ever:
             self._note(self._left(), archive, is_stuck=True)
-        return None
+        else:
+            self.out |= {place.name for place in there}
 
     def _done_before(self, archive: Archive, places: Sequence[Place], into: Path) -> Layout | None:
         """Take an archive out of a place that says it is done there, and look whether it is."""
@@ -182,7 +188,9 @@ class _Erasing:
             if self._is_stuck(archive, place):
                 continue
             layout = self._taken(archive, [place], into)
-            if layout and not self._has_them(archive, place, layout):
+            if isinstance(layout, ApplianceError):
+                continue
+            if not self._has_them(archive, place, layout):
                 return layout
         wipe(into)
         return None
@@ -200,13 +208,19 @@ class _Erasing:
             self.out.add(place.name)
         return found is not False
 
-    def _taken(self, archive: Archive, places: Sequence[Place], into: Path) -> Layout | None:
+    def _taken(
+        self, archive: Archive, places: Sequence[Place], into: Path
+    ) -> Layout | ApplianceError:
+        """Take it out of one of the places; damage is the answer only where it is that of all."""
+        trouble: list[ApplianceError] = []
         for place in sound_first(self.kit, places):
             if place.has(archive) and not place.failed:
                 layout = take_out(self.kit, self.journal, place, _own(place, archive), into)
                 if not isinstance(layout, ApplianceError):
                     return layout
-        return None
+                trouble.append(layout)
+        trouble.sort(key=lambda error: isinstance(error, RepositoryDamaged))
+        return (trouble or [DiskAbsent(f"{archive.name} is not within reach.")])[0]
 
     def _without(
         self, archive: Archive, before: Path | None, here: Path

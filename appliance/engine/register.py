@@ -70,6 +70,13 @@ def do_anew(ledger: Ledger, source: str, place: str) -> None:
     _note(ledger, source, place, replace(_standing(ledger, source, place), done=0, gone=0, upto=0))
 
 
+def do_anew_what_is_stuck(ledger: Ledger, place: str) -> None:
+    """Take back what is done in a place of the sources of which something could not be done."""
+    for source, one in _standings(ledger, place).items():
+        if one.stuck:
+            do_anew(ledger, source, place)
+
+
 def hold_back(ledger: Ledger, source: str, mirror: str, place: str) -> None:
     """A cloud copy is no further than its disk, where another one lies in that place now."""
     there, here = _standing(ledger, source, mirror), _standing(ledger, source, place)
@@ -97,7 +104,9 @@ def progress(ledger: Ledger, source: str, place: str, asked: int) -> int:
 
 
 def stuck(ledger: Ledger, source: str, place: str) -> frozenset[str]:
-    """Return the archives in a place that could not be made again, and so have all they had."""
+    """Return the archives in a place that could not be made again, and so have all they had: what
+    they hold cannot be written, or not be read as it was stored.
+    """
     names = _standing(ledger, source, place).stuck
     here = {one.archive for one in ledger.copies(source) if one.place == place} if names else {}
     return frozenset(here).intersection(names)

@@ -15,7 +15,9 @@ from appliance.core.errors import (
     ToolFailed,
 )
 from appliance.core.model import Outcome
+from appliance.core.ports import Watch
 from appliance.engine import memory
+from appliance.engine.examination import examine
 from appliance.engine.register import pending, registered, stuck
 from tests.engine.erasures import HER, ask, export, leaves_her, refuse, run, three_days, told_of
 from tests.fakes import Box, FakeRepository
@@ -124,6 +126,27 @@ def test_a_disk_that_fails_in_the_middle_is_not_done_and_the_next_run_goes_on(
     run(box)
     assert told_of(box.disk_a) == [False] * 3
     assert not pending(box.ledger, "crm", "disk-a")
+
+
+def test_a_damaged_backup_stands_in_the_way_of_no_other_until_the_disk_is_found_whole(
+    box: Box,
+) -> None:
+    box.repositories, box.mirrors = (box.disk_a,), ()
+    oldest, *_ = box.disk_a.archives()
+    _, files = box.disk_a.held[oldest.name]
+    whole = files["export/a.csv"]
+    box.disk_a.rot(oldest.name)
+    ask(box)
+    run(box)
+    assert told_of(box.disk_a) == [False] * 3, "nothing can be read of the first"
+    assert not pending(box.ledger, "crm", "disk-a")
+    assert stuck(box.ledger, "crm", "disk-a") == {oldest.name}
+    files["export/a.csv"] = whole
+    assert examine("disk-a", box.kit, Watch()).run.outcome is Outcome.OK
+    assert pending(box.ledger, "crm", "disk-a")
+    run(box)
+    assert told_of(box.disk_a) == [False] * 3
+    assert not stuck(box.ledger, "crm", "disk-a")
 
 
 def test_without_room_to_work_in_nothing_is_done_nor_given_up(box: Box) -> None:
