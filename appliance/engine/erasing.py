@@ -68,7 +68,7 @@ def erase_where_due(  # noqa: PLR0917 - as a part of a Run, and how long it may 
     erasures = register.registered(kit.ledger, source)
     done = clean(kit, source, places)
     due = [place for place in places if place not in done and not place.failed]
-    if not due:
+    if not due or not erasures:
         return 0
     _hold_back_the_cloud(kit, source, due)
     folder.mkdir()
