@@ -52,6 +52,8 @@ class Sought:
     unseen: Mapping[str, int]
     """By place that is away how many backups only it has: nobody looked through them."""
     backups: int
+    newest: int
+    """The highest number of them: a new ledger may know of none yet."""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -157,6 +159,7 @@ def _sought(box: Box, source: str, found: Sequence[Archive], looking: _Looking) 
         cannot=looking.cannot(),
         unseen=_unseen(box, source, {one.name for one in found}),
         backups=len(looking.here),
+        newest=found[-1].sequence,
     )
 
 
@@ -177,7 +180,7 @@ def _unseen(box: Box, source: str, seen: Collection[str]) -> dict[str, int]:
 
 def ask(box: Box, sought: Sought, reason: str, trigger: Trigger, *, at_once: bool) -> Erasure:
     """Write the request down: from now on no restore and no search finds them."""
-    upto = box.ledger.next_sequence(sought.source, at_least=1)
+    upto = sought.newest
     salt, now = secrets.token_hex(16), box.clock.now()
     erasure = replace(
         Erasure.of(sought.marks, now, salt, upto, reason),
@@ -188,7 +191,7 @@ def ask(box: Box, sought: Sought, reason: str, trigger: Trigger, *, at_once: boo
     because = f", because: {reason}" if reason else ""
     words = f"{plural(len(sought.records), 'record')} of {sought.source} to be erased{because}."
     audit.write(box.ledger, box.clock, "erasure", words, True, trigger)
-    register.register(box.ledger, sought.source, erasure)
+    erasure = register.register(box.ledger, sought.source, erasure)
     forget(box, sought.source)
     return erasure
 
@@ -206,7 +209,7 @@ def asked(box: Box) -> list[Asked]:
 def _asked(box: Box, source: str, entry: Erasure) -> Asked:
     places = {copy.place for copy in box.ledger.copies(source)}
     waits = {one for one in places if entry in register.pending(box.ledger, source, one)}
-    owes = {one for one in places - waits if memory.owes_the_last_byte(box.ledger, one)}
+    owes = {one for one in places - waits if entry in register.owed(box.ledger, source, one)}
     stuck = {one: tuple(sorted(register.stuck(box.ledger, source, one))) for one in places}
     versions = {one for one in places if memory.cloud_keeps(box.ledger, one)}
     return Asked(

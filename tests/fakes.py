@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from zoneinfo import ZoneInfo
 
 from appliance.core.activity_words import Kind, kind_of
@@ -613,6 +613,8 @@ class FakeLedger:
         self._slots: dict[str, set[str]] = {}
         self.missed: list[tuple[str, str]] = []
         self._sequences: dict[str, int] = {}
+        self._requests: list[tuple[str, int, str]] = []
+        self._numbering = Lock()
         self._exports: dict[str, tuple[Archive, tuple[SeenFile, ...]]] = {}
         self._copies: dict[tuple[str, str], Copy] = {}
         self._notes: dict[str, str] = {}
@@ -717,9 +719,26 @@ class FakeLedger:
 
     def next_sequence(self, source: str, at_least: int = 1) -> int:
         self._about_to_write()
+        with self._numbering:
+            number = self._next_sequence(source, at_least)
+        self.power.written()
+        return number
+
+    def add_request(self, source: str, text: str, at_least: int = 1) -> int:
+        self._about_to_write()
+        with self._numbering:
+            number = self._next_sequence(source, at_least)
+            self._requests.append((source, number, text))
+        self.power.written()
+        return number
+
+    def requests(self, source: str) -> tuple[tuple[int, str], ...]:
+        self.power.flows()
+        return tuple((number, text) for about, number, text in self._requests if about == source)
+
+    def _next_sequence(self, source: str, at_least: int) -> int:
         number = max(self._sequences.get(source, 0) + 1, at_least)
         self._sequences[source] = number
-        self.power.written()
         return number
 
     def remember(self, source: str, archive: Archive, files: Sequence[SeenFile]) -> None:

@@ -465,6 +465,14 @@ class Ledger(Protocol):
     def next_sequence(self, source: str, at_least: int = 1) -> int:
         """Return the next archive number of a source, durably taken; never one twice."""
 
+    def add_request(self, source: str, text: str, at_least: int = 1) -> int:
+        """Record what somebody asked about the archives of a source that were begun by now: return
+        the next archive number, which is taken with it in one. Of two at once both stay.
+        """
+
+    def requests(self, source: str) -> tuple[tuple[int, str], ...]:
+        """Return number and text of each request about a source, oldest first."""
+
     def remember(self, source: str, archive: Archive, files: Sequence[SeenFile]) -> None:
         """Record which export files an archive holds."""
 

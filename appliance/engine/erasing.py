@@ -10,22 +10,23 @@ What cannot be done never stands in the way of anything else: backups go on, and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.erasure import Erasure, gone_from
-from ..core.errors import ApplianceError, DiskFull
+from ..core.errors import ApplianceError, DiskAbsent, DiskFull, DiskReadOnly, RepositoryDamaged
 from ..core.model import Archive, StepName, Trigger
 from ..core.ports import Layout, Watch
 from ..core.words import plural
-from . import memory, mirroring, register, rotation, upkeep
+from . import mirroring, register, rotation, upkeep
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
+from .leaving_out import holds, left_out
 from .places import Place, put_in_place, take_out, trusts_the_clock, wipe
-from .rotation import WITHIN, Reference, sound_first
+from .rotation import WITHIN, sound_first
 
-_TIMES_THE_EXPORT = 3
-"""How much room it takes to make a backup again: its files, those that stay, what is stored."""
+_PASSES = (DiskAbsent, DiskFull, DiskReadOnly)
+"""What says nothing of a backup, beside what is worth a retry."""
 
 
 def job_name(source: str) -> str:
@@ -64,65 +65,26 @@ def erase_where_due(  # noqa: PLR0917 - as a part of a Run, and how long it may 
 
     Return how many were. After so many seconds the next Run goes on where this one was.
     """
+    erasures = register.registered(kit.ledger, source)
     done = clean(kit, source, places)
     due = [place for place in places if place not in done and not place.failed]
-    if not due:
+    if not due or not erasures:
         return 0
+    _hold_back_the_cloud(kit, source, due)
     folder.mkdir()
     until = kit.clock.monotonic() + within_seconds
-    erasures = register.registered(kit.ledger, source)
     work = _Erasing(kit, journal, source, erasures, done, due, folder, until)
     work.all()
     wipe(folder)
     return work.count
 
 
-def leave_out(kit: Kit, archive: Archive, stored: Path, watch: Watch) -> bool:
-    """Given an archive that was taken out for somebody, leave out of it what was to be erased.
-
-    Wherever it comes from: the disk may have been away, a cloud copy may be older. Return whether
-    anything was; raise ApplianceError where that cannot be.
-    """
-    goes = gone_from(register.registered(kit.ledger, archive.source), archive.sequence)
-    look = stored.with_name(f"{stored.name}-look")
-    if goes is None:
-        return False
-    wipe(look)
-    look.mkdir()
-    try:
-        if not kit.exports.holds(stored, goes, look, watch):
-            return False
-    finally:
-        wipe(look)
-    _made_again(kit, stored, goes, watch)
-    return True
-
-
-def fit_to_go_on_from(kit: Kit, journal: Journal, reference: Reference) -> Reference | None:
-    """Given the newest backup from a place where something is to be erased still, return it with
-    no trace of that, also in what it was stored as; None where it cannot be made so.
-    """
-    archive, root = reference.archive, reference.layout.root
-    goes = gone_from(register.registered(kit.ledger, archive.source), archive.sequence)
-    if goes is None:
-        return reference
-    try:
-        return replace(reference, layout=_made_again(kit, root, goes, journal.watch))
-    except ApplianceError as error:
-        journal.warn(error)
-        return None
-
-
-def _made_again(kit: Kit, stored: Path, goes: Callable[[str], bool], watch: Watch) -> Layout:
-    work = stored.with_name(f"{stored.name}-work")
-    wipe(work)
-    work.mkdir()
-    kit.staging.require(_TIMES_THE_EXPORT * kit.exports.read(stored).export_bytes)
-    layout = kit.exports.without(stored, None, goes, work, watch)
-    wipe(stored)
-    layout.root.rename(stored)
-    wipe(work)
-    return kit.exports.read(stored)
+def _hold_back_the_cloud(kit: Kit, source: str, due: Sequence[Place]) -> None:
+    """Where another disk lies in a place of before, its copy in the cloud is not done either."""
+    names = {place.name for place in due}
+    for mirror in kit.mirrors:
+        if mirror.repository in names:
+            register.hold_back(kit.ledger, source, mirror.name, mirror.repository)
 
 
 @dataclass(slots=True)
@@ -140,9 +102,7 @@ class _Erasing:
     until: float
     count: int = 0
     out: set[str] = field(default_factory=set)
-    """Places that refused one: the next Run tries them again."""
-    stuck: set[str] = field(default_factory=set)
-    """Archives that cannot be made again."""
+    """Places that did not give or take one: the next Run goes on there."""
 
     def all(self) -> None:
         """Go through them; the newest good one done is what the next goes on from."""
@@ -161,13 +121,20 @@ class _Erasing:
         found = {one.name: one for place in self.due for one in place.of(self.source)}
         asked = max(each.upto for each in self.erasures)
         archives = sorted(found.values(), key=lambda one: one.sequence)
-        done = [one for one in archives if one.sequence <= begun and not one.held]
-        before = self._taken(done[-1], self.due, self.folder / "begun") if done else None
+        done = [one for one in archives if one.sequence <= begun and self._is_good(one)]
+        before = self._done_before(done[-1], self.due, self.folder / "begun") if done else None
         left = [one for one in archives if begun < one.sequence <= asked]
         return (before.root if before else None), left
 
     def _begun(self, place: Place) -> int:
         return register.progress(self.kit.ledger, self.source, place.name, len(self.erasures))
+
+    def _is_good(self, archive: Archive) -> bool:
+        """Whether another may go on from it: one that could not be made again has them still."""
+        return not archive.held and not any(self._is_stuck(archive, one) for one in self.due)
+
+    def _is_stuck(self, archive: Archive, place: Place) -> bool:
+        return register.is_stuck(self.kit.ledger, place.name, archive)
 
     def _is_late(self) -> bool:
         return self.kit.clock.monotonic() >= self.until or not self._left()
@@ -179,9 +146,7 @@ class _Erasing:
         """Do one, and return what the next goes on from."""
         here.mkdir()
         layout = self._anew(archive, before, here)
-        if layout is None:
-            self.stuck.add(archive.name)
-        else:
+        if layout is not None:
             self.count += self._put(archive, layout)
         if layout is None or archive.held:
             wipe(here)
@@ -193,61 +158,114 @@ class _Erasing:
         return kept
 
     def _anew(self, archive: Archive, before: Path | None, here: Path) -> Layout | None:
-        """Return an archive without what is to be erased; None where that cannot be."""
-        if layout := self._taken(archive, self.donors, here / "from-another"):
+        """Return an archive without what is to be erased; None where that cannot be, now or ever:
+        what passes by itself is tried again by the next Run.
+        """
+        if layout := self._done_before(archive, self.donors, here / "from-another"):
             return layout
-        if self._taken(archive, self._left(), here / "as-it-was"):
-            return self._without(archive, before, here)
+        there = [place for place in self._left() if place.has(archive)]
+        old = self._taken(archive, there, here / "as-it-was")
+        if isinstance(old, ApplianceError):
+            self._give_up(archive, there, for_ever=isinstance(old, RepositoryDamaged))
+            return None
+        made = self._without(archive, before, here)
+        if isinstance(made, ApplianceError):
+            passes = made.retry or isinstance(made, _PASSES)
+            self._give_up(archive, there, for_ever=not passes)
+            return None
+        return made
+
+    def _give_up(self, archive: Archive, there: Sequence[Place], *, for_ever: bool) -> None:
+        """One that cannot be read or written again is in nobody's way; all else ends the pass."""
+        if for_ever:
+            self._note(self._left(), archive, is_stuck=True)
+        else:
+            self.out |= {place.name for place in there}
+
+    def _done_before(self, archive: Archive, places: Sequence[Place], into: Path) -> Layout | None:
+        """Take an archive out of a place that says it is done there, and look whether it is."""
+        for place in sound_first(self.kit, places):
+            if self._is_stuck(archive, place):
+                continue
+            layout = self._taken(archive, [place], into)
+            if isinstance(layout, ApplianceError):
+                continue
+            if not self._has_them(archive, place, layout):
+                return layout
+        wipe(into)
         return None
 
-    def _taken(self, archive: Archive, places: Sequence[Place], into: Path) -> Layout | None:
+    def _has_them(self, archive: Archive, place: Place, layout: Layout) -> bool:
+        """Whether what a place gave has them for all it says: then the next Run does it anew."""
+
+        def look(remarks: Remarks) -> bool:
+            remarks.message = archive.name
+            return holds(self.kit, layout.root, self._goes(archive), self.journal.watch)
+
+        found = self.journal.attempt(StepName.VERIFY, look, place.name)
+        if found is True:
+            register.do_anew(self.kit.ledger, self.source, place.name)
+            self.out.add(place.name)
+        return found is not False
+
+    def _taken(
+        self, archive: Archive, places: Sequence[Place], into: Path
+    ) -> Layout | ApplianceError:
+        """Take it out of one of the places; damage is the answer only where it is that of all."""
+        trouble: list[ApplianceError] = []
         for place in sound_first(self.kit, places):
             if place.has(archive) and not place.failed:
                 layout = take_out(self.kit, self.journal, place, _own(place, archive), into)
                 if not isinstance(layout, ApplianceError):
                     return layout
-        return None
+                trouble.append(layout)
+        trouble.sort(key=lambda error: isinstance(error, RepositoryDamaged))
+        return (trouble or [DiskAbsent(f"{archive.name} is not within reach.")])[0]
 
-    def _without(self, archive: Archive, before: Path | None, here: Path) -> Layout | None:
-        goes = gone_from(self.erasures, archive.sequence) or _nobody
-        old, work, look = here / "as-it-was", here / "work", here / "look"
-        work.mkdir()
-        look.mkdir()
+    def _without(
+        self, archive: Archive, before: Path | None, here: Path
+    ) -> Layout | ApplianceError:
+        old, work, goes = here / "as-it-was", here / "work", self._goes(archive)
 
         def leave_out(remarks: Remarks) -> Layout:
-            exports, watch = self.kit.exports, self.journal.watch
-            self.kit.staging.require(_TIMES_THE_EXPORT * exports.read(old).export_bytes)
-            layout = exports.without(old, before, goes, work, watch)
-            if exports.holds(layout.root, goes, look, watch):
-                raise ApplianceError(f"{archive.name} still says what was to be erased.")
             remarks.message = archive.name
-            return layout
+            return left_out(self.kit, archive, old, before, goes, work, self.journal.watch)
 
-        layout = self.journal.attempt(StepName.UNPACK, leave_out, "")
-        return None if isinstance(layout, ApplianceError) else layout
+        return self.journal.attempt(StepName.UNPACK, leave_out, "")
+
+    def _goes(self, archive: Archive) -> Callable[[str], bool]:
+        return gone_from(self.erasures, archive.sequence) or _nobody
 
     def _put(self, archive: Archive, layout: Layout) -> bool:
         """Have each place hold the new one; return whether any did not have it before."""
-        asked, is_new = len(self.erasures), False
+        is_new = False
         for place in self._left():
             if place.has(archive):
                 old = _own(place, archive)
-                failure = self._replaced(place, old, layout)
-                if failure is not None:
+                if self._replaced(place, old, layout) is not None:
                     self.out.add(place.name)
                     continue
                 is_new = is_new or old.manifest_sha256 != layout.manifest_sha256
-            ledger = self.kit.ledger
-            register.note_progress(ledger, self.source, place.name, asked, archive.sequence)
+            self._note([place], archive, is_stuck=False)
         return is_new
+
+    def _note(self, places: Sequence[Place], archive: Archive, *, is_stuck: bool) -> None:
+        for place in places:
+            stuck_here = is_stuck and place.has(archive)
+            asked, ledger = len(self.erasures), self.kit.ledger
+            register.note_progress(ledger, place.name, archive, asked, is_stuck=stuck_here)
 
     def _replaced(self, place: Place, old: Archive, layout: Layout) -> ApplianceError | None:
         """A disk without room gives back what was replaced already, and is asked once more."""
-        memory.owe_the_last_byte(self.kit.ledger, place.name, is_owed=True)
-        failure = put_in_place(self.kit, self.journal, place, old, layout)
+        failure = self._put_in_place(place, old, layout)
         if isinstance(failure, DiskFull) and self._gives_back_the_room(place):
-            failure = put_in_place(self.kit, self.journal, place, old, layout)
+            failure = self._put_in_place(place, old, layout)
         return failure
+
+    def _put_in_place(self, place: Place, old: Archive, layout: Layout) -> ApplianceError | None:
+        if old.manifest_sha256 != layout.manifest_sha256:
+            register.owe_the_last_byte(self.kit.ledger, self.source, place.name)
+        return put_in_place(self.kit, self.journal, place, old, layout)
 
     def _gives_back_the_room(self, place: Place) -> bool:
         def compact(remarks: Remarks) -> None:
@@ -255,16 +273,19 @@ class _Erasing:
             remarks.message = "What was erased so far is on it no more."
 
         done = self.journal.attempt(StepName.PRUNE, compact, place.name)
-        return not isinstance(done, ApplianceError)
+        if isinstance(done, ApplianceError):
+            return False
+        register.note_the_last_byte(self.kit.ledger, place.name)
+        return True
 
     def _finish(self) -> None:
         for place in self._left():
             ledger, source = self.kit.ledger, self.source
             asked = register.pending(ledger, source, place.name)
-            register.note_done(ledger, source, place.name, len(self.erasures), self.stuck)
-            at_once = any(each.at_once for each in asked)
-            if at_once and place.of(source) and self._gives_back_the_room(place):
-                memory.owe_the_last_byte(ledger, place.name, is_owed=False)
+            register.note_done(ledger, source, place.name, len(self.erasures))
+            at_once = any(each.at_once for each in asked if each in self.erasures)
+            if at_once and place.of(source):
+                self._gives_back_the_room(place)
 
 
 def _nobody(_: str) -> bool:

@@ -12,7 +12,7 @@ from ..core.errors import ApplianceError
 from ..core.model import StepName, Trigger
 from ..core.ports import Watch
 from ..core.words import plural
-from . import memory, rotation
+from . import memory, register, rotation
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
 from .places import Place, note_damage, take_out, wipe
@@ -57,6 +57,8 @@ def _whole(kit: Kit, place: Place) -> str:
     """Clear the mark and note the check; return what to say about it."""
     was_marked = memory.is_damaged(kit.ledger, place.name)
     memory.clear_damage(kit.ledger, place.name)
+    if was_marked:  # what could not be read, can be now
+        register.do_anew_what_is_stuck(kit.ledger, place.name)
     memory.note_time(kit.ledger, memory.CHECKED_AT, place.name, kit.clock.now())
     said = f"{place.name} is whole: {plural(len(place.archives), 'backup')} read and equal."
     return said + (" The mark of damage was removed." if was_marked else "")

@@ -31,8 +31,7 @@ _RIGHT, _WRONG = "right", "wrong"
 _BECAME = "became"
 _NOTHING = {"beside": "", "reasons": [], "tables": []}
 ERASED = "erased"
-"""How many of the requests to erase are done, by source and place."""
-_TO_THE_LAST_BYTE = "compact-thoroughly"
+"""How far the requests to erase are in a place: see `register`."""
 CHANGES = ("added", "changed", "removed")
 Told = Mapping[str, Any]
 _ROOM = "fullness"
@@ -88,16 +87,6 @@ def clear_damage(ledger: Ledger, repository: str) -> None:
 def is_damaged(ledger: Ledger, repository: str) -> bool:
     """Return whether a repository failed to give back what it was given, and is not cleared."""
     return bool(ledger.noted(key(DAMAGED, repository)))
-
-
-def owe_the_last_byte(ledger: Ledger, place: str, *, is_owed: bool) -> None:
-    """Remember whether what was erased must still be given up to the last byte in a place."""
-    ledger.note(key(_TO_THE_LAST_BYTE, place), "yes" if is_owed else "")
-
-
-def owes_the_last_byte(ledger: Ledger, place: str) -> bool:
-    """Return what `owe_the_last_byte` remembered."""
-    return bool(ledger.noted(key(_TO_THE_LAST_BYTE, place)))
 
 
 def note_removal(ledger: Ledger, repository: str, archives: Sequence[str]) -> None:
@@ -197,13 +186,9 @@ def noted_problem(ledger: Ledger, place: str) -> str:
 
 def forget_place(ledger: Ledger, place: str) -> None:
     """Another repository lies there now: nothing that was known of the old one holds."""
-    sources = {copy.source for copy in ledger.copies()}
     ledger.drop_copies(place, [copy.archive for copy in ledger.copies() if copy.place == place])
-    owe_the_last_byte(ledger, place, is_owed=False)
-    for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT, _ROOM, _PROBLEM):
+    for kind in (DAMAGED, CHECKED_AT, PRUNED_AT, COMPACTED_AT, ERASED, _ROOM, _PROBLEM):
         ledger.note(key(kind, place), "")
-    for source in sources:
-        ledger.note(key(ERASED, f"{source}:{place}"), "")
 
 
 def note_became(

@@ -15,11 +15,11 @@ from ..core.forgetting import EXPIRE_EVERY
 from ..core.model import Copy, Outcome, Run, StepName, Trigger
 from ..core.ports import Mirror, Watch
 from ..core.words import plural
-from . import memory, rotation
+from . import memory, register, rotation
 from .journal import Journal, Remarks, record
 from .kit import Ended, Kit
 from .places import Place, proved, strangers, trusts_the_clock
-from .register import note_done, pending, registered
+from .register import pending, registered
 
 COMPARE_EVERY = timedelta(days=30)
 LOOK_EVERY = timedelta(hours=23)
@@ -106,12 +106,16 @@ def _forgets(kit: Kit, mirror: Mirror, place: Place) -> bool:
     ledger = kit.ledger
     asked = any(pending(ledger, source, mirror.name) for source in kit.retention)
     still_here = any(pending(ledger, source, place.name) for source in kit.retention)
-    is_gone_here = not still_here and not memory.owes_the_last_byte(ledger, place.name)
+    is_gone_here = not still_here and not register.owes_the_last_byte(ledger, place.name)
     return asked and is_gone_here and _is_due(kit, _KEPT_AT, mirror, EXPIRE_EVERY)
 
 
 def _forget(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
-    """After an erasure: nothing stays in the cloud but what the disk has now."""
+    """After an erasure: nothing stays in the cloud but what the disk has now.
+
+    What somebody asks meanwhile is not done: so the requests are counted before it begins.
+    """
+    asked = {source: len(registered(kit.ledger, source)) for source in kit.retention}
     if not _forgets(kit, mirror, place):
         return
 
@@ -124,8 +128,8 @@ def _forget(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
         if isinstance(failure, MirrorRefused):  # a lock of the bucket's lasts weeks
             memory.note_time(kit.ledger, _KEPT_AT, mirror.name, kit.clock.now())
         return
-    for source in kit.retention:
-        note_done(kit.ledger, source, mirror.name, len(registered(kit.ledger, source)), ())
+    for source, count in asked.items():
+        register.note_done(kit.ledger, source, mirror.name, count)
 
 
 def _compared(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> bool:

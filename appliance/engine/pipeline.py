@@ -37,11 +37,12 @@ from ..core.model import (
 )
 from ..core.ports import Layout, Source, Watch
 from ..core.words import size
-from . import memory, mirroring, rotation, upkeep, waiting_room
+from . import memory, mirroring, register, rotation, upkeep, waiting_room
 from .catching_up import catch_up
-from .erasing import clean, erase_where_due, fit_to_go_on_from
+from .erasing import clean, erase_where_due
 from .journal import Journal, Remarks, record, understood
 from .kit import Ended, Kit
+from .leaving_out import fit_to_go_on_from
 from .memory import Pending
 from .places import Place, store, trusts_the_clock, verify, wipe
 from .rotation import Reference
@@ -125,14 +126,20 @@ class _Backup:
         self.journal.message = "There was nothing to fetch."
 
     def _keep(self, export: Export | None, places: list[Place]) -> None:
-        """Store what came, unless the newest backup, just proved again, is the same."""
+        """Store what came, unless the newest backup, just proved again, is the same.
+
+        The number is taken before anybody looks for what was to be erased: whoever is asked for
+        meanwhile is taken out of this backup too (see `register.register`).
+        """
+        number = self._number(places)
         before = self._take_out_the_newest(places)
         if before is not None and self._is_kept(export, before):
             self._confirm(export, before, places)
         else:
             export = export or self._pull_again(places)
             layout = self._lay_out(export, before)
-            self._archive(export, before, layout, places)
+            archive = self._named(export, layout, number, places)
+            self._archive(archive, export, before, layout, places)
 
     def _finish_what_was_begun(self) -> None:
         ledger, name = self.kit.ledger, self.source.name
@@ -172,9 +179,12 @@ class _Backup:
         done = clean(self.kit, name, places)
         in_order = sorted(places, key=lambda place: place not in done)
         found = rotation.reference(self.kit, self.journal, name, in_order, previous)
-        if found is None or found.place in done:
+        if found is None or not self._may_have(found.place, found.archive):
             return found
         return fit_to_go_on_from(self.kit, self.journal, found)
+
+    def _may_have(self, place: Place, archive: Archive) -> bool:
+        return register.may_have(self.kit.ledger, place.name, archive)
 
     def _last_files(self) -> tuple[SeenFile, ...]:
         return self.kit.ledger.last_export(self.source.name)
@@ -187,10 +197,7 @@ class _Backup:
 
     def _confirm(self, export: Export | None, before: Reference, places: list[Place]) -> None:
         """No new one; the other disks prove that they have it whole too, or get it now."""
-        done = clean(self.kit, self.source.name, places)
-        for place in done if before.place in done else ():
-            if place is before.place or place.failed or place.is_waiting_room:
-                continue
+        for place in self._others(before, places):
             prove = verify if place.has(before.archive) else store
             prove(self.kit, self.journal, place, before.archive, before.layout)
         self.journal.archive = before.archive.name
@@ -198,6 +205,13 @@ class _Backup:
         self.journal.message = "Nothing has changed since the newest backup."
         if export is not None:
             self._settle(export)
+
+    def _others(self, before: Reference, places: Sequence[Place]) -> list[Place]:
+        """The other disks that have, or are to get, the newest backup just as it was taken out."""
+        if self._may_have(before.place, before.archive):
+            return []
+        disks = [one for one in places if not one.is_waiting_room and one is not before.place]
+        return [one for one in disks if not one.failed and not self._may_have(one, before.archive)]
 
     def _lay_out(self, export: Export, before: Reference | None) -> Layout:
         """Differences from the backup before where it gives them; a bad one never stops this."""
@@ -227,10 +241,14 @@ class _Backup:
         return layout
 
     def _archive(
-        self, export: Export, before: Reference | None, layout: Layout, places: Sequence[Place]
+        self,
+        archive: Archive,
+        export: Export,
+        before: Reference | None,
+        layout: Layout,
+        places: Sequence[Place],
     ) -> None:
         """Write it everywhere; one proved copy is a backup, none is a failed Run."""
-        archive = self._named(export, layout, places)
         files = tuple(_seen(file) for file in export.files)
         memory.intend(self.kit.ledger, Pending(archive, files))
         here = waiting_room.targets(places)
@@ -250,15 +268,20 @@ class _Backup:
             self.journal.hint = _LOOK_AT_IT.format(archive.name)
         self._settle(export)
 
-    def _named(self, export: Export, layout: Layout, places: Sequence[Place]) -> Archive:
+    def _number(self, places: Sequence[Place]) -> int:
+        highest = max((place.highest(self.source.name) for place in places), default=0)
+        return self.kit.ledger.next_sequence(self.source.name, at_least=highest + 1)
+
+    def _named(
+        self, export: Export, layout: Layout, number: int, places: Sequence[Place]
+    ) -> Archive:
         name = self.source.name
         time = _free_time(name, export.pulled_at, self._taken_names(places))
-        highest = max((place.highest(name) for place in places), default=0)
         return Archive(
             Archive.name_for(name, time),
             name,
             time,
-            self.kit.ledger.next_sequence(name, at_least=highest + 1),
+            number,
             layout.manifest_sha256,
             self._trusts_the_clock(export, places),
             held=bool(layout.held),

@@ -17,9 +17,9 @@ from ..core.errors import ApplianceError, Cancelled, RepositoryBusy
 from ..core.model import Archive, StepName, Trigger
 from ..core.ports import Mirror, Repository, Watch
 from . import memory
-from .erasing import leave_out
 from .journal import Journal, Remarks, record, understood
 from .kit import Kit
+from .leaving_out import leave_out
 from .places import wipe
 
 PATIENCE = timedelta(minutes=2)

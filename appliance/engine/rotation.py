@@ -20,7 +20,7 @@ from ..core.errors import (
 from ..core.model import Archive, StepName
 from ..core.ports import Layout, Repository
 from ..core.words import plural
-from . import memory, waiting_room
+from . import memory, register, waiting_room
 from .journal import Journal, understood
 from .kit import Kit
 from .places import Place, note_damage, proved, strangers, take_out, wipe
@@ -150,7 +150,10 @@ def prove_strangers(
 def reference(
     kit: Kit, journal: Journal, source: str, places: Sequence[Place], folder: Path
 ) -> Reference | None:
-    """Take out the newest good archive there is; None where there is none or none is whole."""
+    """Take out the newest good archive there is; None where there is none or none is whole.
+
+    One of which nobody could be taken out that was to be erased is none to go on from.
+    """
     by_place = [(place, _newest_good(kit, place, source)) for place in sound_first(kit, places)]
     found = [(place, archive) for place, archive in by_place if archive and not place.failed]
     for place, archive in sorted(found, key=lambda each: -each[1].sequence):
@@ -168,7 +171,7 @@ def lacking_on(kit: Kit, place: str, sources: Iterable[str]) -> list[str]:
 
 
 def _newest_good(kit: Kit, place: Place, source: str) -> Archive | None:
-    known = proved(kit, place.name)
+    known = proved(kit, place.name) - register.stuck(kit.ledger, source, place.name)
     good = [one for one in place.of(source) if one.name in known and not one.held]
     return good[-1] if good else None
 

@@ -15,7 +15,7 @@ from ..core.errors import ApplianceError, ClockNotTrusted
 from ..core.forgetting import UNDO
 from ..core.model import Archive, Outcome, StepName
 from ..core.retention import doomed
-from . import memory, waiting_room
+from . import memory, register, waiting_room
 from .journal import Journal, Remarks
 from .kit import Kit
 from .places import Place, note_damage, proved, strangers
@@ -33,7 +33,10 @@ def tidy(kit: Kit, journal: Journal, places: Sequence[Place], clock_is_trusted: 
     if clock_is_trusted:
         memory.note_time(kit.ledger, memory.CLOCK_TRUSTED_AT, memory.BOX, kit.clock.now())
     for place in places:
-        if place.is_waiting_room or strangers(kit, place, place.archives):
+        if place.is_waiting_room:
+            _give_back_at_once(kit, journal, place)
+            continue
+        if strangers(kit, place, place.archives):
             continue
         if _is_sound(kit, place):
             _check_monthly(kit, journal, place)
@@ -78,7 +81,7 @@ def _make_room(kit: Kit, journal: Journal, place: Place) -> None:
     pruned = memory.noted_time(kit.ledger, memory.PRUNED_AT, place.name)
     compacted = memory.noted_time(kit.ledger, memory.COMPACTED_AT, place.name)
     waits = pruned is not None and (compacted is None or compacted < pruned)
-    if not waits and memory.owes_the_last_byte(kit.ledger, place.name):
+    if not waits and register.owes_the_last_byte(kit.ledger, place.name):
         memory.note_time(kit.ledger, memory.PRUNED_AT, place.name, kit.clock.now())
         return
     if waits and pruned is not None and kit.clock.now() - pruned < UNDO:
@@ -89,8 +92,14 @@ def _make_room(kit: Kit, journal: Journal, place: Place) -> None:
         _prune(kit, journal, place, source)
 
 
+def _give_back_at_once(kit: Kit, journal: Journal, room: Place) -> None:
+    """Nobody takes the waiting room back to the week before: what was erased there just goes."""
+    if _is_sound(kit, room) and register.owes_the_last_byte(kit.ledger, room.name):
+        _compact(kit, journal, room)
+
+
 def _compact(kit: Kit, journal: Journal, place: Place) -> bool:
-    owed = memory.owes_the_last_byte(kit.ledger, place.name)
+    owed = register.owes_the_last_byte(kit.ledger, place.name)
     promised = owed or any(policy.at_most for policy in kit.retention.values())
 
     def compact(remarks: Remarks) -> None:
@@ -101,7 +110,7 @@ def _compact(kit: Kit, journal: Journal, place: Place) -> bool:
         return False
     memory.note_time(kit.ledger, memory.COMPACTED_AT, place.name, kit.clock.now())
     if owed:
-        memory.owe_the_last_byte(kit.ledger, place.name, is_owed=False)
+        register.note_the_last_byte(kit.ledger, place.name)
     return True
 
 

@@ -13,7 +13,7 @@ from ..core.errors import ApplianceError, DiskAbsent
 from ..core.model import Archive, Outcome, StepName
 from ..core.retention import Policy, explain
 from ..core.words import plural
-from . import memory
+from . import memory, register
 from .journal import Journal, Remarks, understood
 from .kit import Kit
 from .places import Place, proved
@@ -112,7 +112,7 @@ def _let_go(kit: Kit, journal: Journal, room: Place, gone: Sequence[Archive], sa
             mine = [archive for archive in gone if archive.source == source]
             room.repository.delete(source, mine, journal.watch)
         room.repository.compact(journal.watch, all_of_it=True)
-        memory.owe_the_last_byte(kit.ledger, room.name, is_owed=False)
+        register.note_the_last_byte(kit.ledger, room.name)
         remarks.message = said
 
     memory.note_removal(kit.ledger, room.name, names)

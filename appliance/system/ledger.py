@@ -193,12 +193,25 @@ class SqliteLedger:
     def next_sequence(self, source: str, at_least: int = 1) -> int:
         """Return the next archive number of a source, durably taken; never one twice."""
         with self._transaction() as db:
-            (number,) = db.execute(
-                "INSERT INTO sequence (source, last) VALUES (:source, :least) ON CONFLICT (source)"
-                " DO UPDATE SET last = max(last + 1, :least) RETURNING last",
-                {"source": source, "least": at_least},
-            ).fetchone()
-            return int(number)
+            return _next_sequence(db, source, at_least)
+
+    def add_request(self, source: str, text: str, at_least: int = 1) -> int:
+        """Record a request with the next archive number of its source; see `core.ports.Ledger`."""
+        with self._transaction() as db:
+            number = _next_sequence(db, source, at_least)
+            db.execute(
+                "INSERT INTO request (source, sequence, text) VALUES (?, ?, ?)",
+                (source, number, storable(text)),
+            )
+            return number
+
+    def requests(self, source: str) -> tuple[tuple[int, str], ...]:
+        """Return number and text of each request about a source, oldest first."""
+        with self._reading_db() as db:
+            rows = db.execute(
+                "SELECT sequence, text FROM request WHERE source = ? ORDER BY sequence", (source,)
+            )
+            return tuple((int(number), str(text)) for number, text in rows)
 
     def remember(self, source: str, archive: Archive, files: Sequence[SeenFile]) -> None:
         """Record which export files an archive holds; said again, the last word counts."""
@@ -435,6 +448,15 @@ def _require_under_way(db: sqlite3.Connection, run_id: int) -> None:
     row = db.execute("SELECT outcome FROM run WHERE id = ?", (run_id,)).fetchone()
     if row is None or row[0] is not None:
         raise ValueError(f"Run {run_id} is not under way.")
+
+
+def _next_sequence(db: sqlite3.Connection, source: str, at_least: int) -> int:
+    (number,) = db.execute(
+        "INSERT INTO sequence (source, last) VALUES (:source, :least) ON CONFLICT (source)"
+        " DO UPDATE SET last = max(last + 1, :least) RETURNING last",
+        {"source": source, "least": at_least},
+    ).fetchone()
+    return int(number)
 
 
 def _note(db: sqlite3.Connection, key: str, value: str) -> None:

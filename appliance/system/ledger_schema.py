@@ -90,5 +90,13 @@ CREATE TABLE audit (run INTEGER PRIMARY KEY REFERENCES run (id), sha256 TEXT NOT
 """
 """What a Run is about (as `core.activity_words.kind_of`), so that any choice of what to list is
 read from an index; and the chain of what people did."""
-MIGRATIONS = (_FIRST_SCHEMA, _FAULTS, _BY_START, _ACTIVITY)
+_REQUESTS = """
+CREATE TABLE request (
+    source TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (source, sequence)
+) STRICT, WITHOUT ROWID;
+"""
+MIGRATIONS = (_FIRST_SCHEMA, _FAULTS, _BY_START, _ACTIVITY, _REQUESTS)
 """One script for each schema version; the file's `user_version` says how many have run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 from appliance.core.audit import HEAD, first_fault, link
+from appliance.core.erasure import Erasure
 from appliance.core.model import Archive, Copy, Outcome, SeenFile, Step, StepName, Tally, Trigger
 from appliance.core.ports import Ledger
+from appliance.engine.register import register, registered
 from appliance.system.ledger import SqliteLedger
 from tests.fakes import FakeLedger
 
@@ -233,6 +236,28 @@ class LedgerContract:
         assert ledger.next_sequence("crm", at_least=10) == 10
         assert ledger.next_sequence("crm", at_least=5) == 11
         assert ledger.next_sequence("site", at_least=7) == 7
+
+    def test_a_request_takes_a_number_and_stays_behind_those_before_it(
+        self, ledger: Ledger
+    ) -> None:
+        assert ledger.requests("crm") == ()
+        assert ledger.next_sequence("crm") == 1
+        assert ledger.add_request("crm", HOSTILE[3]) == 2
+        assert ledger.add_request("site", "elsewhere") == 1
+        assert ledger.next_sequence("crm") == 3
+        assert ledger.add_request("crm", "again", at_least=9) == 9
+        assert ledger.add_request("crm", "again", at_least=5) == 10
+        assert ledger.requests("crm") == ((2, HOSTILE[3]), (9, "again"), (10, "again"))
+
+    def test_of_many_who_ask_at_once_nobody_is_lost(self, ledger: Ledger) -> None:
+        def ask(who: int) -> list[Erasure]:
+            said = [Erasure.of([f"{who}.{n}"], NOW, "salt", 0) for n in range(5)]
+            return [register(ledger, "crm", one) for one in said]
+
+        with ThreadPoolExecutor(8) as all_at_once:
+            asked = [one for each in all_at_once.map(ask, range(8)) for one in each]
+        assert set(registered(ledger, "crm")) == set(asked)
+        assert sorted(one.upto for one in asked) == list(range(1, 41))
 
     def test_files_come_back_by_the_archives_number_newest_first(self, ledger: Ledger) -> None:
         old, new = SeenFile("a.zip", 1, "0" * 64), SeenFile("b ☃.zip", 2**40, "1" * 64, NOW, '"e"')

@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from appliance.core.erasure import Erasure
-from appliance.core.errors import ApplianceError, DiskAbsent, DiskFull
-from appliance.core.model import Outcome, Trigger
+from appliance.core.errors import DiskAbsent, DiskFull
+from appliance.core.model import Outcome
 from appliance.core.ports import Watch
 from appliance.engine import memory
-from appliance.engine.erasing import erase
-from appliance.engine.register import pending, register, registered, stuck
+from appliance.engine.register import pending, registered, stuck
 from appliance.engine.restore import Wish, restore
 from appliance.engine.rotation import WITHIN
-from tests.fakes import Box, PowerCut
-
-HER = "7,Hedwig"
-SALT = "of-the-test"
-
-
-def export(*lines: str) -> str:
-    return "\n".join(("id,name", *lines)) + "\n"
+from tests.engine.erasures import HER, ask, export, refuse, run, three_days, told_of
+from tests.fakes import Box, FakeRepository, PowerCut
 
 
 @pytest.fixture
 def box(box: Box) -> Box:
     """Three days on two disks; she is in the first two of them."""
-    for lines in (("1,Ann", HER), ("1,Ann", HER, "2,Bo"), ("1,Ann", "2,Bo")):
-        box.back_up(export(*lines))
-        box.next_day()
+    three_days(box)
     return box
-
-
-def ask(box: Box, *, at_once: bool = False) -> None:
-    erasure = Erasure.of([HER], box.clock.now(), SALT, upto=box.disk_a.archives()[-1].sequence)
-    register(box.ledger, "crm", replace(erasure, at_once=at_once))
-
-
-def run(box: Box):
-    return erase("crm", Trigger.COMMAND, box.kit, Watch()).run
-
-
-def told_of(repository) -> list[bool]:
-    """For each archive, oldest first, whether anything in it says her name."""
-    return [
-        any(HER.encode() in data for data in repository.held[one.name][1].values())
-        for one in repository.archives()
-    ]
 
 
 def test_she_is_in_no_archive_on_any_disk_and_all_else_stays(box: Box) -> None:
@@ -185,11 +158,29 @@ def test_who_comes_back_later_is_there_on_purpose(box: Box, tmp_path: Path) -> N
     assert told_of(box.disk_a) == [False] * 4
 
 
-def test_an_old_disk_under_a_name_of_before_is_done_anew(box: Box) -> None:
-    ask(box)
+def adopted(box: Box, held) -> FakeRepository:
+    """An old disk that somebody adopts under the name of disk-a, with what lies on it."""
+    memory.forget_place(box.ledger, "disk-a")
+    old = FakeRepository("disk-a", box.power)
+    old.identity, old.held = "e" * 64, dict(held)
+    box.repositories = (old, box.disk_b)
+    box.adopt(old)
+    return old
+
+
+def test_an_old_disk_under_a_name_of_before_is_done_anew_and_so_is_its_cloud(box: Box) -> None:
+    held = dict(box.disk_a.held)
+    ask(box, at_once=True)
     run(box)
-    memory.forget_place(box.ledger, "disk-b")
-    assert pending(box.ledger, "crm", "disk-b")
+    assert box.cloud.forgets == 1
+    old = adopted(box, held)
+    box.cloud.held = dict(held)
+    assert pending(box.ledger, "crm", "disk-a")
+    assert run(box).message.startswith("2 backups written anew.")
+    assert told_of(old) == [False] * 3
+    assert not pending(box.ledger, "crm", "disk-a")
+    assert box.cloud.forgets == 2
+    assert box.cloud.held == old.held
 
 
 def test_until_then_no_restore_gives_her_back(box: Box, tmp_path: Path) -> None:
@@ -207,8 +198,7 @@ def test_the_room_comes_back_after_a_week_or_at_once_where_somebody_asked(box: B
     ask(box)
     run(box)
     assert "compact" not in box.disk_a.calls
-    again = Erasure.of(["1,Ann"], box.clock.now(), SALT, upto=9)
-    register(box.ledger, "crm", replace(again, at_once=True))
+    ask(box, "1,Ann", at_once=True)
     run(box)
     assert box.disk_a.compacted_all
     assert box.disk_b.compacted_all
@@ -256,10 +246,6 @@ def test_a_backup_that_cannot_be_made_again_is_a_warning_and_is_not_called_done(
     assert not names & {one.name for one in box.disk_a.archives()[-7:]}
 
 
-def refuse(*_: object) -> None:
-    raise ApplianceError("This cannot be written again.")
-
-
 def test_the_cloud_keeps_only_what_the_disk_has_now_once_that_gave_up_the_last_byte(
     box: Box,
 ) -> None:
@@ -298,3 +284,19 @@ def test_where_the_room_is_given_back_at_once_the_cloud_follows_at_once(box: Box
     run(box)
     assert box.cloud.forgets == 1
     assert box.cloud.held == box.disk_a.held
+
+
+def test_who_is_asked_for_while_the_cloud_forgets_is_not_done_there(box: Box) -> None:
+    ask(box, at_once=True)
+    forget = box.cloud.forget
+
+    def meanwhile(*what) -> int:
+        count = forget(*what)
+        ask(box, "1,Ann")
+        return count
+
+    box.cloud.forget = meanwhile
+    run(box)
+    first, second = registered(box.ledger, "crm")
+    assert pending(box.ledger, "crm", "cloud") == (second,)
+    assert first != second

@@ -31,8 +31,8 @@ pytestmark = pytest.mark.slow
 
 WRITES = {
     "begin", "add_step", "finish", "interrupt_unfinished", "next_sequence", "remember",
-    "add_copy", "drop_copies", "add_missed", "note", "create", "delete", "compact", "push",
-    "expire", "open", "close",
+    "add_request", "add_copy", "drop_copies", "add_missed", "note", "create", "delete", "compact",
+    "push", "expire", "open", "close",
 }  # fmt: skip
 """The methods of ledger, repository, mirror and staging after which a power cut is tried."""
 

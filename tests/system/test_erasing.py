@@ -171,3 +171,14 @@ def test_a_daemon_is_asked_to_do_it(office):
         assert until(lambda: office.call("status").returncode in {0, 3}, 30)
         office.ok("erase", "--source", "by-hand", "--match", WHO, "--yes")
     assert not is_on(office, "disk-a")
+
+
+def test_a_box_that_lost_its_record_means_all_the_backups_that_lie_on_its_disks(office):
+    """No number was given to anything yet."""
+    for file in office.state.glob("ledger.sqlite*"):
+        file.unlink()
+    office.ok("init", "disk-a")
+    office.ok("init", "disk-b")
+    office.ok("erase", "--source", "by-hand", "--match", WHO, "--yes", "--compact")
+    assert not is_on(office, "disk-a")
+    assert not is_on(office, "disk-b")

@@ -20,6 +20,7 @@ import pytest
 from appliance.audit import fault_in
 from appliance.core.errors import ApplianceError, DiskFull, DiskReadOnly
 from appliance.core.model import Archive, Copy, Outcome, SeenFile, Step, StepName, Trigger
+from appliance.engine.register import registered
 from appliance.system import ledger as module
 from appliance.system import ledger_schema
 from appliance.system.ledger import SqliteLedger
@@ -87,6 +88,46 @@ def killed_writer(path: Path, after_seconds: float) -> list[list[str]]:
         timer.join()
     assert process.returncode == -signal.SIGKILL
     return [line.split() for line in said.splitlines() if said.endswith("\n")]
+
+
+ASKER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from appliance.core.erasure import Erasure
+from appliance.engine.register import register
+from appliance.system.ledger import SqliteLedger
+
+ledger = SqliteLedger(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(50):
+    register(ledger, "crm", Erasure.of([f"{sys.argv[2]}.{n}"], datetime.now(UTC), "salt", 0))
+"""
+
+
+def asker(path: Path, name: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-c", ASKER, str(path), name]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_of_two_programs_that_ask_at_once_nobody_is_lost(path: Path) -> None:
+    SqliteLedger(path).close()
+    with asker(path, "one") as one, asker(path, "two") as two:
+        for each in (one, two):
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        for each in (one, two):
+            assert each.stdin is not None
+            each.stdin.write("go\n")
+            each.stdin.close()
+        assert (one.wait(60), two.wait(60)) == (0, 0)
+    ledger = SqliteLedger(path)
+    asked = registered(ledger, "crm")
+    assert len(asked) == 100
+    for who in ("one", "two"):
+        assert all(any(it.covers(f"{who}.{n}") for it in asked) for n in range(50))
+    ledger.close()
 
 
 @pytest.mark.slow
