@@ -210,17 +210,18 @@ def _asked(box: Box, source: str, entry: Erasure) -> Asked:
     places = {copy.place for copy in box.ledger.copies(source)}
     waits = {one for one in places if entry in register.pending(box.ledger, source, one)}
     owes = {one for one in places - waits if entry in register.owed(box.ledger, source, one)}
-    stuck = {one: tuple(sorted(register.stuck(box.ledger, source, one))) for one in places}
+    names = {one: tuple(sorted(register.stuck(box.ledger, source, one))) for one in sorted(places)}
+    stuck = {place: several for place, several in names.items() if several}
     versions = {one for one in places if memory.cloud_keeps(box.ledger, one)}
     return Asked(
         source,
         entry.at,
         entry.records,
         entry.reason,
-        done=tuple(sorted(places - waits - owes)),
+        done=tuple(sorted(places - waits - owes - stuck.keys())),
         waits=tuple(sorted(waits)),
         in_a_week=tuple(sorted(owes)),
-        stuck={place: stuck[place] for place in sorted(stuck) if stuck[place]},
+        stuck=stuck,
         unseen=entry.unseen,
         versions=tuple(sorted(versions)),
     )

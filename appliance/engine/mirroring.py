@@ -104,8 +104,9 @@ def _settle(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
 def _forgets(kit: Kit, mirror: Mirror, place: Place) -> bool:
     """Whether the disk has given up to the last byte somebody whom the cloud still has."""
     ledger = kit.ledger
-    asked = any(pending(ledger, source, mirror.name) for source in kit.retention)
-    still_here = any(pending(ledger, source, place.name) for source in kit.retention)
+    sources = register.sources(ledger)
+    asked = any(pending(ledger, source, mirror.name) for source in sources)
+    still_here = any(pending(ledger, source, place.name) for source in sources)
     is_gone_here = not still_here and not register.owes_the_last_byte(ledger, place.name)
     return asked and is_gone_here and _is_due(kit, _KEPT_AT, mirror, EXPIRE_EVERY)
 
@@ -115,7 +116,8 @@ def _forget(kit: Kit, journal: Journal, mirror: Mirror, place: Place) -> None:
 
     What somebody asks meanwhile is not done: so the requests are counted before it begins.
     """
-    asked = {source: len(registered(kit.ledger, source)) for source in kit.retention}
+    sources = register.sources(kit.ledger)
+    asked = {source: len(registered(kit.ledger, source)) for source in sources}
     if not _forgets(kit, mirror, place):
         return
 

@@ -52,6 +52,11 @@ def registered(ledger: Ledger, source: str) -> tuple[Erasure, ...]:
     return tuple(_loaded(text, upto) for upto, text in ledger.requests(source))
 
 
+def sources(ledger: Ledger) -> frozenset[str]:
+    """Return all sources of which something may be asked, those that are gone too."""
+    return frozenset(copy.source for copy in ledger.copies())
+
+
 def pending(ledger: Ledger, source: str, place: str) -> tuple[Erasure, ...]:
     """Return what was asked and is not done yet in a place."""
     return registered(ledger, source)[_standing(ledger, source, place).done :]

@@ -300,3 +300,10 @@ def test_who_is_asked_for_while_the_cloud_forgets_is_not_done_there(box: Box) ->
     first, second = registered(box.ledger, "crm")
     assert pending(box.ledger, "crm", "cloud") == (second,)
     assert first != second
+
+
+def test_a_cloud_forgets_who_was_in_a_source_that_is_gone_too(box: Box) -> None:
+    box.retention.clear()
+    ask(box, at_once=True)
+    run(box)
+    assert pending(box.ledger, "crm", "cloud") == ()
