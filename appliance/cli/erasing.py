@@ -192,7 +192,7 @@ def _not_seen(sought: Sought) -> Iterator[str]:
     """Say where nobody looked."""
     if sought.unread:
         count = plural(len(sought.unread), "file")
-        yield f"Nobody looked into {count} that are no text: {some_of(sought.unread)}."
+        yield f"Nobody looked into what is no text ({count}): {some_of(sought.unread)}."
     for table, columns in sought.masked.items():
         yield f"In {table}, {', '.join(columns)} may be masked: words in that are not found."
     for place, backups in sought.unseen.items():
