@@ -55,8 +55,8 @@ def test_a_month_of_nights_with_disks_that_take_turns_and_one_that_is_forgotten_
     assert not office.is_mounted()
 
     office.guest.usb.yank(away)
-    office.later(15)
     back_up(office, "late.csv")  # what else is due meanwhile may wait for the disk at home
+    office.later(15)  # so long the one at home lacks a backup
     status = office.status()
     (forgotten,) = [disk for disk in status["disks"] if not disk["present"]]
     assert forgotten["away_since"]
