@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -80,6 +81,19 @@ class Office:
         self.config = self.folder / "appliance.toml"
         (self.state / "secrets").mkdir(parents=True, exist_ok=True)
         self.add("[appliance]", timezone="Europe/Berlin", state=self.state, reserve="1 MB")
+
+    def copied_to(self, folder):
+        """The same office in another folder, with all its backups: copying is quicker than Borg."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        copy = Office(folder)
+        copy.sections = list(self.sections)
+        copy.config.write_text("\n".join(copy.sections))
+        here, there = str(self.folder).encode(), str(folder).encode()
+        for file in (copy.config, *(each for each in copy.state.rglob("*") if each.is_file())):
+            if here in (said := file.read_bytes()):  # Borg notes where a repository lies
+                file.write_bytes(said.replace(here, there))
+        copy.sections = [one.replace(str(self.folder), str(folder)) for one in self.sections]
+        return copy
 
     def add(self, kind, **keys):
         self.sections.append(section(kind, **keys))

@@ -19,9 +19,14 @@ ASK = ("erase", "--source", "by-hand", "--match", WHO)
 
 
 @pytest.fixture
-def office(tmp_path):
+def office(filled, tmp_path):
+    return filled.copied_to(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
     """One day with her, and one without, on one disk."""
-    office = Office(tmp_path)
+    office = Office(tmp_path_factory.mktemp("office"))
     office.inbox()
     office.disk("disk-a")
     for rows in (contacts(200) + HER, contacts(201)):

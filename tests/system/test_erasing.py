@@ -34,9 +34,14 @@ def bring_back(office, name):
 
 
 @pytest.fixture
-def office(tmp_path):
+def office(filled, tmp_path):
+    return filled.copied_to(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
     """Three days on two disks; on the third the office has deleted her."""
-    office = Office(tmp_path)
+    office = Office(tmp_path_factory.mktemp("office"))
     inbox = office.inbox()
     office.disk("disk-a")
     office.disk("disk-b")

@@ -12,9 +12,14 @@ CALM = {"safe", "waiting"}
 
 
 @pytest.fixture
-def office(tmp_path):
+def office(filled, tmp_path):
+    return filled.copied_to(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
     """A good day, and one on which somebody ticked "select all" and "delete"."""
-    office = Office(tmp_path)
+    office = Office(tmp_path_factory.mktemp("office"))
     inbox = office.inbox()
     office.disk()
     put(inbox, "Data.zip", zipped({"Contacts.csv": contacts(400)}))

@@ -25,7 +25,7 @@ from appliance.system.ledger import SqliteLedger
 from appliance.system.socket import Client, WorkerAbsent
 from tests.fakes import FakeClock
 from tests.system import processes
-from tests.system.office import contacts, put, zipped
+from tests.system.office import Office, contacts, put, zipped
 from tests.system.test_daemon import log, serving
 
 pytestmark = pytest.mark.slow
@@ -41,8 +41,14 @@ EXPORT = zipped(DATA)
 
 
 @pytest.fixture
-def filled(office):
+def filled(prepared, tmp_path):
+    return prepared.copied_to(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
     """An office with one backup of a few tables."""
+    office = Office(tmp_path_factory.mktemp("office"))
     put(office.inbox(), "Data_001.zip", EXPORT)
     office.disk()
     office.ok("run")

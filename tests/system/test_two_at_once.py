@@ -18,7 +18,7 @@ from appliance.config import load
 from appliance.core.errors import Cancelled
 from appliance.core.ports import Watch
 from tests.system import processes
-from tests.system.office import contacts, put, zipped
+from tests.system.office import Office, contacts, put, zipped
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +26,14 @@ DATA = {"Contacts.csv": contacts(20_000), "Leads.csv": contacts(500)}
 
 
 @pytest.fixture
-def filled(office):
+def filled(prepared, tmp_path):
+    return prepared.copied_to(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
     """An office with one backup of a few megabytes."""
+    office = Office(tmp_path_factory.mktemp("office"))
     put(office.inbox(), "Data.zip", zipped(DATA))
     office.disk()
     office.ok("run")
