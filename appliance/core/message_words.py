@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .messages import Decision, Trouble
+from .outbox import MESSAGES
 from .signals import SIGNS, Reason
 from .vitals import Condition
 from .words import listed, near, plural
@@ -201,7 +202,7 @@ def _day(text: str, zone: ZoneInfo, now: datetime) -> str:
 
 def _of_the_machine(status: Facts) -> Iterator[Trouble]:
     for each in status.get("vitals", ()):
-        if each["state"] == Condition.LOOK and each["name"] != "messages":
+        if each["state"] == Condition.LOOK and each["name"] != MESSAGES:
             yield _of_a_part(each)
     if status.get("configuration"):
         headline = "the settings have mistakes"
@@ -261,14 +262,16 @@ def _paragraph(trouble: Trouble, is_restless: bool) -> str:
 def weekly(box: str, state: str, wrong: Sequence[str], week: Week, scene: Scene) -> Message:
     """Given the headlines of what is wrong and what the week brought, return the digest."""
     lead = f"Please look: {listed(list(wrong))}" if wrong else state.capitalize()
-    return Message(f"{box}, this week: {lead}", f"{lead}. {'; '.join(_told(week, scene))}.")
+    told = "; ".join(_told(week, scene))
+    return Message(f"{box}, this week: {lead}", f"{lead}. {told[0].upper()}{told[1:]}.")
 
 
 def _told(week: Week, scene: Scene) -> Iterator[str]:
     zone = ZoneInfo(scene.status["box"]["timezone"])
     now = datetime.fromisoformat(scene.status["as_of"])
     last = f", the last one {near(week.last, zone, now)}" if week.last else ""
-    yield f"{plural(week.backups, 'backup')} this week{last}"
+    count = plural(week.backups, "backup") if week.backups else "no new backup"
+    yield f"{count} this week{last}"
     if changes := list(_changes(week.changes)):
         yield "; ".join(changes)
     for disk, since in week.away.items():

@@ -78,6 +78,11 @@ class Decision:
         """Whether there is a message."""
         return bool(self.begun or self.lasting or self.over)
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it cannot wait for the end of the quiet hours."""
+        return any(each.is_urgent for each in self.begun)
+
 
 def decide(
     troubles: Sequence[Trouble],
@@ -123,8 +128,9 @@ def _present(said: Said | None, trouble: Trouble, now: datetime) -> Said:
     """It is there: as before, or anew."""
     if said is None:
         return Said(now, trouble.headline)
-    since = now if said.gone and not said.is_open else said.since
-    return replace(said, since=since, gone=None, headline=trouble.headline)
+    if said.gone and not said.is_open:
+        return replace(said, since=now, gone=None, headline=trouble.headline)
+    return replace(said, gone=None)
 
 
 def _absent(said: Said, now: datetime) -> Said:

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from .vitals import Condition, Vital
 from .words import age, listed, when
 
+MESSAGES = "messages"
+"""The vital that says whether they get out."""
 MOST_LETTERS = 20
 """So many wait at most; of more the oldest go."""
 PAUSES = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60, 240))
@@ -46,6 +48,8 @@ class Letter:
     subject: str
     body: str
     to: tuple[str, ...]
+    is_urgent: bool = False
+    """Whether it goes out in quiet hours, too."""
 
     def text(self, zone: ZoneInfo, now: datetime) -> str:
         """Return what it says now: where it waited for long, since when."""
@@ -94,10 +98,12 @@ class Outbox:
     routes: Mapping[str, Route] = field(default_factory=dict)
     last_number: int = 0
 
-    def put(self, subject: str, body: str, to: Sequence[str], now: datetime) -> Outbox:
+    def put(
+        self, subject: str, body: str, to: Sequence[str], now: datetime, is_urgent: bool = False
+    ) -> Outbox:
         """Return it with one more letter."""
         number = self.last_number + 1
-        letter = Letter(number, now, subject, body, tuple(to))
+        letter = Letter(number, now, subject, body, tuple(to), is_urgent)
         letters = (*self.letters, letter)[-MOST_LETTERS:] if to else self.letters
         return replace(self, letters=letters, last_number=number)
 
@@ -110,13 +116,15 @@ class Outbox:
         routes = {name: route for name, route in self.routes.items() if name in addresses}
         return replace(self, letters=tuple(each for each in kept if each.to), routes=routes)
 
-    def for_address(self, name: str) -> tuple[Letter, ...]:
-        """Return what waits for an address, oldest first."""
-        return tuple(letter for letter in self.letters if name in letter.to)
+    def for_address(self, name: str, *, is_quiet: bool = False) -> tuple[Letter, ...]:
+        """Return what waits for an address, oldest first; in quiet hours what cannot wait."""
+        letters = (each for each in self.letters if each.is_urgent or not is_quiet)
+        return tuple(letter for letter in letters if name in letter.to)
 
-    def due(self, now: datetime) -> tuple[str, ...]:
+    def due(self, now: datetime, *, is_quiet: bool = False) -> tuple[str, ...]:
         """Return the addresses for which something waits and that may be tried."""
-        names = dict.fromkeys(name for letter in self.letters for name in letter.to)
+        letters = (each for each in self.letters if each.is_urgent or not is_quiet)
+        names = dict.fromkeys(name for letter in letters for name in letter.to)
         return tuple(name for name in names if self.route(name).may_try(now))
 
     def route(self, name: str) -> Route:
@@ -147,7 +155,7 @@ def vital(box: Outbox, shown: Mapping[str, str], zone: ZoneInfo, now: datetime) 
     stuck = {name: box.route(name) for name in shown if box.route(name).is_stuck}
     if not stuck:
         last = f"The last message got out {age(now - box.last)}." if box.last else ""
-        return Vital("messages", Condition.OK, last or "No message had to go out yet.")
+        return Vital(MESSAGES, Condition.OK, last or "No message had to go out yet.")
     since = min(route.failing for route in stuck.values() if route.failing)
     reasons = [f"{shown[name]}: {WHY.get(route.why, route.why)}" for name, route in stuck.items()]
     whose = "Messages" if len(stuck) == len(shown) else f"Some messages ({len(stuck)} addresses)"
@@ -155,7 +163,7 @@ def vital(box: Outbox, shown: Mapping[str, str], zone: ZoneInfo, now: datetime) 
         whose = f"Messages to {listed([shown[name] for name in stuck])}"
         reasons = [WHY.get(route.why, route.why) for route in stuck.values()]
     sentence = f"{whose} have not got out since {when(since, zone)}: {'; '.join(reasons)}."
-    return Vital("messages", Condition.LOOK, sentence, _TODO)
+    return Vital(MESSAGES, Condition.LOOK, sentence, _TODO)
 
 
 def as_json(box: Outbox) -> dict[str, object]:
@@ -169,6 +177,7 @@ def as_json(box: Outbox) -> dict[str, object]:
                 "subject": each.subject,
                 "body": each.body,
                 "to": list(each.to),
+                "urgent": each.is_urgent,
             }
             for each in box.letters
         ],
@@ -194,6 +203,7 @@ def from_json(told: Mapping[str, Any]) -> Outbox:
             each["subject"],
             each["body"],
             tuple(each["to"]),
+            each["urgent"],
         )
         for each in told.get("letters", ())
     ]

@@ -180,4 +180,4 @@ def test_the_weekly_word_tells_what_the_week_brought() -> None:
 
 def test_the_weekly_word_is_not_called_safe_where_something_is_wrong() -> None:
     out = weekly("Office", "safe", ("no new export came (crm)",), Week(), Scene(status()))
-    assert out.body.startswith("Please look: no new export came (crm). 0 backups this week")
+    assert out.body.startswith("Please look: no new export came (crm). No new backup this week")

@@ -59,7 +59,7 @@ def test_what_reads_files_or_is_no_address_is_refused_without_repeating_it(addre
 
 ASK = """
 import apprise, json
-kinds = [each[kind] or () for each in apprise.Apprise().details()["services"]
+kinds = [each[kind] or () for each in apprise.Apprise().details()["schemas"]
          for kind in ("protocols", "secure_protocols")]
 print(json.dumps([name for each in kinds for name in each]))
 """
