@@ -246,13 +246,14 @@ class Messenger:
         if was.why != why:
             _log.info("messages to=%s %s", name, why or "taken")
 
-    def test(self) -> list[dict[str, object]]:
-        """Send a test message to every address, by the way that all messages go; return for each
-        how it is shown, whether it was `taken`, and `why` not.
+    def test(self, names: Sequence[str] | None = None) -> list[dict[str, object]]:
+        """Send a test message to every address (or to those that are about to be in use), by the
+        way that all messages go; return for each how it is shown, whether it was `taken`, and `why`
+        not.
 
         Raise ApplianceError where there is no address, or a test is under way.
         """
-        names = self._box.settings.messages.to
+        names = self._box.settings.messages.to if names is None else names
         if not names:
             raise ApplianceError(_NOBODY, hint=_ADD_ONE)
         if not self._testing.acquire(blocking=False):

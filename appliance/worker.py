@@ -403,8 +403,8 @@ class Engine:
         return self.messenger.facts()
 
     def test_messages(self) -> Sequence[Mapping[str, object]]:
-        """Send a test message to every address."""
-        told = self.messenger.test()
+        """Send a test message to every address, those too that were saved a moment ago."""
+        told = self.messenger.test((self.next_settings or self._box.settings).messages.to)
         self.news.changed()
         return told
 

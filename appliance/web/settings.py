@@ -137,7 +137,13 @@ def remove(section: str, name: str) -> ResponseReturnValue:
 @open_to(Role.CHANGE)
 def test_messages() -> ResponseReturnValue:
     """Send a test message by the way that all messages go, and say how each address took it."""
-    told = the_box().test_messages()
+    try:
+        told = the_box().test_messages()
+    except WorkerAbsent:
+        raise
+    except ApplianceError as error:
+        flash(plain(f"{error.message} {error.hint}".strip()))
+        return redirect(url_for("settings.overview"))
     sentence = setting_told.test_in_words(told)
     the_box().note("settings", sentence, all(each["taken"] for each in told))
     flash(sentence)

@@ -458,8 +458,17 @@ def test_a_test_message_takes_the_real_way_and_says_how_it_went(office, room):
 
 def test_without_an_address_a_test_says_so(office, room):
     room.engine._box.settings.messages.__dict__["to"] = ()
-    answer = office.client.post("/settings/messages/test", base_url=ORIGIN)
-    assert "There is no address that messages go to" in answer.text
+    office.client.post("/settings/messages/test", base_url=ORIGIN)
+    assert "There is no address that messages go to" in office.get("/")
+
+
+def test_an_address_that_was_saved_a_moment_ago_is_tested_too(office):
+    with hook() as server:
+        office.get("/messages")
+        office.press("look", address=f"json://127.0.0.1:{server.port}/hook")
+        office.press("save")
+        office.client.post("/settings/messages/test", base_url=ORIGIN)
+        assert "a web hook to 127.0.0.1: taken" in office.get("/")
 
 
 def test_a_server_s_key_is_shown_compared_and_confirmed_on_the_page(office, room, sshd, served):
