@@ -54,6 +54,8 @@ class Noted:
     box: Outbox = field(default_factory=Outbox)
     weekly: datetime | None = None
     """Up to when the weekly word was given; None: it was never asked for."""
+    reminded: datetime | None = None
+    """When somebody was last reminded of the disk that is away."""
 
 
 class Messenger:
@@ -147,6 +149,8 @@ class Messenger:
         if done.says_something:
             told = message_words.message(self._name, done)
             noted = self._with(noted, told, now, done.is_urgent)
+        if not quiet:
+            noted = self._with_the_reminder(noted, str(scene.status.get("reminder", "")), now)
         if not quiet and scene.status["clock_trusted"]:
             wrong = [each.headline for each in troubles if done.memory[each.key].is_open]
             noted = self._with_the_weekly_word(noted, scene, wrong, now)
@@ -161,6 +165,18 @@ class Messenger:
     ) -> Noted:
         to = self._box.settings.messages.to
         return replace(noted, box=noted.box.put(message.subject, message.body, to, now, is_urgent))
+
+    def _with_the_reminder(self, noted: Noted, words: str, now: datetime) -> Noted:
+        """The office chose the day on which it wants to be asked for the disk that is away."""
+        slot = schedule.parse(self._box.settings.disks.remind or "after backup").latest(
+            self._box.zone, now
+        )
+        is_told = slot is None or (noted.reminded is not None and slot.due <= noted.reminded <= now)
+        if not words or is_told:
+            return noted
+        return self._with(
+            replace(noted, reminded=now), message_words.reminder(self._name, words), now
+        )
 
     def _with_the_weekly_word(
         self, noted: Noted, scene: Scene, wrong: Sequence[str], now: datetime
@@ -315,11 +331,12 @@ class Messenger:
 
     def _noted(self) -> Noted:
         told = json.loads(self._box.ledger.noted(NOTE) or "{}")
-        weekly = told.get("weekly")
+        weekly, reminded = told.get("weekly"), told.get("reminded")
         return Noted(
             memory_from_json(told.get("said", {})),
             outbox.from_json(told.get("box", {})),
             datetime.fromisoformat(weekly) if weekly else None,
+            datetime.fromisoformat(reminded) if reminded else None,
         )
 
     def _note(self, noted: Noted) -> None:
@@ -327,6 +344,7 @@ class Messenger:
             "said": memory_as_json(noted.said),
             "box": outbox.as_json(noted.box),
             "weekly": _iso(noted.weekly),
+            "reminded": _iso(noted.reminded),
         }
         self._box.ledger.note(NOTE, json.dumps(told))
 

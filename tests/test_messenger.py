@@ -233,6 +233,19 @@ def test_the_weekly_word_can_be_switched_off(office) -> None:
     assert office.out == []
 
 
+def test_the_disk_that_is_away_is_asked_for_once_on_the_day_that_the_office_chose(office) -> None:
+    remind = '[disks]\nremind = "weekly on fri at 16:00"\n'
+    office.settings = parse(OFFICE + 'weekly = ""\n' + remind)
+    office.anew()
+    told = "Today the disks change: bring disk-b and plug it in."
+    for _ in range(14 * 24):
+        is_friday = office.clock.time - timedelta(hours=15)
+        shown = is_friday.weekday() == 4  # for a day from 16:00 in Berlin
+        office.more = {"reminder": told if shown else ""}
+        office.live(HOUR, each=HOUR)
+    assert [body for who, _, body in office.out if who == "mail"] == [told, told]
+
+
 def test_a_test_takes_the_way_that_all_take_and_says_how_it_went(office) -> None:
     office.why = {"phone": "login"}
     told = office.messenger.test()

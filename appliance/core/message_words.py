@@ -292,6 +292,11 @@ def _changes(changes: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
             yield ", ".join(told)
 
 
+def reminder(box: str, words: str) -> Message:
+    """Return what the office wanted to be reminded of."""
+    return Message(f"{box}: bring the disk that is away", words)
+
+
 def trial(box: str) -> Message:
     """Return a test message."""
     body = "This is a test. Whoever reads it gets a message when a person is needed."
