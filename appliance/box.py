@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets as randomness
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ from .core.schedule import parse
 from .engine import memory
 from .engine.bulletin import Bulletin
 from .engine.kit import Kit
+from .messaging import address
 from .mirrors.rclone import RcloneMirror
 from .repositories.borg import BorgRepository
 from .repositories.on_disk import RepositoryOnDisk
@@ -274,13 +275,21 @@ class Box:
             for mirror in self.settings.mirror
             if mirror.rclone_config_password
         ]
+        wanted += [("messages.to", name) for name in self.settings.messages.to]
         problems = [
             Problem(where, problem.message)
             for where, name in wanted
             for problem in self._problems_of(name)
         ]
+        problems += self._problems_of_addresses()
         if problems:
             raise ConfigError(problems)
+
+    def _problems_of_addresses(self) -> Iterator[Problem]:
+        """Yield what is wrong with what lies in the secrets that messages go to."""
+        for name in self.settings.messages.to:
+            if not self._problems_of(name) and (why := address.problem(self.secrets.get(name))):
+                yield Problem("messages.to", f"The secret “{name}” is no address: {why}")
 
     def _problems_of(self, secret: str) -> Sequence[Problem]:
         try:

@@ -234,6 +234,7 @@ def _started(box: Box, engine: Engine, stop: threading.Event) -> list[threading.
     bodies: dict[str, Callable[[], object]] = {
         "worker": engine.runner.work,
         "ticker": partial(engine.ticker.run, stop),
+        "messages": partial(engine.messenger.run, stop),
     }
     if engine.attendance.has_disks:
         from .hw import disks  # noqa: PLC0415 - an office without disks needs no udev

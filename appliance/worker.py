@@ -37,6 +37,7 @@ from .first_run import FirstRun
 from .giving_back.backups import listed
 from .giving_back.opened import OpenedBackups
 from .giving_back.sought import SoughtRecords
+from .messenger import Messenger
 from .pairing_request import PairingRequest, is_enrolling
 from .status import health_of
 from .vitals import with_vitals
@@ -91,7 +92,10 @@ class Engine:
         )
         self.beginning = FirstRun(box, self.request, self.desk.file)
         box.bulletin.subscribe(self.caretaker.hear)
+        self.messenger: Messenger = before.messenger if before else Messenger(box, self.status)
+        box.bulletin.subscribe(self.messenger.hear)
         if before:
+            self.messenger.go_on_with(box, self.status)
             self.opened_backups.go_on_with(box)
             self.searches.go_on_with(box, self._let_go)
             self.attendance.go_on_from(before.attendance, self._disks_also_in(before))
@@ -181,7 +185,8 @@ class Engine:
             retrying=retrying,
             away=self.attendance.away(),
         )
-        vitals = (*self.caretaker.read(), self.audit_trail.vital())
+        of_others = (self.audit_trail.vital(), *self.messenger.vitals())
+        vitals = (*self.caretaker.read(), *of_others)
         restless = not self.is_at_work() and self.attendance.restless()
         return {
             **facts,
@@ -392,6 +397,16 @@ class Engine:
     def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
         """Return whether a cloud takes and keeps a small object of ours."""
         return self.trials.cloud(self._box, name, wish)
+
+    def messages(self) -> Sequence[Mapping[str, object]]:
+        """Return how each address for messages does."""
+        return self.messenger.facts()
+
+    def test_messages(self) -> Sequence[Mapping[str, object]]:
+        """Send a test message to every address, those too that were saved a moment ago."""
+        told = self.messenger.test((self.next_settings or self._box.settings).messages.to)
+        self.news.changed()
+        return told
 
     def _let_go(self) -> frozenset[str]:
         return frozenset(self.attendance.let_go_until())

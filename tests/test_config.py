@@ -262,3 +262,59 @@ def test_what_is_hidden_twice_or_is_the_id_is_named_with_its_key():
 def test_a_table_s_key_that_nobody_knows_is_near_one_of_its_own():
     (problem,) = problems_of(with_table('maks = ["Phone"]'))
     assert problem == 'source.crm.table.0.maks: this key is not known (did you mean "mask"?)'
+
+
+MESSAGES = '[messages]\nto = ["${secret:mail}"]\n'
+
+
+def test_messages_go_out_weekly_unless_that_is_switched_off():
+    told = [
+        config.parse(GOOD + MESSAGES + line).messages.weekly
+        for line in ("", 'weekly = "daily at 07:00"', 'weekly = ""', 'weekly = "never"')
+    ]
+    assert told == ["weekly on mon at 08:00", "daily at 07:00", "", ""]
+    assert config.parse(GOOD).messages.to == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path", "words"),
+    [
+        ('to = ["mailtos://u:hunter2@smtp.example"]', "messages.to.0", "a secret must not stand"),
+        ('to = ["${secret:a}", "${secret:a}"]', "messages", "names one address twice"),
+        (f"to = {[f'${{secret:a{n}}}' for n in range(11)]}", "messages.to", "10"),
+        ('weekly = "monday morning"', "messages.weekly", "daily at 03:00"),
+        ('weekly = "after backup"', "messages", "a time of its own"),
+        ('quiet = "at night"', "messages.quiet", "22:00-06:30"),
+        ('quite = "22:00-07:00"', "messages.quite", 'did you mean "quiet"'),
+    ],
+)
+def test_what_is_wrong_with_messages_is_said_in_words(wrong, path, words):
+    (found,) = problems_of(f"{GOOD}[messages]\n{wrong}\n")
+    assert found.startswith(f"{path}: ")
+    assert words in found
+    assert "hunter2" not in found
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [
+        (None, "is missing"),
+        ("file://host/etc/shadow", "is no service"),
+        ("json://host/x?template=/etc/shadow", "must not stand behind"),
+        ("mailtos://u:hunter2@smtp.example/?verify=no", "must not stand behind"),
+        ("boss@shop.example", "write it like mailtos://"),
+        ("mailtos://u:hunter2@smtp.example/?to=boss@shop.example", ""),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_named_by_check(tmp_path, secret, words):
+    text = f'[appliance]\nstate = "{tmp_path}"\n{MESSAGES}'
+    box = Box(config.parse(text))
+    if secret:
+        box.secrets.put("mail", secret)
+    if not words:
+        box.check_secrets()
+        return
+    with pytest.raises(ConfigError) as caught:
+        box.check_secrets()
+    assert words in caught.value.message
+    assert "hunter2" not in caught.value.message

@@ -90,6 +90,9 @@ WISHES = [
     ("source", "by-hand", None),
     ("mirror", "cloud", {"folder": "elsewhere", "bandwidth": ""}),
     ("mirror", "cloud", None),
+    ("messages", "", {"weekly": "", "quiet": "21:00-06:30"}),
+    ("messages", "", {"weekly": "daily at 07:00", "quiet": ""}),
+    ("messages", "phone", None),
 ]
 
 
@@ -448,3 +451,50 @@ def test_pairing_and_the_page_write_one_after_the_other(room):
     settings = room.saved("retention", "", {"daily": "61"})
     assert (settings.repository_named("disk-b").disk, settings.retention.daily) == (uuid, 61)
     assert parse(room.file.read_text())
+
+
+ADDRESS = f"mailtos://box:{CANARY}@smtp.example/?to=boss@shop.example"
+
+
+def test_an_address_for_messages_is_typed_stored_and_told_without_what_opens_it(room):
+    told = room.save("messages", "", {"address": room.type(ADDRESS)})
+    assert told["saved"], told
+    assert told["changed"] == [{"field": "address", "before": "", "after": "set"}]
+    names = load(room.file).messages.to
+    assert names == ("mail", "phone", "page-messages-to-1")
+    assert room.box.secrets.get(names[-1]) == ADDRESS
+    assert room.engine.settings()["addresses"][-1] == {
+        "name": "page-messages-to-1",
+        "address": "mail to …@shop.example",
+    }
+    assert CANARY.encode() not in room.everything()
+    assert room.engine.settings()["sections"]["messages"] == {
+        "weekly": "weekly on mon at 08:00",
+        "quiet": "22:00-07:00",
+    }
+
+
+def test_an_address_that_is_taken_out_is_forgotten_with_its_secret(room):
+    room.saved("messages", "", {"address": room.type(ADDRESS)})
+    assert room.saved("messages", "page-messages-to-1", None).messages.to == ("mail", "phone")
+    room.engine.desk.tidy(load(room.file))
+    assert "page-messages-to-1" not in room.box.secrets.own_names()
+    with pytest.raises(ConfigError, match="no such address"):
+        room.save("messages", "page-messages-to-1", None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [("boss@shop.example", "write it like"), ("exec://x", "no service that messages can go to")],
+)
+def test_what_is_no_address_is_said_beside_its_field_and_not_stored(room, typed, words):
+    found = room.problems("messages", "", {"address": room.type(typed)})
+    assert words in found["address"]
+    assert room.box.secrets.own_names() == ()
+
+
+def test_the_first_address_makes_the_section(first):
+    assert first.saved("messages", "", {"address": first.type(ADDRESS)}).messages.to
+    assert first.saved("messages", "", {"weekly": ""}).messages.weekly == ""
+    assert first.engine.settings()["sections"]["messages"]["weekly"] == "never"
+    assert first.save("messages", "", {"weekly": "", "quiet": ""})["changed"] == []

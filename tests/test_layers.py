@@ -12,7 +12,7 @@ import appliance
 
 PACKAGE = Path(appliance.__file__).parent
 
-RING = {"sources", "exports", "repositories", "mirrors", "hw", "web"}
+RING = {"sources", "exports", "repositories", "mirrors", "messaging", "hw", "web"}
 LAYERS = RING | {
     "cli",
     "config",
@@ -31,6 +31,7 @@ MAY_IMPORT = {"core": set(), "engine": {"core"}, "system": {"core"}, "config": {
 """Besides itself. What is not named here, and every file directly in the package, is the rim."""
 
 DOORS = {
+    "apprise": {"messaging/__main__.py"},
     "subprocess": {"system/process.py"},
     "sqlite3": {"system/ledger.py"},
     "paramiko": {"sources/sftp.py", "sources/sftp/"},
@@ -144,6 +145,7 @@ PLANTED = {
     "repositories/i.py": ("from subprocess import run", "subprocess has its door"),
     "cli/any.py": ("import paramiko.client", "paramiko has its door"),
     "web/j.py": ("import sqlite3", "sqlite3 has its door"),
+    "messaging/m.py": ("from apprise import Apprise", "apprise has its door"),
     "sources/k.py": ("from backports.zstd import open", "backports.zstd has its door"),
     "sources/l.py": ("from backports import zstd", "backports.zstd has its door"),
 }

@@ -20,9 +20,11 @@ from ..box import Box
 from ..config import Settings, load, parse, tables
 from ..core.errors import ApplianceError, ConfigError, Problem
 from ..core.foresight import Foresight, foresee
+from ..core.outbox import MESSAGES
 from ..core.ports import Ledger
-from ..core.settable import NAMED
+from ..core.settable import NAMED, SECTIONS
 from ..data_protection import when_gone
+from ..messaging import address
 from ..system.files import make_private, write_durably
 from . import editing, forms
 from .drafts import Drafts
@@ -73,8 +75,9 @@ class Desk:
             "problems": [_as_json(each) for each in self._problems_now()],
             "waits": self._waits(in_use),
             "zone": in_use.appliance.timezone,
-            "sections": {each: _section(raw, each) for each in ("appliance", "retention", "disks")}
+            "sections": {each: _section(raw, each) for each in SECTIONS if each not in NAMED}
             | {each: _sections(raw, each) for each in NAMED},
+            "addresses": self._addresses(raw),
             "repositories": [each.name for each in in_use.repository if each.url is None],
             "panel": raw.get("panel", {}),
         }
@@ -88,6 +91,17 @@ class Desk:
                 self._good = text
             return raw
         return tables(self._good)
+
+    def _addresses(self, raw: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Return each address for messages by its secret's name, as it may be shown."""
+        names = (str(each)[len("${secret:") : -1] for each in raw.get(MESSAGES, {}).get("to", ()))
+        return [{"name": name, "address": self._seen(name)} for name in names]
+
+    def _seen(self, name: str) -> str:
+        try:
+            return address.shown(self._secrets.get(name))
+        except ConfigError:
+            return f"“{name}”, which is missing"
 
     def _text(self) -> str:
         if self._file is None:

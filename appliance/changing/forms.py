@@ -43,6 +43,8 @@ def _shown(one: Field, value: Any) -> str:
         return NOT_SET if value is None else SET
     if value is None:
         return ""
+    if value == "" and one.off:
+        return one.off
     if one.kind is Kind.LINES:
         return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
     return str(value)
@@ -85,7 +87,7 @@ def _write(  # noqa: PLR0917 - one value on its way
         elif text == FORGET and key in table:
             done.values[key] = None
         return
-    said = _said(done, one, text)
+    said = _said(done, one, text or one.off)
     if said is None and key not in table:
         return
     if key not in table and text == one.default:

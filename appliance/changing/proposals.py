@@ -16,7 +16,9 @@ from typing import Any
 from ..config import Settings, parse, tables
 from ..config.values import require_name
 from ..core.errors import ConfigError, Problem
-from ..core.settable import FORGET, NAMED, NOT_SET, SET, SOURCES, Field, fields_of
+from ..core.outbox import MESSAGES
+from ..core.settable import ADDRESS, FORGET, NAMED, NOT_SET, SET, SOURCES, Field, fields_of
+from ..messaging import address
 from . import accounts, editing, forms
 from .drafts import Drafts
 
@@ -59,7 +61,11 @@ class Proposer:
         self._state, self._drafts, self._stored = state, drafts, stored
 
     def removed(self, text: str, section: str, name: str) -> Proposal:
-        """Return the file without a source or a cloud copy; raise ConfigError."""
+        """Return the file without a source, a cloud copy, or an address for messages (which has
+        the name of its secret); raise ConfigError.
+        """
+        if section == MESSAGES:
+            return self._without_address(text, name)
         if section not in NAMED or _table(tables(text), section, name) is None:
             raise ConfigError([Problem("", f"There is nothing named {name} to remove.")])
         proposal = Proposal(editing.without_section(text, section, name))
@@ -79,6 +85,8 @@ class Proposer:
         keeper = _Keeper(self, proposal, section, name)
         if section == "mirror":
             done = self._mirror(proposal, fields, name, wish, table or {})
+        elif section == MESSAGES:
+            done = self._messages(proposal, fields, wish, table or {})
         else:
             done = forms.written(fields, wish, table or {}, keeper.keep)
         if table is None and section == "source":
@@ -90,6 +98,8 @@ class Proposer:
             proposal.text = editing.with_values(text, section, name, done.values)
             self._check(proposal, section, name)
             proposal.changed = list(_changes(fields, section, name, text, proposal.text))
+            if "to" in done.values:
+                proposal.changed.insert(0, _change(ADDRESS, "", SET))
         return proposal
 
     def _check(self, proposal: Proposal, section: str, name: str) -> None:
@@ -108,6 +118,40 @@ class Proposer:
     def read(self, mark: str) -> str | None:
         """Return what somebody typed."""
         return self._drafts.read(mark)
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def _messages(
+        self,
+        proposal: Proposal,
+        fields: Sequence[Field],
+        wish: forms.Wish,
+        table: Mapping[str, Any],
+    ) -> forms.Written:
+        """An address that was typed goes to the store and behind those that there are."""
+        plain = [each for each in fields if each.key != ADDRESS]
+        done = forms.written(plain, wish, table, lambda *_: None)
+        if (mark := wish.get(ADDRESS, "").strip()) in ("", FORGET):
+            return done
+        typed = self.read(mark)
+        wrong = forms.AGAIN if typed is None else address.problem(typed)
+        if typed is None or wrong:
+            done.problems.append((ADDRESS, wrong))
+            return done
+        name = self.free_secret(MESSAGES, "", "to", proposal.secrets)
+        proposal.secrets[name] = typed.strip()
+        done.values["to"] = [*table.get("to", ()), f"${{secret:{name}}}"]
+        return done
+
+    def _without_address(self, text: str, name: str) -> Proposal:
+        named = f"${{secret:{name}}}"
+        present = list(tables(text).get(MESSAGES, {}).get("to", ()))
+        if named not in present:
+            raise ConfigError([Problem("", "There is no such address to remove.")])
+        left = [each for each in present if each != named]
+        proposal = Proposal(editing.with_values(text, MESSAGES, "", {"to": left}))
+        self._check(proposal, MESSAGES, "")
+        return proposal
 
     # -- cloud copies --------------------------------------------------------------------------
 
@@ -208,6 +252,8 @@ def shown(raw: Mapping[str, Any], section: str, name: str) -> dict[str, str]:
     """Given the file's tables, return what a section's form shows."""
     table = _table(raw, section, name) or {}
     fields = fields_of(section, str(table.get("type", "")))
+    if section == MESSAGES:
+        fields = tuple(each for each in fields if each.key != ADDRESS)
     if section != "mirror":
         return forms.shown(fields, table)
     remote = str(table.get("remote", ""))
@@ -232,7 +278,7 @@ def _changes(
         ):
             is_now = _REPLACED if is_now == SET else is_now
         if was != is_now and not (each.kind.is_secret and {was, is_now} <= {"", NOT_SET}):
-            yield {"field": each.key, "before": was, "after": is_now}
+            yield _change(each.key, was, is_now)
 
 
 def _said(text: str, section: str, name: str, key: str) -> Any:
@@ -241,6 +287,10 @@ def _said(text: str, section: str, name: str, key: str) -> Any:
     for part in ("rclone_config" if key == "account" else key).split("."):
         table = table.get(part) if isinstance(table, Mapping) else None
     return table
+
+
+def _change(key: str, before: str, after: str) -> dict[str, str]:
+    return {"field": key, "before": before, "after": after}
 
 
 def _problem(key: str, message: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from .. import place
 from ..core import activity_words, vitals, words
 from ..core.errors import ApplianceError, DiskAbsent, RepositoryBusy
 from ..core.model import Archive, Outcome, Run, TableChanges
+from ..core.outbox import MESSAGES
 from ..screen import brief, change_line, complain, say, say_json, step_line, table
 from ..system.socket import Client, WorkerAbsent
 from .office import Office, json_option, main, names, office, source_argument, time_of
@@ -44,8 +45,12 @@ def status(office: Office, everything: bool, as_json: bool) -> None:
         say_json(health)
     else:
         _say_health(health)
-        for line in vitals.lines(map(vitals.from_json, health["vitals"]), everything=everything):
+        found = [vitals.from_json(each) for each in health["vitals"]]
+        for line in vitals.lines(found, everything=everything):
             say(f"  {line}")
+        for each in found:
+            if each.name == MESSAGES and each.state is vitals.Condition.OK and not everything:
+                say(f"  {each.sentence}")
     sys.exit(3 if health["state"] in _WANTS_A_PERSON else 0)
 
 
@@ -104,7 +109,7 @@ def _status(office: Office) -> Mapping[str, Any]:
     ledger, clock = SqliteLedger(settings.ledger), SystemClock()
     health = health_of(settings, ledger, clock)
     disks = [each.name for each in settings.repository if each.disk]
-    found = Vitals(ledger, clock, settings.state, disks).read()
+    found = (*Vitals(ledger, clock, settings.state, disks).read(), *_of_messages(office))
     return {
         **health,
         "reasons": with_vitals(health["reasons"], found),
@@ -112,6 +117,15 @@ def _status(office: Office) -> Mapping[str, Any]:
         "waiting": [],
         "vitals": [vitals.as_json(each) for each in found],
     }
+
+
+def _of_messages(office: Office) -> Sequence[vitals.Vital]:
+    """Say whether messages get out, where there are any."""
+    if not office.settings.messages.to:
+        return ()
+    from ..messenger import Messenger
+
+    return Messenger(office.box, dict).vitals()
 
 
 @main.command(short_help="Say which records were added, changed and removed.")

@@ -15,6 +15,7 @@ from .sections import (
     HttpSource,
     InboxSource,
     LimitsSection,
+    MessagesSection,
     MirrorSection,
     NoAuth,
     OAuth2Auth,
@@ -47,6 +48,7 @@ def _unknown(error: Any) -> str:
 
 
 _WORDS: dict[str, Callable[[Any], str]] = {
+    "too_long": lambda e: f"there may be {e['ctx']['max_length']} at most",
     "extra_forbidden": _unknown,
     "missing": lambda _: "this key is missing",
     "union_tag_invalid": lambda e: f"must be one of {e['ctx']['expected_tags']}",
@@ -99,6 +101,7 @@ _BY_KEY: dict[str, type[Section]] = {
     "disks": DisksSection,
     "panel": PanelSection,
     "web": WebSection,
+    "messages": MessagesSection,
 }
 _BY_TAG: dict[str, type[Section]] = {
     "sftp": SftpSource,

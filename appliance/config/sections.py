@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..core import pins
 from ..core.errors import ConfigError, Problem, did_you_mean
 from ..core.retention import Policy
+from ..core.schedule import parse as parse_schedule
 from .values import (
     DayPart,
     Days,
@@ -27,6 +28,7 @@ from .values import (
     Pin,
     Port,
     Remote,
+    ScheduleOrNever,
     ScheduleText,
     SecretName,
     Size,
@@ -312,6 +314,25 @@ class PanelSection(Section):
         return self
 
 
+class MessagesSection(Section):
+    """Messages when a person is needed."""
+
+    to: tuple[SecretName, ...] = Field(default=(), max_length=10)
+    """Addresses, each a secret."""
+    weekly: ScheduleOrNever = "weekly on mon at 08:00"
+    """When the word that all is well goes out; empty: never."""
+    quiet: DayPart | None = None
+    """When only what cannot wait is said."""
+
+    @model_validator(mode="after")
+    def _has_each_address_once(self) -> Self:
+        if len(set(self.to)) < len(self.to):
+            raise ValueError("to names one address twice")
+        if self.weekly and parse_schedule(self.weekly).after_backup:
+            raise ValueError('weekly needs a time of its own, like "weekly on mon at 08:00"')
+        return self
+
+
 class WebSection(Section):
     """The page."""
 
@@ -331,6 +352,7 @@ class Settings(Section):
     disks: DisksSection = DisksSection()
     panel: PanelSection | None = None
     web: WebSection = WebSection()
+    messages: MessagesSection = MessagesSection()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -79,6 +79,15 @@ def _schedule(value: str) -> str:
     return value
 
 
+NEVER = "never"
+"""Instead of a schedule, where there is a default: the file says that there is none."""
+
+
+def _schedule_or_never(value: str) -> str:
+    text = value.strip()
+    return "" if text.lower() in ("", NEVER) else _schedule(text)
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -133,6 +142,7 @@ Name = Annotated[str, AfterValidator(require_name)]
 SecretName = Annotated[str, AfterValidator(_secret)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 ScheduleText = Annotated[str, AfterValidator(_schedule)]
+ScheduleOrNever = Annotated[str, AfterValidator(_schedule_or_never)]
 Remote = Annotated[str, AfterValidator(_remote)]
 Url = Annotated[str, AfterValidator(_without_credentials)]
 DiskUuid = Annotated[str, AfterValidator(_disk_uuid)]

@@ -705,6 +705,18 @@ class Appliance(Protocol):
     def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
         """Return whether a cloud takes a small object of ours, and whether it keeps it."""
 
+    def messages(self) -> Sequence[Mapping[str, object]]:
+        """Return for each address that messages go to its secret's `name`, the `address` as it may
+        be shown, when it last `took` something, how many are `waiting`, since when it is `failing`
+        and `why`.
+        """
+
+    def test_messages(self) -> Sequence[Mapping[str, object]]:
+        """Send a test message by the way that all go; return for each address its `name`, the
+        `address` as it may be shown, whether it was `taken`, and `why` not. Raise ApplianceError
+        where there is no address, or a test is under way.
+        """
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""
 

@@ -14,6 +14,8 @@ from types import MappingProxyType
 
 FORGET = "-"
 """Instead of a secret: it is needed no more."""
+ADDRESS = "address"
+"""The field in which one more address for messages is typed."""
 SET, NOT_SET = "set", "not set"
 """All that is ever told of a secret."""
 
@@ -49,6 +51,8 @@ class Field:
     choices: tuple[str, ...] = ()
     is_place: bool = False
     """Whether stored secrets are shown there: who changes it types them anew."""
+    off: str = ""
+    """What the file says where somebody leaves it empty: nothing would mean the default."""
     stays_here: bool = False
     """Whether this secret is never shown to anybody, wherever the place is."""
 
@@ -129,6 +133,11 @@ SECTIONS: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("at_most"),
         ),
         "disks": (Field("remind"), Field("grace", default="14d")),
+        "messages": (
+            Field(ADDRESS, Kind.SECRET),
+            Field("weekly", default="weekly on mon at 08:00", off="never"),
+            Field("quiet"),
+        ),
         "mirror": (
             Field("repository", Kind.CHOICE),
             Field("account", Kind.LONG_SECRET),
@@ -140,7 +149,8 @@ SECTIONS: Mapping[str, tuple[Field, ...]] = MappingProxyType(
     }
 )
 """By the section of the file. Of a mirror, `account` is rclone's own settings as somebody pasted
-them, and `folder` the part of `remote` behind the colon."""
+them, and `folder` the part of `remote` behind the colon. Of messages, `address` is one more that is
+put behind those that there are."""
 
 NAMED = ("source", "mirror")
 """Sections of which there may be several, each with a name that stays."""

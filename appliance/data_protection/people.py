@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..config import Settings
+from ..core.words import plural
 
 IDLE_MINUTES = 15
 """After so long without use the page signs out. `web.sessions` does it, which the worker has no use
@@ -37,6 +38,12 @@ _ERASED = (
 )
 
 
+_MESSAGES = (
+    "Go to {} and to whoever runs the services on the way. They hold counts and the names of "
+    "tables, sources and disks, and nobody's record."
+)
+
+
 def who(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield who can see what, and what is written down about that."""
     yield "To look and press", "Whoever knows this password sees how things stand, no customer."
@@ -45,6 +52,11 @@ def who(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.repository:
         sheets = "Whoever has one together with its copy can read everything, without the box."
         yield "Emergency sheets", sheets
+    if settings.messages.to:
+        yield (
+            "Messages",
+            _MESSAGES.format(plural(len(settings.messages.to), "address", "addresses")),
+        )
     yield "Written down", _WRITTEN_DOWN
 
 

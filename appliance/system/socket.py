@@ -215,6 +215,16 @@ class Client:
         """Have an account with a cloud tried."""
         return self._facts({"do": "try_cloud", "name": name, "wish": wish}, _A_TRY_SECONDS)
 
+    def messages(self) -> Sequence[Mapping[str, object]]:
+        """Ask how each address for messages does."""
+        found: list[Mapping[str, object]] = self._ask({"do": "messages"})
+        return found
+
+    def test_messages(self) -> Sequence[Mapping[str, object]]:
+        """Have a test message sent to every address."""
+        found: list[Mapping[str, object]] = self._ask({"do": "test_messages"}, _A_TRY_SECONDS)
+        return found
+
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run of a source."""
         return str(self._ask({"do": "start", "source": source, "trigger": trigger.value}))

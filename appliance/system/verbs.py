@@ -163,6 +163,8 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
     "trust_source": lambda box, asked: box.trust_source(
         asked.text_or_none("name") or "", asked.wish() or {}, asked.text("fingerprint")
     ),
+    "messages": lambda box, _: box.messages(),
+    "test_messages": lambda box, _: box.test_messages(),
     "try_cloud": lambda box, asked: box.try_cloud(
         asked.text_or_none("name") or "", asked.wish() or {}
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,7 +26,19 @@ def summaries(facts: Mapping[str, Any]) -> dict[str, str]:
         "appliance": f"{sections['appliance'].get('name') or 'Office'}, {facts['zone']}",
         "retention": forgetting.numbers(kept),
         "disks": f"{reminded} A disk may be away for {away}.",
+        "messages": _messages(sections.get("messages", {})),
     }
+
+
+def _messages(said: Mapping[str, str]) -> str:
+    weekly = said.get("weekly") or "weekly on mon at 08:00"
+    word = (
+        "No weekly word"
+        if weekly == "never"
+        else f"A word that all is well {when.in_words(weekly)}"
+    )
+    quiet = f"; quiet from {said['quiet'].replace('-', ' to ')}" if said.get("quiet") else ""
+    return f"{word}{quiet}."
 
 
 def pin_places(panel: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -81,6 +93,32 @@ def _shown(one: Field, value: str) -> str:
 def in_a_note(change: Mapping[str, Any]) -> str:
     """Return a change as Activity has it: of a secret only that it is another one."""
     return f"{change['label']} {change['after']}"
+
+
+def addresses(facts: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return each address for messages of the file, and how it does where it is in use."""
+    known = {each["name"]: each for each in told}
+    return [
+        {**each, "state": _how_it_does(known.get(each["name"]), ZoneInfo(str(facts["zone"])))}
+        for each in facts.get("addresses", ())
+    ]
+
+
+def _how_it_does(told: Mapping[str, Any] | None, zone: ZoneInfo) -> str:
+    if told is None:
+        return ""
+    if told["failing"]:
+        since = words.when(datetime.fromisoformat(told["failing"]), zone)
+        return f"Please look: it has taken nothing since {since}, as {told['why']}."
+    if told["took"]:
+        return f"It took a message on {words.when(datetime.fromisoformat(told['took']), zone)}."
+    return "Nothing was sent there yet."
+
+
+def test_in_words(told: Sequence[Mapping[str, Any]]) -> str:
+    """Return how each address took a test message."""
+    said = [f"{each['address']}: {'taken' if each['taken'] else each['why']}" for each in told]
+    return f"A test message was sent. {'; '.join(said)}. What was taken should arrive now."
 
 
 def sight(sheet: Sheet) -> dict[str, Any] | None:

@@ -42,6 +42,7 @@ TITLES: Mapping[str, Words] = MappingProxyType(
         "retention": Words("How long backups are kept", "Old ones make room for new ones."),
         "mirror": Words("Copies in the cloud", "A copy that survives fire and theft."),
         "disks": Words("Disks that take turns", "When to be reminded, and what may be lost."),
+        "messages": Words("Messages", "Who hears of it when a person is needed."),
         "panel": Words("Lamps and button", "Which pins they are on. They are changed in the file."),
     }
 )
@@ -114,6 +115,20 @@ _SECTIONS: Mapping[str, Mapping[str, Words]] = {
     "disks": {
         "remind": Words("When to be reminded of the disk that is away"),
         "grace": Words("How much may be lost", "A disk may be away so long: 14d is two weeks."),
+    },
+    "messages": {
+        "address": Words(
+            "One more address",
+            "Such as mailtos://user:password@smtp.example.org/?to=boss@shop.example, or "
+            "ntfys://ntfy.sh/topic. It is never shown again.",
+        ),
+        "weekly": Words(
+            "When to say that all is well", "Where it does not come, the box itself needs you."
+        ),
+        "quiet": Words(
+            "Quiet hours",
+            "22:00-07:00: only what cannot wait is said then: customers are gone, a disk fails.",
+        ),
     },
     "mirror": {
         "repository": Words("Which disk is copied"),

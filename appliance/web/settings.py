@@ -46,6 +46,7 @@ def overview() -> ResponseReturnValue:
         titles=TITLES,
         kinds=KINDS,
         summary=setting_told.summaries(facts),
+        addresses=setting_told.addresses(facts, the_box().messages()),
         pins=setting_told.pin_places(cast("Mapping[str, Any]", facts["panel"])),
         when=when,
         plain=plain,
@@ -62,7 +63,7 @@ def data_protection() -> ResponseReturnValue:
 # --- forms ----------------------------------------------------------------------------------------
 
 
-@room.route("/<any(appliance, retention, disks):section>", methods=["GET", "POST"])
+@room.route("/<any(appliance, retention, disks, messages):section>", methods=["GET", "POST"])
 @open_to(Role.CHANGE)
 def one(section: str) -> ResponseReturnValue:
     """Show and change a section that there is once."""
@@ -127,6 +128,45 @@ def remove(section: str, name: str) -> ResponseReturnValue:
                                plain=plain), _WRONG  # fmt: skip
     what = _KINDS_OF[section]
     return _done(f"{what} {name} is taken out; its backups are kept.", told)
+
+
+# --- messages -------------------------------------------------------------------------------------
+
+
+@room.post("/messages/test")
+@open_to(Role.CHANGE)
+def test_messages() -> ResponseReturnValue:
+    """Send a test message by the way that all messages go, and say how each address took it."""
+    try:
+        told = the_box().test_messages()
+    except WorkerAbsent:
+        raise
+    except ApplianceError as error:
+        flash(plain(f"{error.message} {error.hint}".strip()))
+        return redirect(url_for("settings.overview"))
+    sentence = setting_told.test_in_words(told)
+    the_box().note("settings", sentence, all(each["taken"] for each in told))
+    flash(sentence)
+    return redirect(url_for("settings.overview"))
+
+
+@room.route("/messages/<int:number>/remove", methods=["GET", "POST"])
+@open_to(Role.CHANGE)
+def remove_address(number: int) -> ResponseReturnValue:
+    """Take an address out, the first, the second or so: no message goes there any more."""
+    facts = the_box().settings()
+    found = setting_told.addresses(facts, ())[number - 1 : number] if number else []
+    if not found:
+        abort(404)
+    told: Mapping[str, Any] = {"problems": ()}
+    if request.method == "POST":
+        stamp = request.form.get("stamp", "")  # of the file in which it had this number
+        told = the_box().change_settings("messages", found[0]["name"], None, stamp)
+        if told["saved"]:
+            return _done(f"No message goes to {found[0]['address']} any more.", told)
+    page = render_template("setting_address.html", told=told, stamp=the_box().settings()["stamp"],
+                           plain=plain, address=found[0]["address"])  # fmt: skip
+    return (page, _WRONG) if request.method == "POST" else page
 
 
 def _facts() -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from ..core.settable import AUTH_KEYS, FORGET, NAMED, SET, Field, fields_of
 from . import when
 from .setting_words import KINDS, LOGINS, TITLES, Words, words_of
 
-SCHEDULES = ("schedule", "remind")
+SCHEDULES = ("schedule", "remind", "weekly")
 """Fields that hold a schedule."""
 
 

@@ -22,7 +22,7 @@ _FORMS = (
     ("monthly", r"monthly on (?P<date>\d{1,2}) at (?P<at>\S+)"),
     ("every", r"every (?P<count>\d+) ?(?P<unit>min|h|d)"),
     ("after", r"after backup"),
-    ("never", r""),
+    ("never", r"(?:never)?"),
 )
 _EMPTY = {"at": "03:00", "day": "mon", "date": "1", "count": "6", "unit": "h", "text": ""}
 

@@ -126,6 +126,7 @@ class Worker:
         self.waits_for_a_word = []
         self.button_said: dict[str, str] = {}
         self.search, self.told_of = None, None
+        self.told_addresses, self.told_test = [], []
         self._changed = Condition()
 
     def say(self, **facts):
@@ -196,6 +197,15 @@ class Worker:
 
     def settings(self):
         return self.settled
+
+    def messages(self):
+        return self.told_addresses
+
+    def test_messages(self):
+        if self.refuses:
+            raise ApplianceError("A test is under way. Try again in a minute.")
+        self.asked.append(("test_messages",))
+        return self.told_test
 
     def data_protection(self):
         rows = [["crm", "What is typed is `appliance find NAME`."]]

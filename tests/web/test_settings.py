@@ -16,6 +16,7 @@ from appliance.system.socket import WorkerAbsent
 from appliance.web import create_app, when
 from appliance.web.people import People
 from appliance.web.policy import Role
+from tests.messaging.servers import hook
 from tests.test_desk import CANARY, IMAGE, Room
 from tests.web.conftest import ORIGIN, PASSWORD
 from tests.web.people import LOOKERS
@@ -101,13 +102,15 @@ def test_every_section_is_told_in_plain_words(office):
         "every hour",
         "Of disk-a, after each backup",
         "Reminder every Friday at 16:00. A disk may be away for 14d.",
+        "A word that all is well every Monday at 08:00; quiet from 22:00 to 07:00.",
     ):
         assert words in page
     assert re.search(r"Lamp OFFICE COPY</th><td>22</td><td>15</td>", page)
     assert FORBIDDEN.findall(text_of(page)) == []
 
 
-PAGES = ["/", "/appliance", "/retention", "/disks", "/source/new", "/source/new/sftp",
+PAGES = ["/", "/appliance", "/retention", "/disks", "/messages", "/messages/1/remove",
+         "/source/new", "/source/new/sftp",
          "/source/new/http", "/source/new/inbox", "/mirror/new", "/source/crm-nightly",
          "/source/site-export", "/source/by-hand", "/mirror/cloud",
          "/source/by-hand/remove", "/mirror/cloud/remove", "/data-protection"]  # fmt: skip
@@ -128,7 +131,7 @@ def test_each_page_speaks_plainly_and_labels_every_field(office, path):
 
 def test_a_form_that_is_sent_as_it_stands_changes_nothing(office, room):
     before = room.file.read_text()
-    for path in ("/appliance", "/retention", "/disks", "/source/crm-nightly",
+    for path in ("/appliance", "/retention", "/disks", "/messages", "/source/crm-nightly",
                  "/source/site-export", "/source/by-hand", "/mirror/cloud"):  # fmt: skip
         office.get(path)
         office.press("look")
@@ -375,6 +378,99 @@ def test_removing_a_source_says_that_its_backups_stay(office, room):
     assert office.status == 404
 
 
+ADDRESS = f"mailtos://box:{CANARY}@smtp.example/?to=boss@shop.example"
+
+
+def test_an_address_for_messages_is_added_and_never_shown_again(office, room, caplog):
+    office.get("/messages")
+    seen = [office.press("look", address=ADDRESS)]
+    assert "One more address</strong> is stored" in seen[0]
+    seen += [office.press("save"), office.get("/"), office.get("/messages")]
+    assert "mail to …@shop.example" in seen[2]
+    assert "page-" not in "".join(seen)
+    assert CANARY not in "".join(seen) + caplog.text
+    assert "boss@shop.example" not in seen[2]
+    assert room.box.secrets.get(load(room.file).messages.to[-1]) == ADDRESS
+    (run,) = room.box.ledger.runs("page:settings")
+    assert "Messages changed: One more address is stored" in run.message
+    assert CANARY.encode() not in room.everything()
+
+
+def test_what_is_no_address_is_said_beside_its_field(office):
+    office.get("/messages")
+    page = office.press("look", address=f"file://host/{CANARY}")
+    assert office.status == 422
+    assert "no service that messages can go to" in page
+    assert CANARY not in page
+
+
+def test_the_weekly_word_is_switched_off_and_on_and_the_quiet_hours_are_set(office, room):
+    office.get("/messages")
+    office.press("look", **{"weekly.mode": "never", "quiet": "21:00-06:00"})
+    assert "becomes never" in text_of(office.page)
+    office.press("save")
+    assert load(room.file).messages.weekly == ""
+    assert "No weekly word; quiet from 21:00 to 06:00." in office.get("/")
+    office.get("/messages")
+    office.press("look")
+    assert office.location == "/settings/"  # as it stands it changes nothing
+    office.get("/messages")
+    office.press("look", **{"weekly.mode": "weekly", "weekly.weekly.at": "09:00"})
+    office.press("save")
+    assert load(room.file).messages.weekly == "weekly on mon at 09:00"
+
+
+def test_an_address_is_removed(office, room):
+    room.box.secrets.put("phone", "ntfys://ntfy.sh/topic")
+    assert "Remove ntfy to ntfy.sh?" in office.get("/messages/2/remove")
+    office.press("")
+    assert (office.status, office.location) == (302, "/settings/")
+    assert load(room.file).messages.to == ("mail",)
+    for path in ("/messages/2/remove", "/messages/0/remove"):
+        office.get(path)
+        assert office.status == 404
+
+
+def test_the_second_address_is_not_removed_in_the_place_of_another_that_got_its_number(
+    office, room
+):
+    office.get("/messages/1/remove")
+    room.file.write_text(room.file.read_text().replace('"${secret:mail}", ', ""))
+    page = office.press("")
+    assert office.status == 422
+    assert "changed the settings meanwhile" in page
+    assert load(room.file).messages.to == ("phone",)
+
+
+def test_a_test_message_takes_the_real_way_and_says_how_it_went(office, room):
+    with hook() as server:
+        room.box.secrets.put("mail", f"json://{CANARY}:x@127.0.0.1:{server.port}/hook")
+        office.get("/messages")
+        office.client.post("/settings/messages/test", base_url=ORIGIN)
+        page = office.get("/")
+    assert "a web hook to 127.0.0.1: taken; the secret “phone”: the address is missing" in page
+    assert "It took a message on" in page
+    assert CANARY not in page
+    assert [each["title"] for each in server.got] == ["Front office: a test message"]
+    (run,) = room.box.ledger.runs("page:settings")
+    assert "A test message was sent" in run.message
+
+
+def test_without_an_address_a_test_says_so(office, room):
+    room.engine._box.settings.messages.__dict__["to"] = ()
+    office.client.post("/settings/messages/test", base_url=ORIGIN)
+    assert "There is no address that messages go to" in office.get("/")
+
+
+def test_an_address_that_was_saved_a_moment_ago_is_tested_too(office):
+    with hook() as server:
+        office.get("/messages")
+        office.press("look", address=f"json://127.0.0.1:{server.port}/hook")
+        office.press("save")
+        office.client.post("/settings/messages/test", base_url=ORIGIN)
+        assert "a web hook to 127.0.0.1: taken" in office.get("/")
+
+
 def test_a_server_s_key_is_shown_compared_and_confirmed_on_the_page(office, room, sshd, served):
     (served / "a.csv").write_bytes(b"x" * 2000)
     office.get("/source/new/sftp")
@@ -429,7 +525,8 @@ def test_E6_nothing_is_changed_without_the_form_s_own_mark(app, box, visitor):
     token = re.search(r'csrf_token" value="([^"]+)"', visitor.get("/sign-in", base_url=ORIGIN).text)
     data = {"password": PASSWORD, "csrf_token": token[1]}
     visitor.post("/sign-in", data=data, base_url=ORIGIN, headers={"Referer": f"{ORIGIN}/sign-in"})
-    for path in ("/appliance", "/source/new/sftp", "/mirror/new", "/source/x/remove"):
+    for path in ("/appliance", "/source/new/sftp", "/mirror/new", "/source/x/remove",
+                 "/messages", "/messages/test", "/messages/1/remove"):  # fmt: skip
         answer = visitor.post(
             f"/settings{path}", data={"do": "save", "stamp": "1"}, base_url=ORIGIN
         )
