@@ -165,7 +165,7 @@ def test_every_package_to_build_borg_with_stands_before_borg():
 def test_the_tools_of_tests_and_checks_stand_apart_from_the_product():
     text = (ROOT / "requirements.lock").read_text()
     product, tools = text.split("# What only tests and checks need.\n")
-    for name in ("pytest", "mypy", "ruff", "moto", "playwright", "requests"):
+    for name in ("pytest", "mypy", "ruff", "moto", "playwright", "aiosmtpd"):
         assert re.search(rf"^{name}==", tools, re.MULTILINE)
         assert not re.search(rf"^{name}==", product, re.MULTILINE)
     seen = subprocess.run([sys.executable, "-c", "import pytest"], capture_output=True, check=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -135,3 +136,10 @@ def test_nothing_that_the_library_says_comes_out_of_the_child(
     with mail() as server:
         assert list(deliver(server.address(), [LETTER]))
     assert tails == [""]
+
+
+def test_the_worker_loads_nothing_of_what_sends() -> None:
+    said: list[str] = []
+    ask = "import appliance.daemon, sys; print(*{'apprise', 'requests', 'yaml'} & set(sys.modules))"
+    process.run([sys.executable, "-c", ask], on_line=said.append)
+    assert said == [""]

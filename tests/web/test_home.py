@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,7 +13,9 @@ from appliance.core.days import MEANINGS
 from appliance.core.errors import ApplianceError
 from appliance.core.health import State
 from appliance.core.model import Trigger
+from appliance.core.outbox import Outbox, Route, vital
 from appliance.core.signals import SIGNS, Reason
+from appliance.core.vitals import as_json
 from appliance.system.socket import WorkerAbsent
 from appliance.web.badges import DAYS, STATES
 from appliance.web.home import BLOCKS
@@ -134,6 +137,17 @@ def test_the_worst_comes_first_and_the_same_is_said_once(keeper, box, seen_anew)
     facts["reasons"] = ["disk", "power"]
     said = words(block(page(keeper), "tasks"))
     assert said.index("Plug in the backup disk") < said.index("Use the power supply")
+
+
+def test_that_messages_do_not_get_out_is_told_with_what_to_do(keeper, box):
+    since, now = (datetime(2026, 11, day, 7, 0, tzinfo=UTC) for day in (20, 21))
+    stuck = Outbox(routes={"mail": Route(failing=since, why="login", tries=5)})
+    stuck = vital(stuck, {"mail": "mail to …@shop.example"}, ZoneInfo("UTC"), now)
+    show(box, OFFICES["safe"])["vitals"] = [as_json(stuck)]
+    html = page(keeper)
+    assert "Messages have not got out since Fri 20 Nov 07:00" in words(block(html, "box"))
+    assert "the server refuses the login" in words(block(html, "box"))
+    assert "send a test message" in words(html)
 
 
 def test_what_runs_is_told_in_words_with_a_bar(keeper, box):
