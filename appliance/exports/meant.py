@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -21,8 +22,10 @@ from .looks import Kind as Written
 from .looks import look_at, plain
 from .pseudonyms import BEGINNING
 from .reading import WORKBOOKS, tables_in, told_of
+from .records import next_bytes, readable
 from .tables.grouping import File
 from .tables.ids import normal
+from .tables.jsons import Objects
 from .tables.rows import NotATable
 from .tables.table import Table
 from .tables.titles import title_of
@@ -31,6 +34,8 @@ from .timeline.segment import Row, escaped
 
 _BLOCK_BYTES = 1 << 20
 _OVERLAP_BYTES = 1024
+_LONGEST_LINE = 1 << 20
+"""Characters; in a longer one some words may stand on both sides of where it is cut."""
 _MOST_NAMES = 5
 Pseudonym = Callable[[str], str]
 
@@ -72,13 +77,11 @@ class Meant:
     id: str
     title: str
     also: tuple[str, ...] = ()
-    """What it was called in other versions: an id may have been somebody else's before."""
-
-    @property
-    def was_another(self) -> bool:
-        """Whether a version of it has no word of its name in common with another one."""
-        words = [set(folded(one).split()) for one in (self.title, *self.also) if one]
-        return any(not one & other for one in words for other in words)
+    """What it was called in other versions, the first of them."""
+    was_another: bool = False
+    """Whether a version has another name, not the same one longer or shorter: an id may have been
+    somebody else's before.
+    """
 
     def called(self, title: str) -> Meant:
         """Return it under the name that a later version has."""
@@ -86,9 +89,19 @@ class Meant:
 
     def also_called(self, *titles: str) -> Meant:
         """Return it with what other versions are called; a pseudonym is no name."""
-        names = dict.fromkeys(one for one in (*self.also, *titles) if not one.startswith(BEGINNING))
+        others = [one for one in titles if one and not one.startswith(BEGINNING)]
+        names = dict.fromkeys((*self.also, *others))
         names.pop(self.title, None)
-        return replace(self, also=tuple(filter(None, names))[:_MOST_NAMES])
+        is_another = any(_is_another(one, self.title) for one in others)
+        return replace(
+            self, also=tuple(names)[:_MOST_NAMES], was_another=self.was_another or is_another
+        )
+
+
+def _is_another(name: str, other: str) -> bool:
+    """Whether neither of two names has all words of the other one."""
+    one, two = set(folded(name).split()), set(folded(other).split())
+    return not (one <= two or two <= one)
 
 
 class Here(NamedTuple):
@@ -214,8 +227,26 @@ def _lines(file: File, text: str) -> Iterator[str]:
             yield from ("\n".join(map(text_of, row)) for row in rows)
     elif _says(file, text):
         look = look_at(file.file, file.path, file.encoding)
+        if look.kind is Written.JSON:
+            yield from _pieces(Objects(file.file, look))
+            return
         with file.file.open(encoding=look.encoding, errors="replace") as opened:
-            yield from opened
+            yield from iter(partial(opened.readline, _LONGEST_LINE), "")
+
+
+def _pieces(objects: Objects) -> Iterator[str]:
+    """Yield each object of a JSON file, and what stands before, between and behind them."""
+    encoding = objects.look.bytes_encoding
+    with plain(objects.file) as opened:
+        source, upto = readable(opened, objects.look), 0
+        for place in objects.placed():
+            for block in next_bytes(source, place.start - upto):
+                yield block.decode(encoding, "replace")
+            source.seek(place.stop)
+            upto = place.stop
+            yield place.raw.decode(encoding, "replace")
+        while block := source.read(_BLOCK_BYTES):
+            yield block.decode(encoding, "replace")
 
 
 def _says(file: File, text: str) -> bool:

@@ -74,13 +74,20 @@ def test_it_starts_answers_idles_small_and_ends_in_seconds(office):
     assert "Traceback" not in log(office)
 
 
-def test_run_is_done_by_the_daemon_and_followed_to_its_end(office, inbox):
-    with serving(office):
-        said = office.ok("run")
-        (again,) = office.json("run")
+def test_run_is_done_by_the_daemon_and_followed_to_its_end(slow_office):
+    office = slow_office
+    with serving(office) as (_, client):
+        client.start("crm", Trigger.COMMAND)
+        assert processes.until(lambda: running(client) == "crm", 30)
+        put(office.folder / "by-hand", "a.csv", contacts(300))  # seen by itself, and waits its turn
+        with office.started("run", "by-hand") as asked:
+            said = asked.stdout.readline()
+            client.cancel("crm")
+            said += asked.communicate(timeout=60)[0]
+        (again,) = office.json("run", "by-hand")
         waiting = office.json("status")["waiting"]
 
-    assert re.search("by-hand: (queued|already running)", said), said
+    assert re.match("by-hand: (queued|already waiting)", said), said
     assert "✓ storing it (disk-a)" in said
     assert "✓ by-hand: done in" in said
     assert again["outcome"] == "skipped"
