@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .columns import SAMPLE, Types
@@ -13,6 +14,7 @@ from .table import Table
 
 _MOST_WITHOUT = 20
 """An id that one record in so many lacks is none."""
+_AT_ONCE_BYTES = 256 << 10
 _MODIFIED = re.compile(
     r"modif|updat|chang|edit|creat|added|last.?activit|geändert|aktualisiert|erstellt|angelegt"
     r"|modifi|créé|ajout"
@@ -83,25 +85,23 @@ class _Reading:
         )
 
     def _pass(self, part: Rows) -> None:
-        full = [0] * MOST_COLUMNS
+        full = _Full(len(part.columns))
         places = [_place(part, name) for name in self._id_columns]
         dated = [at for at, name in enumerate(part.columns) if _MODIFIED.search(name.casefold())]
-        for _, cells in part.rows():
+        for raw, cells in part.rows():
             self.rows += 1
             if self.rows <= SAMPLE:
                 self._types.see(part.columns, cells)
             if len(cells) > MOST_COLUMNS:
                 raise NotATable("A row of this file has more cells than any table's.")
-            for at, cell in enumerate(cells):
-                if cell:
-                    full[at] += 1
+            full.add(raw, cells)
             self._know(tuple(cells[at] if at < len(cells) else "" for at in places))
             for at in dated:
                 if at < len(cells) and cells[at] > self._newest:
                     self._newest = _date(cells[at]) or self._newest
             if self._gives_up and self.repeated:
                 return
-        self._full.update(dict(zip(part.columns, full, strict=False)))
+        self._full.update(dict(zip(part.columns, full.counts(), strict=False)))
 
     def _know(self, found: tuple[str, ...]) -> None:
         if not any(found):
@@ -111,6 +111,39 @@ class _Reading:
         if mark in self._ids:
             self.repeated += 1
         self._ids.add(mark)
+
+
+class _Full:
+    """Counts in how many rows each column says something: many rows at once, column by column."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._counts = [0] * MOST_COLUMNS
+        self._rows: list[Sequence[str]] = []
+        self._bytes = 0
+
+    def add(self, raw: bytes, cells: Sequence[str]) -> None:
+        """Take one row."""
+        if len(cells) == self._width:
+            self._rows.append(cells)
+            self._bytes += len(raw)
+            if self._bytes > _AT_ONCE_BYTES:
+                self._count()
+            return
+        for at, cell in enumerate(cells):
+            if cell:
+                self._counts[at] += 1
+
+    def counts(self) -> Sequence[int]:
+        """Return them, by place."""
+        self._count()
+        return self._counts
+
+    def _count(self) -> None:
+        for at, column in enumerate(zip(*self._rows, strict=True)):
+            self._counts[at] += len(column) - column.count("")
+        self._rows.clear()
+        self._bytes = 0
 
 
 def _place(part: Rows, column: str) -> int:
