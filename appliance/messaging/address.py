@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 _MAIL = ("mailto", "mailtos")
 _WITH_HOST = frozenset(
@@ -67,7 +67,7 @@ def problem(address: str) -> str:
             _ = parts.port  # raises where it is none; a token may have a colon of its own
     except ValueError:
         return _HOW
-    if not address.isprintable() or len(address) > _LONGEST or not parts.netloc:
+    if not unquote(address).isprintable() or len(address) > _LONGEST or not parts.netloc:
         return _HOW
     if _SEVERAL.search(address.strip()):
         return _ONE
@@ -115,9 +115,10 @@ def _host(scheme: str, parts: SplitResult) -> str:
     if scheme in _MAIL:
         return _receiver(parts, settings)
     if "@" in parts.netloc:
-        may_be_token = "t2bot" in settings.get("mode", ())
+        may_be_token = "t2bot" in map(str.lower, settings.get("mode", ()))
     else:  # a password with a slash in it makes its beginning look like a host
-        may_be_token = scheme in _WITH_TOKEN or "@" in parts.path
+        rest = f"{parts.path}{parts.query}{parts.fragment}"
+        may_be_token = scheme in _WITH_TOKEN or "@" in rest
     has_host = scheme in _WITH_HOST or (scheme in _NTFY and parts.path.strip("/"))
     return (parts.hostname or "") if has_host and not may_be_token else ""
 
