@@ -148,11 +148,13 @@ def _damaged(places: Sequence[str]) -> Trouble:
 def _of_source(reason: Reason, source: Facts, faults: Sequence[str]) -> Trouble:
     sign, name = SIGNS[reason], source["source"]
     is_shared = reason in _OF_THE_BOX
-    is_worst = reason == source["reasons"][0]  # of which the sentence is
+    # The sentence is of the worst; that of a damage has what the last Run said, too.
+    said, worst = source["last_message"], source["reasons"][0]
+    is_told = reason == worst or (worst == Reason.DAMAGED and said and said in source["sentence"])
     return Trouble(
         str(reason) if is_shared else f"{reason}:{name}",
         sign.words if is_shared else f"{sign.words} ({name})",
-        f"{name}: {_cause(source, faults)}" if is_worst else f"It concerns {name}.",
+        f"{name}: {_cause(source, faults)}" if is_told else f"It concerns {name}.",
         _OLD_TODO if reason is Reason.OLD else sign.todo,
         is_urgent=reason is Reason.DAMAGED,
         patience=_PATIENCE.get(reason, timedelta()),

@@ -23,7 +23,7 @@ PAUSES = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60, 240))
 _URGENT_PAUSE = timedelta(minutes=15)
 """What cannot wait is tried again after so long at most."""
 _MOST_REFUSALS = 5
-"""So often in a row an address may refuse one letter; then it is let go, for those behind it."""
+"""So often an address may refuse one letter; then it is let go for others that wait behind it."""
 _LET_GO_TOLD = timedelta(days=1)
 """So long it is told that one was let go."""
 _HICCUPS = 2
@@ -179,7 +179,8 @@ class Outbox:
         if why == "refused":
             again = route.refusals if route.number == number else 0
             route = replace(route, number=number, refusals=again + 1)
-        if why != "refused" or route.refusals < _MOST_REFUSALS:
+        is_in_the_way = route.refusals >= _MOST_REFUSALS and len(self.for_address(name)) > 1
+        if why != "refused" or not is_in_the_way:
             return self._with(name, route)
         gone = replace(route, number=0, refusals=0, again=None, lost=now)
         return self._with(name, gone, self._without(name, number))
@@ -221,7 +222,7 @@ def vital(box: Outbox, shown: Mapping[str, str], zone: ZoneInfo, now: datetime) 
     if not stuck:
         if lost := [name for name in shown if _is_lost(box.route(name), now)]:
             whom = listed([shown[name] for name in lost])
-            words = f"A message was refused {_MOST_REFUSALS} times and let go: {whom}."
+            words = f"A message was refused again and again and let go: {whom}."
             return Vital(MESSAGES, Condition.LOOK, words, _TODO)
         last = f"The last message got out {age(now - box.last)}." if box.last else ""
         return Vital(MESSAGES, Condition.OK, last or "No message had to go out yet.")

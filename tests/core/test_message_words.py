@@ -138,6 +138,12 @@ def test_the_worst_reason_of_a_source_hides_no_other() -> None:
     }
 
 
+def test_beside_a_damage_it_is_told_why_the_last_backup_failed() -> None:
+    sick = source(reasons=["damaged", "export"], sentence="disk-a. It said x", last_message="x")
+    _, export = troubles(Scene(status(sick), {"crm": ["SourceRefused"]}), ZONE, NOW)
+    assert "refuses the login" in export.cause
+
+
 def test_a_damage_of_which_nobody_knows_the_place_cannot_wait_either() -> None:
     (one,) = troubles(Scene(status(source(reasons=["damaged"]))), ZONE, NOW)
     assert one.is_urgent

@@ -84,9 +84,20 @@ def test_a_letter_that_is_refused_again_and_again_holds_up_no_other() -> None:
     box = from_json(as_json(box.tried("mail", 2, TAKEN, now)))
     told = vital(box, {"mail": SHOWN["mail"]}, ZONE, now)
     assert told.state is Condition.LOOK
-    assert told.sentence == "A message was refused 5 times and let go: mail to …@shop.example."
+    assert (
+        told.sentence == "A message was refused again and again and let go: mail to …@shop.example."
+    )
     later = vital(box, {"mail": SHOWN["mail"]}, ZONE, now + timedelta(days=1))
     assert later.state is Condition.OK
+
+
+def test_a_letter_that_is_in_nobody_s_way_is_tried_for_ever() -> None:
+    box = letter_for("mail")
+    for _ in range(9):
+        box = box.tried("mail", 1, "refused", NOW)
+    assert len(box.letters) == 1
+    box = box.put("second", "body", ["mail"], NOW).tried("mail", 1, "refused", NOW)
+    assert [each.subject for each in box.letters] == ["second"]
 
 
 def test_a_server_that_is_away_refuses_nothing() -> None:
