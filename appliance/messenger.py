@@ -27,7 +27,7 @@ from .core.message_words import Message, Scene, Week
 from .core.messages import Memory, decide, memory_as_json, memory_from_json
 from .core.model import Outcome, Run
 from .core.outbox import TAKEN, Outbox
-from .core.vitals import Vital
+from .core.vitals import Condition, Vital
 from .engine import memory
 from .messaging import address, child
 from .messaging.child import Post
@@ -39,6 +39,10 @@ _TURN_SECONDS = 5.0
 PATIENCE = timedelta(minutes=5)
 """How long after the start the clock may not be set yet: until then nothing is decided."""
 _RUNS_OF_A_WEEK = 200
+_TESTS_AT_ONCE = 3
+"""Each is a program of its own, and the box is small."""
+_BLIND = "The box cannot judge what to say: nobody hears by message of what goes wrong."
+_BLIND_TODO = "Look at this page each day, and ask whoever set up the box."
 _BUSY = "A test is under way. Try again in a minute."
 _NOBODY = "There is no address that messages go to."
 _ADD_ONE = "Add one under Settings, Messages, or as [messages] to the file."
@@ -71,7 +75,8 @@ class Messenger:
         self._begun = box.clock.monotonic()
         self._looked = float("-inf")
         self._shown: dict[str, str] = {}
-        self._complaint = ""
+        self._complaints = {"look": "", "send": ""}
+        self._unread = ""
 
     def go_on_with(self, box: Box, status: Callable[[], Mapping[str, Any]]) -> None:
         """Go by another configuration."""
@@ -96,22 +101,27 @@ class Messenger:
         return self._box.clock.monotonic() - self._looked >= EVERY.total_seconds()
 
     def _turn(self) -> None:
+        """What waits is sent even where nobody knows what to say."""
+        self._tried_to("look", self.look)
+        self._tried_to("send", self.send)
+
+    def _tried_to(self, what: str, do: Callable[[], None]) -> None:
+        words = ""
         try:
-            self.look()
-            self.send()
+            do()
         except Exception as error:  # noqa: BLE001 - messages may fail, the worker may not
             words = error.message if isinstance(error, ApplianceError) else repr(error)
-            if words != self._complaint:
-                _log.warning("messages=failed %s", words)
-            self._complaint = words
-        else:
-            self._complaint = ""
+            if words != self._complaints[what]:
+                _log.warning("messages=failed to=%s %s", what, words)
+        self._complaints[what] = words
 
     # -- what is said --------------------------------------------------------------------------
 
     def look(self) -> None:
         """See how things stand, and write down what is to be said about it."""
         to, clock = self._box.settings.messages.to, self._box.clock
+        if not to:
+            self._forget_routes()
         if not to or not (clock.is_synchronised() or self._has_waited()):
             return
         status, now = self._status(), clock.now()
@@ -121,6 +131,13 @@ class Messenger:
             after = self._decided(replace(before, box=before.box.only_to(to)), scene, now)
             if after != before:
                 self._note(after)
+
+    def _forget_routes(self) -> None:
+        """The next address may get the name of one that failed; it does not wait for its sake."""
+        with self._writing:
+            noted = self._noted()
+            if noted.box.routes:
+                self._note(replace(noted, box=replace(noted.box, routes={})))
 
     def _has_waited(self) -> bool:
         return self._box.clock.monotonic() - self._begun >= PATIENCE.total_seconds()
@@ -152,7 +169,8 @@ class Messenger:
         if not quiet:
             noted = self._with_the_reminder(noted, str(scene.status.get("reminder", "")), now)
         if not quiet and scene.status["clock_trusted"]:
-            wrong = [each.headline for each in troubles if done.memory[each.key].is_open]
+            known = {key for key, said in done.memory.items() if said.is_open}
+            wrong = [each.headline for each in troubles if each.key in known]
             noted = self._with_the_weekly_word(noted, scene, wrong, now)
         return noted
 
@@ -275,18 +293,19 @@ class Messenger:
         if not self._testing.acquire(blocking=False):
             raise ApplianceError(_BUSY, hint="")
         try:
-            with ThreadPoolExecutor(len(names)) as pool:
-                return list(pool.map(self._tested, names))
+            seen = self._all_seen(names)
+            with ThreadPoolExecutor(min(len(names), _TESTS_AT_ONCE)) as pool:
+                return list(pool.map(self._tested, names, seen))
         finally:
             self._testing.release()
 
-    def _tested(self, name: str) -> dict[str, object]:
+    def _tested(self, name: str, seen: str) -> dict[str, object]:
         told = message_words.trial(self._name)
         ((_, why),) = self._delivered(name, [Post(0, told.subject, told.body)])
         self._tried(name, 0, why)
         return {
             "name": name,
-            "address": self._seen(name),
+            "address": seen,
             "taken": why == TAKEN,
             "why": outbox.WHY.get(why, ""),
         }
@@ -294,29 +313,34 @@ class Messenger:
     # -- how it goes ---------------------------------------------------------------------------
 
     def vitals(self) -> tuple[Vital, ...]:
-        """Return whether messages get out; nothing where there are none."""
+        """Return whether messages are written and get out; nothing where there are none."""
         names = self._box.settings.messages.to
         if not names:
             return ()
-        shown = {name: self._seen(name) for name in names}
+        if self._complaints["look"]:
+            return (Vital(outbox.MESSAGES, Condition.LOOK, _BLIND, _BLIND_TODO),)
+        shown = dict(zip(names, self._all_seen(names), strict=True))
         return (outbox.vital(self._noted().box, shown, self._box.zone, self._box.clock.now()),)
 
     def facts(self) -> list[dict[str, object]]:
         """Return for each address how it is shown, when it last took something, what waits for it,
         since when it takes nothing and why.
         """
-        box = self._noted().box
+        box, names = self._noted().box, self._box.settings.messages.to
         return [
             {
                 "name": name,
-                "address": self._seen(name),
+                "address": seen,
                 "took": _iso(box.route(name).took),
                 "waiting": len(box.for_address(name)),
                 "failing": _iso(box.route(name).failing),
                 "why": outbox.WHY.get(box.route(name).why, ""),
             }
-            for name in self._box.settings.messages.to
+            for name, seen in zip(names, self._all_seen(names), strict=True)
         ]
+
+    def _all_seen(self, names: Sequence[str]) -> list[str]:
+        return address.numbered([self._seen(name) for name in names])
 
     def _seen(self, name: str) -> str:
         """Return how an address is shown; asked for with each status, it is read once."""
@@ -330,14 +354,17 @@ class Messenger:
     # -- what is remembered --------------------------------------------------------------------
 
     def _noted(self) -> Noted:
-        told = json.loads(self._box.ledger.noted(NOTE) or "{}")
-        weekly, reminded = told.get("weekly"), told.get("reminded")
-        return Noted(
-            memory_from_json(told.get("said", {})),
-            outbox.from_json(told.get("box", {})),
-            datetime.fromisoformat(weekly) if weekly else None,
-            datetime.fromisoformat(reminded) if reminded else None,
-        )
+        """Return what is remembered; what cannot be read is begun anew, and said once in the log:
+        it holds up neither messages nor the status.
+        """
+        text = self._box.ledger.noted(NOTE) or "{}"
+        try:
+            return _parsed(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if text != self._unread:
+                _log.warning("messages=forgotten the note cannot be read: %s", type(error).__name__)
+            self._unread = text
+            return Noted()
 
     def _note(self, noted: Noted) -> None:
         told = {
@@ -347,6 +374,16 @@ class Messenger:
             "reminded": _iso(noted.reminded),
         }
         self._box.ledger.note(NOTE, json.dumps(told))
+
+
+def _parsed(told: Mapping[str, Any]) -> Noted:
+    weekly, reminded = told.get("weekly"), told.get("reminded")
+    return Noted(
+        memory_from_json(told.get("said", {})),
+        outbox.from_json(told.get("box", {})),
+        datetime.fromisoformat(weekly) if weekly else None,
+        datetime.fromisoformat(reminded) if reminded else None,
+    )
 
 
 def _iso(moment: datetime | None) -> str | None:

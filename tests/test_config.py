@@ -318,3 +318,13 @@ def test_an_address_that_cannot_be_used_is_named_by_check(tmp_path, secret, word
         box.check_secrets()
     assert words in caught.value.message
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["Office\\nBcc: x@y.example", "Office\\u0007", "Office\\r"])
+def test_the_name_of_the_box_is_one_line_as_it_begins_each_message(name):
+    (problem,) = problems_of(f'[appliance]\nname = "{name}"\n' + GOOD)
+    assert problem.startswith("appliance.name: it must be one line")
+
+
+def test_the_name_of_the_box_may_have_letters_of_any_language():
+    assert config.parse('[appliance]\nname = "Büro “Süd” 2"\n' + GOOD).appliance.name

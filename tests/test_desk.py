@@ -465,13 +465,40 @@ def test_an_address_for_messages_is_typed_stored_and_told_without_what_opens_it(
     assert room.box.secrets.get(names[-1]) == ADDRESS
     assert room.engine.settings()["addresses"][-1] == {
         "name": "page-messages-to-1",
-        "address": "mail to …@shop.example",
+        "address": "mail to b…s@shop.example",
     }
     assert CANARY.encode() not in room.everything()
     assert room.engine.settings()["sections"]["messages"] == {
         "weekly": "weekly on mon at 08:00",
         "quiet": "22:00-07:00",
     }
+
+
+def test_an_address_that_stands_in_the_file_itself_is_not_shown(room):
+    text = room.file.read_text().replace('"${secret:mail}"', f'"{ADDRESS}"')
+    assert ADDRESS in text
+    room.file.write_text(text)
+    told = room.engine.settings()
+    assert told["addresses"][0] == {
+        "name": "",
+        "address": "an address that stands in the file itself",
+    }
+    assert CANARY not in str(told)
+
+
+@pytest.mark.parametrize("section", ["[[messages]]", '[messages]\nto = "mail"'])
+def test_messages_that_are_written_wrong_are_a_mistake_and_no_end(first, section):
+    first.file.write_text(f"{first.file.read_text()}\n{section}\n")
+    told = first.engine.settings()
+    assert told["addresses"] == []
+    assert told["problems"]
+
+
+def test_addresses_of_one_kind_are_told_apart(room):
+    for name in ("mail", "phone"):
+        room.box.secrets.put(name, f"ntfys://ntfy.sh/{name}")
+    seen = [each["address"] for each in room.engine.settings()["addresses"]]
+    assert seen == ["ntfy to ntfy.sh (1)", "ntfy to ntfy.sh (2)"]
 
 
 def test_an_address_that_is_taken_out_is_forgotten_with_its_secret(room):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event, Lock
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -148,7 +148,7 @@ def test_what_is_not_taken_waits_and_is_tried_again_and_the_other_address_has_it
     assert (len(office.to("mail")), len(office.to("phone"))) == (0, 1)
     (told,) = office.messenger.vitals()
     assert told.sentence == (
-        "Messages to mail to …@shop.example have not got out since Tue 24 Nov 12:05: the server "
+        "Messages to mail to b…s@shop.example have not got out since Tue 24 Nov 12:05: the server "
         "does not answer."
     )
     office.why = {}
@@ -250,7 +250,7 @@ def test_a_test_takes_the_way_that_all_take_and_says_how_it_went(office) -> None
     office.why = {"phone": "login"}
     told = office.messenger.test()
     assert [(each["address"], each["taken"], each["why"]) for each in told] == [
-        ("mail to …@shop.example", True, ""),
+        ("mail to b…s@shop.example", True, ""),
         ("ntfy to ntfy.sh", False, "the server refuses the login"),
     ]
     assert office.to("mail") == ["Front office: a test message"]
@@ -333,6 +333,93 @@ def test_the_thread_outlives_whatever_fails_in_it(office, caplog) -> None:
     assert caplog.text.count("There is no room left.") == 1
     stop.set()
     office.messenger.run(stop)
+
+
+def test_what_waits_is_sent_though_nobody_can_judge_what_to_say_and_the_page_says_so(
+    office,
+) -> None:
+    office.source, office.why = AWAY, {"mail": "absent"}
+    office.live(MINUTE, each=MINUTE)
+    office.why = {}
+    office.clock.forward(MINUTE)
+    status, office.messenger._status = office.messenger._status, dict
+    office.messenger._turn()
+    assert len(office.to("mail")) == 1
+    (told,) = office.messenger.vitals()
+    assert told.state == "look"
+    assert "cannot judge what to say" in told.sentence
+    office.messenger._status = status
+    office.messenger._turn()
+    assert office.messenger.vitals()[0].state == "ok"
+
+
+@pytest.mark.parametrize("note", ["{", '{"said": {"disk": {}}}', '{"box": 7}', "[]"])
+def test_a_note_that_cannot_be_read_is_begun_anew_and_takes_no_status_with_it(
+    office, note: str, caplog
+) -> None:
+    office.ledger.note(NOTE, note)
+    for _ in range(3):
+        assert office.messenger.vitals()
+        assert office.messenger.facts()
+    assert caplog.text.count("messages=forgotten") == 1
+    office.source = AWAY
+    office.live(MINUTE, each=MINUTE)
+    assert len(office.to("mail")) == 1
+
+
+def test_more_troubles_than_are_remembered_make_one_message(office) -> None:
+    vital = {"state": "look", "sentence": "It is hot.", "todo": "", "reason": "power"}
+    many = [{**vital, "name": f"part {n}", "reason": ""} for n in range(100)]
+    office.more = {"vitals": many}
+    office.live(HOUR, each=MINUTE)
+    assert len(office.to("mail")) == 1
+
+
+def test_an_address_that_gets_the_name_of_one_that_failed_is_tried_at_once(office) -> None:
+    office.source, office.why = AWAY, {"mail": "absent", "phone": "absent"}
+    office.live(8 * HOUR)
+    box, before = office.messenger._box, office.settings
+    box.settings = parse(OFFICE.partition("[messages]")[0])
+    office.messenger.go_on_with(box, office.status)
+    office.live(MINUTE, each=MINUTE)
+    box.settings, office.why = before, {}
+    office.messenger.go_on_with(box, office.status)
+    office.live(MINUTE, each=MINUTE)
+    assert len(office.to("mail")) == 1
+
+
+def test_a_letter_that_only_a_mistyped_address_should_get_goes_to_the_one_in_its_place(
+    office,
+) -> None:
+    office.source, office.why = AWAY, {"mail": "absent"}
+    office.settings = parse(OFFICE.replace(', "${secret:phone}"', ""))
+    office.anew()
+    office.live(HOUR)
+    box = office.messenger._box
+    box.settings = parse(OFFICE.replace('"${secret:mail}", ', ""))
+    office.messenger.go_on_with(box, office.status)
+    office.live(5 * MINUTE)
+    assert len(office.to("phone")) == 1
+
+
+def test_a_test_sends_to_three_addresses_at_once_at_most(office) -> None:
+    running, most, lock = 0, 0, Lock()
+    full = Barrier(3)
+
+    def send(_address: str, posts: Sequence[Post]) -> list[tuple[int, str]]:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        full.wait(20)
+        with lock:
+            running -= 1
+        return [(posts[0].number, TAKEN)]
+
+    office.messenger._send = send
+    told = office.messenger.test(["mail", "phone"] * 3)
+    assert (len(told), most) == (6, 3)
+    assert told[0]["address"] == "mail to b…s@shop.example (1)"
 
 
 def test_another_configuration_is_gone_by_and_who_is_out_of_it_gets_nothing_more(office) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -34,6 +35,8 @@ LAST_GOOD = "last-good.toml"
 """In the state folder: the file as it was when it was taken over."""
 log = logging.getLogger("appliance")
 
+_STORED = re.compile(r"\$\{secret:([a-z0-9_-]+)\}")
+_IN_CLEAR = "an address that stands in the file itself"
 _MOVED = "Somebody changed the settings meanwhile. Look at what will change once more, then save."
 _NO_FILE = "The settings cannot be changed here: this worker was started without their file."
 
@@ -94,8 +97,12 @@ class Desk:
 
     def _addresses(self, raw: Mapping[str, Any]) -> list[dict[str, str]]:
         """Return each address for messages by its secret's name, as it may be shown."""
-        names = (str(each)[len("${secret:") : -1] for each in raw.get(MESSAGES, {}).get("to", ()))
-        return [{"name": name, "address": self._seen(name)} for name in names]
+        section = raw.get(MESSAGES)
+        to = section.get("to") if isinstance(section, Mapping) else None
+        found = [_STORED.fullmatch(str(each)) for each in (to if isinstance(to, list) else ())]
+        names = [each[1] if each else "" for each in found]
+        seen = address.numbered([self._seen(name) if name else _IN_CLEAR for name in names])
+        return [{"name": name, "address": each} for name, each in zip(names, seen, strict=True)]
 
     def _seen(self, name: str) -> str:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Protocol, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ..core import pins
 from ..core.errors import ConfigError, Problem, did_you_mean
@@ -37,6 +37,13 @@ from .values import (
 )
 
 
+def _one_line(value: str) -> str:
+    """Return what begins the subject of each message; raise ValueError where that is no line."""
+    if not value.isprintable():
+        raise ValueError("it must be one line of letters, digits and signs")
+    return value
+
+
 class Section(BaseModel):
     """A part of the file: unknown keys are refused, values never change."""
 
@@ -46,7 +53,7 @@ class Section(BaseModel):
 class ApplianceSection(Section):
     """What concerns the box as a whole."""
 
-    name: str = "Office"
+    name: Annotated[str, AfterValidator(_one_line)] = "Office"
     timezone: Zone = "UTC"
     state: Path = Path("/var/lib/appliance")
     staging: Path | None = None

@@ -57,6 +57,9 @@ _CAUSES: Mapping[str, str] = {
 """Why a Run failed, by the class of its error; see `core.errors`."""
 _CHANGES = {"added": "new", "changed": "changed", "removed": "removed"}
 _MOST_TABLES = 4
+_MOST_THINGS = 20
+"""So many are told one by one in a message."""
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +128,15 @@ def _joined(one: Trouble, other: Trouble) -> Trouble:
 
 
 def _of_sources(scene: Scene, zone: ZoneInfo, now: datetime) -> Iterator[Trouble]:
+    """Say each reason of each source: the worst of them must not hide another."""
     for source in scene.status["sources"]:
-        if not source["reasons"]:
-            continue
-        reason = Reason(source["reasons"][0])
-        if reason is Reason.DAMAGED and scene.damaged:
-            yield _damaged(scene.damaged)
-        elif reason is Reason.HELD:
-            yield _held(source["source"], scene.held, zone, now)
-        else:
-            yield _of_source(reason, source, scene.faults.get(source["source"], ()))
+        for reason in map(Reason, source["reasons"]):
+            if reason is Reason.DAMAGED and scene.damaged:
+                yield _damaged(scene.damaged)
+            elif reason is Reason.HELD:
+                yield _held(source["source"], scene.held, zone, now)
+            else:
+                yield _of_source(reason, source, scene.faults.get(source["source"], ()))
 
 
 def _damaged(places: Sequence[str]) -> Trouble:
@@ -146,11 +148,15 @@ def _damaged(places: Sequence[str]) -> Trouble:
 def _of_source(reason: Reason, source: Facts, faults: Sequence[str]) -> Trouble:
     sign, name = SIGNS[reason], source["source"]
     is_shared = reason in _OF_THE_BOX
+    # The sentence is of the worst; that of a damage has what the last Run said, too.
+    said, worst = source["last_message"], source["reasons"][0]
+    is_told = reason == worst or (worst == Reason.DAMAGED and said and said in source["sentence"])
     return Trouble(
         str(reason) if is_shared else f"{reason}:{name}",
         sign.words if is_shared else f"{sign.words} ({name})",
-        f"{name}: {_cause(source, faults)}",
+        f"{name}: {_cause(source, faults)}" if is_told else f"It concerns {name}.",
         _OLD_TODO if reason is Reason.OLD else sign.todo,
+        is_urgent=reason is Reason.DAMAGED,
         patience=_PATIENCE.get(reason, timedelta()),
     )
 
@@ -186,7 +192,14 @@ def _lost(held: Facts, zone: ZoneInfo, now: datetime) -> Iterator[str]:
     for table in shown[:_MOST_TABLES]:
         if gone := _gone(table):
             left = f"{table['rows']:,} are left" if table["rows"] else "none is left"
-            yield f"{gone:,} {table['name']} that were here {before} are gone {taken} ({left})"
+            what = f"{gone:,} {_named(table['name'])}"
+            yield f"{what} that were here {before} are gone {taken} ({left})"
+
+
+def _named(name: str) -> str:
+    """Return a name that a vendor chose as it may stand in a message: short, on one line."""
+    plain = "".join(each if each.isprintable() else " " for each in name)
+    return plain if len(plain) <= _LONGEST_NAME else f"{plain[: _LONGEST_NAME - 1]}…"
 
 
 def _gone(table: Facts) -> int:
@@ -239,8 +252,13 @@ def message(box: str, decision: Decision) -> Message:
     """Given the box's name and what is to be said, return the one message that says it."""
     parts = [_paragraph(each, each.key in decision.restless) for each in decision.begun]
     parts += [f"Still so: {_paragraph(each, is_restless=False)}" for each in decision.lasting]
+    if more := len(parts[_MOST_THINGS:]):
+        parts[_MOST_THINGS:] = [f"And {plural(more, 'thing')} more: the page names them."]
     if decision.over:
-        parts.append(f"All is well again. What was wrong is over: {listed(list(decision.over))}.")
+        over = [*dict.fromkeys(decision.over)]
+        more = len(over[_MOST_THINGS:])
+        over[_MOST_THINGS:] = [f"{plural(more, 'thing')} more"] if more else []
+        parts.append(f"All is well again. What was wrong is over: {listed(over)}.")
     return Message(f"{box}: {_subject(decision)}", "\n\n".join([*parts, _FOOT]))
 
 
@@ -288,7 +306,8 @@ def _changes(changes: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
         one = changes[name]
         told = [f"{one[kind]:,} {word}" for kind, word in _CHANGES.items() if one.get(kind)]
         if told:
-            told[0] = f"{told[0]} {name}" if one.get("added") else f"{name}: {told[0]}"
+            shown = _named(name)
+            told[0] = f"{told[0]} {shown}" if one.get("added") else f"{shown}: {told[0]}"
             yield ", ".join(told)
 
 

@@ -17,7 +17,10 @@ MOST_IN_A_WEEK = 3
 WELL_FOR = timedelta(hours=1)
 """So long nothing must be wrong before anybody is told that all is well: a loose plug comes back
 within minutes."""
+_URGENT_AGAIN = timedelta(days=1)
+"""So long after the last word what cannot wait is told again, however often it was told."""
 _MOST_REMEMBERED = 60
+"""Of what is over and known to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,19 @@ class Said:
     """Each message about it within the last week."""
     gone: datetime | None = None
     """Since when it is over."""
+    is_urgent: bool = False
+    """Whether it was one that cannot wait, this time."""
+    is_anew: bool = False
+    """Whether it came back, or got worse, and nobody was told of that yet."""
 
     @property
     def may_be_told(self) -> bool:
         """Whether the office was not told of it too often lately."""
         return len(self.told) < MOST_IN_A_WEEK
+
+    def may_begin(self, trouble: Trouble, now: datetime) -> bool:
+        """Whether it may be told: what cannot wait once a day even where it was told too often."""
+        return self.may_be_told or (trouble.is_urgent and now - self.told[-1] >= _URGENT_AGAIN)
 
 
 Memory = Mapping[str, Said]
@@ -104,15 +115,18 @@ def decide(
     lasting = [each for each in here.values() if not is_quiet and _reminds(each, known[each.key])]
     for each in (*begun, *lasting):
         said = known[each.key]
-        known[each.key] = replace(said, is_open=True, told=(*said.told, now))
+        known[each.key] = replace(said, is_open=True, is_anew=False, told=(*said.told, now))
     wells = () if is_quiet or is_busy else _over(here, known, now)
     for key in wells:
-        known[key] = replace(known[key], is_open=False, told=(*known[key].told, now))
+        told = (*known[key].told, now)
+        known[key] = replace(known[key], is_open=False, is_anew=False, told=told)
     return Decision(
         tuple(begun),
         tuple(lasting),
         tuple(known[key].headline for key in wells),
-        frozenset(each.key for each in begun if not known[each.key].may_be_told),
+        frozenset(
+            each.key for each in begun if not each.is_urgent and not known[each.key].may_be_told
+        ),
         _worth_knowing(known),
     )
 
@@ -125,11 +139,17 @@ def _aged(said: Said, now: datetime) -> Said:
 
 
 def _present(said: Said | None, trouble: Trouble, now: datetime) -> Said:
-    """It is there: as before, or anew."""
+    """It is there: as before, or anew.
+
+    It begins anew when it got worse, and when it was over for so long that only something else
+    that is wrong kept the office from hearing so.
+    """
     if said is None:
-        return Said(now, trouble.headline)
-    if said.gone and not said.is_open:
-        return replace(said, since=now, gone=None, headline=trouble.headline)
+        return Said(now, trouble.headline, is_urgent=trouble.is_urgent)
+    was_over = said.gone is not None and (not said.is_open or now - said.gone >= WELL_FOR)
+    if was_over or (trouble.is_urgent and not said.is_urgent):
+        anew = replace(said, since=now, headline=trouble.headline, is_urgent=trouble.is_urgent)
+        return replace(anew, gone=None, is_anew=True)
     return replace(said, gone=None)
 
 
@@ -138,13 +158,14 @@ def _absent(said: Said, now: datetime) -> Said:
 
 
 def _begins(trouble: Trouble, said: Said, now: datetime, is_quiet: bool) -> bool:
-    may = said.may_be_told and (trouble.is_urgent or not is_quiet)
-    return may and not said.is_open and now - said.since >= trouble.patience
+    may = said.may_begin(trouble, now) and (trouble.is_urgent or not is_quiet)
+    is_new = said.is_anew or not said.is_open
+    return may and is_new and now - said.since >= trouble.patience
 
 
 def _reminds(trouble: Trouble, said: Said) -> bool:
     """A week has passed since the last word about it: none is remembered any more."""
-    return trouble.is_lasting and said.is_open and not said.told
+    return trouble.is_lasting and said.is_open and not said.told and not said.is_anew
 
 
 def _over(here: Mapping[str, Trouble], known: Memory, now: datetime) -> tuple[str, ...]:
@@ -158,11 +179,13 @@ def _over(here: Mapping[str, Trouble], known: Memory, now: datetime) -> tuple[st
 
 
 def _worth_knowing(known: Memory) -> Memory:
-    kept = {
-        key: said for key, said in known.items() if said.is_open or said.told or said.gone is None
-    }
-    newest = sorted(kept, key=lambda key: (kept[key].is_open, kept[key].since))
-    return {key: kept[key] for key in newest[-_MOST_REMEMBERED:]}
+    """Keep what is there or open, whatever the number: what is forgotten would be told anew. Of the
+    rest only that it was told matters.
+    """
+    kept = {key: said for key, said in known.items() if said.is_open or said.gone is None}
+    rest = [key for key, said in known.items() if key not in kept and said.told]
+    newest = sorted(rest, key=lambda key: known[key].since)[-_MOST_REMEMBERED:]
+    return kept | {key: known[key] for key in newest}
 
 
 def memory_as_json(memory: Memory) -> dict[str, object]:
@@ -174,6 +197,8 @@ def memory_as_json(memory: Memory) -> dict[str, object]:
             "open": said.is_open,
             "told": [each.isoformat() for each in said.told],
             "gone": said.gone.isoformat() if said.gone else None,
+            "urgent": said.is_urgent,
+            "anew": said.is_anew,
         }
         for key, said in memory.items()
     }
@@ -188,6 +213,8 @@ def memory_from_json(told: Mapping[str, Any]) -> dict[str, Said]:
             said["open"],
             tuple(datetime.fromisoformat(each) for each in said["told"]),
             datetime.fromisoformat(said["gone"]) if said["gone"] else None,
+            bool(said.get("urgent")),
+            bool(said.get("anew")),
         )
         for key, said in told.items()
     }

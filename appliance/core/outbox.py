@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .vitals import Condition, Vital
-from .words import age, listed, when
+from .words import age, listed, plural, when
 
 MESSAGES = "messages"
 """The vital that says whether they get out."""
@@ -20,6 +20,12 @@ MOST_LETTERS = 20
 """So many wait at most; of more the oldest go."""
 PAUSES = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60, 240))
 """After each failure in a row; the last one repeats."""
+_URGENT_PAUSE = timedelta(minutes=15)
+"""What cannot wait is tried again after so long at most."""
+_MOST_REFUSALS = 5
+"""So often an address may refuse one letter; then it is let go for others that wait behind it."""
+_LET_GO_TOLD = timedelta(days=1)
+"""So long it is told that one was let go."""
 _HICCUPS = 2
 """So often in a row an address must fail before anybody is told of it."""
 _LATE = timedelta(hours=1)
@@ -50,12 +56,20 @@ class Letter:
     to: tuple[str, ...]
     is_urgent: bool = False
     """Whether it goes out in quiet hours, too."""
+    had: tuple[str, ...] = ()
+    """Who got it."""
+    let_go: int = 0
+    """How many before it were let go, as too many waited."""
 
     def text(self, zone: ZoneInfo, now: datetime) -> str:
-        """Return what it says now: where it waited for long, since when."""
-        if now - self.written < _LATE:
-            return self.body
-        return f"(This message waited since {when(self.written, zone)}.)\n\n{self.body}"
+        """Return what it says now: where it waited for long, since when, and what went before."""
+        notes = []
+        if now - self.written >= _LATE:
+            notes.append(f"This message waited since {when(self.written, zone)}.")
+        if self.let_go:
+            was = "was" if self.let_go == 1 else "were"
+            notes.append(f"{plural(self.let_go, 'older message')} {was} let go.")
+        return f"({' '.join(notes)})\n\n{self.body}" if notes else self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +84,30 @@ class Route:
     tries: int = 0
     again: datetime | None = None
     """Not before then is it tried again."""
+    number: int = 0
+    """Which letter it refused last."""
+    refusals: int = 0
+    """How often it refused that one."""
+    lost: datetime | None = None
+    """When a letter to it was last let go."""
 
     @property
     def is_stuck(self) -> bool:
         """Whether somebody should hear of it."""
         return self.failing is not None and self.tries >= _HICCUPS
 
-    def may_try(self, now: datetime) -> bool:
+    def may_try(self, now: datetime, *, is_urgent: bool = False) -> bool:
         """Return whether it is time; a clock that went back makes nobody wait for longer."""
-        return self.again is None or not now < self.again <= now + PAUSES[-1]
+        if self.again is None:
+            return True
+        pause = PAUSES[min(max(self.tries - 1, 0), len(PAUSES) - 1)]
+        less = max(pause - _URGENT_PAUSE, timedelta()) if is_urgent else timedelta()
+        return not now < self.again - less <= now + PAUSES[-1]
 
     def after(self, why: str, now: datetime) -> Route:
         """Return how it is after a try that ended so."""
         if why == TAKEN:
-            return Route(took=now)
+            return Route(took=now, lost=self.lost)
         pause = PAUSES[min(self.tries, len(PAUSES) - 1)]
         return replace(
             self, failing=self.failing or now, why=why, tries=self.tries + 1, again=now + pause
@@ -104,15 +128,20 @@ class Outbox:
         """Return it with one more letter."""
         number = self.last_number + 1
         letter = Letter(number, now, subject, body, tuple(to), is_urgent)
-        letters = (*self.letters, letter)[-MOST_LETTERS:] if to else self.letters
+        letters = _bounded([*self.letters, letter]) if to else self.letters
         return replace(self, letters=letters, last_number=number)
 
     def only_to(self, addresses: Collection[str]) -> Outbox:
-        """Return it without what goes to addresses that there are no more."""
-        kept = [
-            replace(each, to=tuple(one for one in each.to if one in addresses))
-            for each in self.letters
-        ]
+        """Return it without addresses that there are no more.
+
+        A letter that waited only for such goes to all that did not get it: a mistyped address was
+        replaced by another.
+        """
+        kept = []
+        for each in self.letters:
+            to = tuple(one for one in each.to if one in addresses)
+            new = tuple(one for one in addresses if one not in each.had)
+            kept.append(replace(each, to=to or new))
         routes = {name: route for name, route in self.routes.items() if name in addresses}
         return replace(self, letters=tuple(each for each in kept if each.to), routes=routes)
 
@@ -123,26 +152,52 @@ class Outbox:
 
     def due(self, now: datetime, *, is_quiet: bool = False) -> tuple[str, ...]:
         """Return the addresses for which something waits and that may be tried."""
-        letters = (each for each in self.letters if each.is_urgent or not is_quiet)
-        names = dict.fromkeys(name for letter in letters for name in letter.to)
-        return tuple(name for name in names if self.route(name).may_try(now))
+        names: dict[str, bool] = {}
+        for letter in self.letters:
+            for name in letter.to if letter.is_urgent or not is_quiet else ():
+                names[name] = names.get(name, False) or letter.is_urgent
+        return tuple(
+            name
+            for name, is_urgent in names.items()
+            if self.route(name).may_try(now, is_urgent=is_urgent)
+        )
 
     def route(self, name: str) -> Route:
         """Return how an address is."""
         return self.routes.get(name, Route())
 
     def tried(self, name: str, number: int, why: str, now: datetime) -> Outbox:
-        """Return it after an address was sent a letter (0: one that is not in here)."""
-        routes = {**self.routes, name: self.route(name).after(why, now)}
-        if why != TAKEN:
-            return replace(self, routes=routes)
-        sent = [
-            replace(each, to=tuple(one for one in each.to if one != name))
-            if each.number == number
-            else each
-            for each in self.letters
-        ]
-        return replace(self, letters=tuple(each for each in sent if each.to), routes=routes)
+        """Return it after an address was sent a letter.
+
+        0 is one that is not in here, a test: what waits is tried no later because of it.
+        """
+        if not number and why != TAKEN:
+            return self._with(name, replace(self.route(name), why=why))
+        route = self.route(name).after(why, now)
+        if why == TAKEN:
+            return self._with(name, route, self._without(name, number, is_taken=True))
+        if why == "refused":
+            again = route.refusals if route.number == number else 0
+            route = replace(route, number=number, refusals=again + 1)
+        is_in_the_way = route.refusals >= _MOST_REFUSALS and len(self.for_address(name)) > 1
+        if why != "refused" or not is_in_the_way:
+            return self._with(name, route)
+        gone = replace(route, number=0, refusals=0, again=None, lost=now)
+        return self._with(name, gone, self._without(name, number))
+
+    def _with(self, name: str, route: Route, letters: tuple[Letter, ...] | None = None) -> Outbox:
+        letters = self.letters if letters is None else letters
+        return replace(self, letters=letters, routes={**self.routes, name: route})
+
+    def _without(self, name: str, number: int, *, is_taken: bool = False) -> tuple[Letter, ...]:
+        """Return what waits without a letter for one address."""
+        left = []
+        for each in self.letters:
+            if each.number != number:
+                left.append(each)
+            elif to := tuple(one for one in each.to if one != name):
+                left.append(replace(each, to=to, had=(*each.had, name) if is_taken else each.had))
+        return tuple(left)
 
     @property
     def last(self) -> datetime | None:
@@ -150,10 +205,25 @@ class Outbox:
         return max((route.took for route in self.routes.values() if route.took), default=None)
 
 
+def _bounded(letters: list[Letter]) -> tuple[Letter, ...]:
+    """Let the oldest go that can wait, else the oldest; the next one says so."""
+    while len(letters) > MOST_LETTERS:
+        older = letters[:-1]
+        going = next((i for i, each in enumerate(older) if not each.is_urgent), 0)
+        gone = letters.pop(going)
+        heir = letters[going]
+        letters[going] = replace(heir, let_go=heir.let_go + gone.let_go + 1)
+    return tuple(letters)
+
+
 def vital(box: Outbox, shown: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Vital:
     """Given what waits and how each address is shown (without what it must not), judge it."""
     stuck = {name: box.route(name) for name in shown if box.route(name).is_stuck}
     if not stuck:
+        if lost := [name for name in shown if _is_lost(box.route(name), now)]:
+            whom = listed([shown[name] for name in lost])
+            words = f"A message was refused again and again and let go: {whom}."
+            return Vital(MESSAGES, Condition.LOOK, words, _TODO)
         last = f"The last message got out {age(now - box.last)}." if box.last else ""
         return Vital(MESSAGES, Condition.OK, last or "No message had to go out yet.")
     since = min(route.failing for route in stuck.values() if route.failing)
@@ -164,6 +234,10 @@ def vital(box: Outbox, shown: Mapping[str, str], zone: ZoneInfo, now: datetime) 
         reasons = [WHY.get(route.why, route.why) for route in stuck.values()]
     sentence = f"{whose} have not got out since {when(since, zone)}: {'; '.join(reasons)}."
     return Vital(MESSAGES, Condition.LOOK, sentence, _TODO)
+
+
+def _is_lost(route: Route, now: datetime) -> bool:
+    return route.lost is not None and route.lost <= now < route.lost + _LET_GO_TOLD
 
 
 def as_json(box: Outbox) -> dict[str, object]:
@@ -178,6 +252,8 @@ def as_json(box: Outbox) -> dict[str, object]:
                 "body": each.body,
                 "to": list(each.to),
                 "urgent": each.is_urgent,
+                "had": list(each.had),
+                "let_go": each.let_go,
             }
             for each in box.letters
         ],
@@ -188,6 +264,9 @@ def as_json(box: Outbox) -> dict[str, object]:
                 "why": route.why,
                 "tries": route.tries,
                 "again": _iso(route.again),
+                "number": route.number,
+                "refusals": route.refusals,
+                "lost": _iso(route.lost),
             }
             for name, route in box.routes.items()
         },
@@ -204,6 +283,8 @@ def from_json(told: Mapping[str, Any]) -> Outbox:
             each["body"],
             tuple(each["to"]),
             each["urgent"],
+            tuple(each.get("had", ())),
+            each.get("let_go", 0),
         )
         for each in told.get("letters", ())
     ]
@@ -214,6 +295,9 @@ def from_json(told: Mapping[str, Any]) -> Outbox:
             route["why"],
             route["tries"],
             _time(route["again"]),
+            route.get("number", 0),
+            route.get("refusals", 0),
+            _time(route.get("lost")),
         )
         for name, route in told.get("routes", {}).items()
     }

@@ -69,7 +69,10 @@ def _sent(to: str, subject: str, body: str) -> str:
 
 
 def _sender(to: str) -> apprise.Apprise | None:
-    """Return what sends to an address; None where it is none that is allowed."""
+    """Return what sends to an address; None where it is none that is allowed.
+
+    What the library made of it counts, too: it may read an address otherwise than we do.
+    """
     if address.problem(to):
         return None
     asset = apprise.AppriseAsset(
@@ -79,12 +82,18 @@ def _sender(to: str) -> apprise.Apprise | None:
         async_mode=False,
         storage_mode=apprise.PersistentStoreMode.MEMORY,
     )
-    sender = apprise.Apprise(asset=asset)
-    if not sender.add(to):
+    one = apprise.Apprise.instantiate(to, asset=asset)
+    if one is None or not _is_allowed(one):
         return None
-    for each in sender:
-        each.notify_format = apprise.NotifyFormat.TEXT
+    one.notify_format = apprise.NotifyFormat.TEXT
+    one.overflow_mode = apprise.OverflowMode.SPLIT  # else too long a letter is refused for ever
+    sender = apprise.Apprise(asset=asset)
+    sender.add(one)
     return sender
+
+
+def _is_allowed(one: apprise.NotifyBase) -> bool:
+    return one.schema in address.SERVICES and bool(one.verify_certificate)
 
 
 def _why(words: str) -> str:

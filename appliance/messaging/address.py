@@ -7,9 +7,11 @@ services and settings of theirs are named here one by one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 _MAIL = ("mailto", "mailtos")
 _WITH_HOST = frozenset(
@@ -17,6 +19,8 @@ _WITH_HOST = frozenset(
     | {"rocket", "rockets", "matrix", "matrixs", "signal", "signals"}
 )
 """Their host is a server's name and no secret."""
+_WITH_TOKEN = frozenset({"rocket", "rockets", "matrix", "matrixs"})
+"""Theirs may be a token, too: a host is only what stands behind an `@`."""
 _NTFY = frozenset({"ntfy", "ntfys"})
 SERVICES: Mapping[str, str] = MappingProxyType(
     {
@@ -44,6 +48,8 @@ _SETTINGS = frozenset(
     | {"sound", "silent", "thread", "topic", "token", "tags"}
 )
 """What may stand behind the question mark; others name files, templates or keys."""
+_SEVERAL = re.compile(r"[\s,;]")
+"""The library takes what has these for several addresses, or for several settings."""
 _LONGEST = 2000
 
 
@@ -61,15 +67,27 @@ def problem(address: str) -> str:
             _ = parts.port  # raises where it is none; a token may have a colon of its own
     except ValueError:
         return _HOW
-    if not address.isprintable() or len(address) > _LONGEST or not parts.netloc:
+    if not unquote(address).isprintable() or len(address) > _LONGEST or not parts.netloc:
         return _HOW
+    if _SEVERAL.search(address.strip()):
+        return _ONE
     if parts.scheme.lower() not in SERVICES:
         known = ", ".join(dict.fromkeys(SERVICES))
-        return f"“{parts.scheme[:20]}” is no service that messages can go to; there are {known}"
+        return f"{_told(parts.scheme)} is no service that messages can go to; there are {known}"
     unknown = sorted(key for key in settings if key.lower() not in _SETTINGS)
     if unknown:
-        return f"“{unknown[0][:20]}” must not stand behind the question mark; leave it out"
+        return f"{_told(unknown[0])} must not stand behind the question mark; leave it out"
     return ""
+
+
+def _told(word: str) -> str:
+    """Return a word of an address in quotes where it can be no secret."""
+    return f"“{word}”" if re.fullmatch(r"[a-z]{1,12}", word) else "what it says"
+
+
+_ONE = (
+    "it must have no space, comma or semicolon: write one address, and within it %20, %2C and %3B"
+)
 
 
 _HOW = (
@@ -93,14 +111,33 @@ def shown(address: str) -> str:
 
 
 def _host(scheme: str, parts: SplitResult) -> str:
+    settings = parse_qs(parts.query)
     if scheme in _MAIL:
-        return _domain(parts)
+        return _receiver(parts, settings)
+    if "@" in parts.netloc:
+        may_be_token = "t2bot" in map(str.lower, settings.get("mode", ()))
+    else:  # a password with a slash in it makes its beginning look like a host
+        rest = f"{parts.path}{parts.query}{parts.fragment}"
+        may_be_token = scheme in _WITH_TOKEN or "@" in rest
     has_host = scheme in _WITH_HOST or (scheme in _NTFY and parts.path.strip("/"))
-    return (parts.hostname or "") if has_host else ""
+    return (parts.hostname or "") if has_host and not may_be_token else ""
 
 
-def _domain(parts: SplitResult) -> str:
-    """Whom a mail goes to, without the name of the person."""
-    to = parse_qs(parts.query).get("to", [""])[0] or parts.path.strip("/")
-    domain = to.partition("@")[2].split(",")[0].strip() or parts.hostname or ""
-    return f"…@{domain}" if domain else ""
+def _receiver(parts: SplitResult, settings: Mapping[str, Sequence[str]]) -> str:
+    """Whom a mail goes to, of the name of the person two letters."""
+    to = settings.get("to", [""])[0].split(",")[0].strip()
+    name, _, domain = (to or parts.path.strip("/")).partition("@")
+    # What stands before the question mark may be the end of a password.
+    name = f"{name[0]}…{name[-1]}" if to and len(name) > 2 else "…"
+    domain = domain or ("" if "@" in to else parts.hostname or "")
+    return f"{name}@{domain}" if domain else ""
+
+
+def numbered(seen: Sequence[str]) -> list[str]:
+    """Given how addresses are shown, tell those apart that look the same."""
+    often, so_far = Counter(seen), Counter[str]()
+    told = []
+    for each in seen:
+        so_far[each] += 1
+        told.append(f"{each} ({so_far[each]})" if often[each] > 1 else each)
+    return told

@@ -118,7 +118,9 @@ def _how_it_does(told: Mapping[str, Any] | None, zone: ZoneInfo) -> str:
 def test_in_words(told: Sequence[Mapping[str, Any]]) -> str:
     """Return how each address took a test message."""
     said = [f"{each['address']}: {'taken' if each['taken'] else each['why']}" for each in told]
-    return f"A test message was sent. {'; '.join(said)}. What was taken should arrive now."
+    taken = any(each["taken"] for each in told)
+    arrives = " What was taken should arrive now." if taken else ""
+    return f"A test message was sent. {'; '.join(said)}.{arrives}"
 
 
 def sight(sheet: Sheet) -> dict[str, Any] | None:
@@ -137,11 +139,6 @@ def sight(sheet: Sheet) -> dict[str, Any] | None:
 
 
 def _file_in_words(file: Mapping[str, Any], zone: ZoneInfo) -> dict[str, str]:
-    """Return a change as Activity has it."""
-    """Return what one change is called, and what was before and is after it."""
-    """Return what retention would keep, a sentence for each source."""
-    """Return which part is on which pin, and where that is on the header."""
-    """Given what the worker says, return a sentence for each section that there is once."""
     size, modified = file["size_bytes"], file["modified"]
     return {
         "name": file["name"],

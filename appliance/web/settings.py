@@ -156,7 +156,7 @@ def remove_address(number: int) -> ResponseReturnValue:
     """Take an address out, the first, the second or so: no message goes there any more."""
     facts = the_box().settings()
     found = setting_told.addresses(facts, ())[number - 1 : number] if number else []
-    if not found:
+    if not found or not found[0]["name"]:
         abort(404)
     told: Mapping[str, Any] = {"problems": ()}
     if request.method == "POST":
@@ -164,8 +164,8 @@ def remove_address(number: int) -> ResponseReturnValue:
         told = the_box().change_settings("messages", found[0]["name"], None, stamp)
         if told["saved"]:
             return _done(f"No message goes to {found[0]['address']} any more.", told)
-    page = render_template("setting_address.html", told=told, stamp=the_box().settings()["stamp"],
-                           plain=plain, address=found[0]["address"])  # fmt: skip
+    page = render_template("setting_address.html", told=told, stamp=facts["stamp"], plain=plain,
+                           address=found[0]["address"])  # fmt: skip
     return (page, _WRONG) if request.method == "POST" else page
 
 

@@ -122,9 +122,49 @@ def test_a_disk_that_two_sources_lack_is_one_trouble() -> None:
 
 def test_a_damaged_disk_is_one_trouble_by_its_name_and_cannot_wait() -> None:
     both = [source(name, ["damaged", "held"], CUSTOMER) for name in ("crm", "site")]
-    (one,) = troubles(Scene(status(*both), damaged=["disk-a"]), ZONE, NOW)
+    one, *rest = troubles(Scene(status(*both), damaged=["disk-a"]), ZONE, NOW)
     assert (one.key, one.is_urgent) == ("damaged:disk-a", True)
     assert "Meyer" not in one.cause
+    assert [each.key for each in rest] == ["held:crm", "held:site"]
+
+
+def test_the_worst_reason_of_a_source_hides_no_other() -> None:
+    sick = source(reasons=["old", "cloud", "disk"], sentence="The last good copy is 3 days old.")
+    told = {each.key: each.cause for each in troubles(Scene(status(sick)), ZONE, NOW)}
+    assert told == {
+        "disk": "It concerns crm.",
+        "cloud": "It concerns crm.",
+        "old:crm": "crm: The last good copy is 3 days old.",
+    }
+
+
+def test_beside_a_damage_it_is_told_why_the_last_backup_failed() -> None:
+    sick = source(reasons=["damaged", "export"], sentence="disk-a. It said x", last_message="x")
+    _, export = troubles(Scene(status(sick), {"crm": ["SourceRefused"]}), ZONE, NOW)
+    assert "refuses the login" in export.cause
+
+
+def test_a_damage_of_which_nobody_knows_the_place_cannot_wait_either() -> None:
+    (one,) = troubles(Scene(status(source(reasons=["damaged"]))), ZONE, NOW)
+    assert one.is_urgent
+
+
+def test_a_table_s_name_breaks_no_line_and_is_not_long() -> None:
+    evil = "contacts\n\nCall 0900-1 now\x1b[0m" + "x" * 200
+    tables = {evil: {"rows": 3, "before": 415, "removed": 412}}
+    body = said(Scene(status(source(reasons=["held"])), held=[held(**tables)])).body
+    changes = {evil: {"added": 2, "changed": 0, "removed": 0}}
+    body += weekly("Office", "safe", (), Week(changes=changes), Scene(status())).body
+    assert body.count("contacts  Call 0900-1 now [0mxxx") == 2
+    assert "x" * 60 not in body
+    assert "\x1b" not in body
+
+
+def test_of_very_much_that_is_wrong_the_rest_is_one_line() -> None:
+    many = [source(f"crm-{number}", ["export"]) for number in range(50)]
+    out = said(Scene(status(*many)))
+    assert out.body.count("What to do") == 20
+    assert "And 30 things more" in out.body
 
 
 def test_what_the_machine_says_of_the_same_thing_is_the_same_trouble() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -165,4 +167,57 @@ def test_what_is_remembered_stays_small(life) -> None:
     for number in range(500):
         life.look(Trouble(f"held:{number}", "h", "c", "t"))
         life.now += MINUTE
+    life.live(2 * HOUR)
     assert len(life.memory) <= 60
+    life.live(8 * DAY)
+    assert life.memory == {}
+
+
+def test_however_much_is_wrong_each_is_told_once(life) -> None:
+    many = [Trouble(f"export:{number}", "h", "c", "t") for number in range(200)]
+    life.live(5 * HOUR, *many, each=MINUTE)
+    assert len(life.said) == 1
+
+
+def test_what_comes_back_is_told_though_something_else_was_wrong_all_the_time(life) -> None:
+    life.live(DAY, DISK, HELD)
+    life.live(2 * DAY, DISK)
+    assert len(life.said) == 1
+    life.live(DAY, DISK, HELD)
+    assert [done.begun for _, done in life.said] == [(DISK, HELD), (HELD,)]
+    life.live(3 * HOUR)
+    assert set(life.said[-1][1].over) == {DISK.headline, HELD.headline}
+
+
+def test_what_comes_back_and_goes_in_quiet_hours_is_said_to_be_over_in_the_end(life) -> None:
+    life.look(DISK)
+    life.live(3 * HOUR, quiet=True)
+    life.live(HOUR, DISK, quiet=True)
+    life.live(2 * HOUR, quiet=True)
+    life.look()
+    assert life.said[-1][1].over == (DISK.headline,)
+
+
+def test_what_comes_back_beside_another_trouble_is_told_three_times_a_week_at_most(life) -> None:
+    for _ in range(20):
+        life.live(2 * HOUR, DISK, OLD)
+        life.live(2 * HOUR, OLD)
+    assert sum(DISK in done.begun for _, done in life.said) == MOST_IN_A_WEEK
+
+
+def test_what_cannot_wait_is_told_once_a_day_even_where_it_was_told_too_often(life) -> None:
+    for _ in range(24):  # of four hours each
+        life.live(2 * HOUR, DISK, HELD)
+        life.live(2 * HOUR, DISK)
+    times = [when for when, done in life.said if HELD in done.begun]
+    assert 5 <= len(times) <= 7
+    assert all(b - a >= DAY for a, b in pairwise(times[2:]))
+
+
+def test_what_gets_worse_is_told_at_once(life) -> None:
+    life.live(DAY, replace(HELD, is_urgent=False, cause="It looks wrong."))
+    assert len(life.said) == 1
+    assert life.look(HELD, quiet=True).begun == (HELD,)
+    life.live(DAY, replace(HELD, is_urgent=False))
+    life.live(DAY, HELD)
+    assert len(life.said) == 2

@@ -56,6 +56,72 @@ def test_what_waits_is_bounded_and_the_newest_stays() -> None:
     assert box.letters[-1].subject == "99"
 
 
+def test_of_too_many_what_can_wait_goes_first_and_the_next_one_says_so() -> None:
+    box = Outbox().put("gone", "412 are gone.", ["mail"], NOW, is_urgent=True)
+    for number in range(MOST_LETTERS + 2):
+        box = box.put(f"{number}", "body", ["mail"], NOW)
+    assert [each.subject for each in box.letters[:2]] == ["gone", "3"]
+    assert box.letters[1].text(ZONE, NOW) == "(3 older messages were let go.)\n\nbody"
+    assert box.letters[0].text(ZONE, NOW) == "412 are gone."
+
+
+def test_a_letter_that_waits_for_an_address_that_is_gone_goes_to_who_did_not_get_it() -> None:
+    box = letter_for("mail", "phone").tried("phone", 1, TAKEN, NOW)
+    box = from_json(as_json(box)).only_to(["phone", "other"])
+    assert box.letters[0].to == ("other",)
+    assert letter_for("mail").only_to(["other"]).letters[0].to == ("other",)
+    assert letter_for("mail").only_to(["mail", "other"]).letters[0].to == ("mail",)
+
+
+def test_a_letter_that_is_refused_again_and_again_holds_up_no_other() -> None:
+    box, now = letter_for("mail").put("second", "body", ["mail"], NOW), NOW
+    for _ in range(4):
+        box = from_json(as_json(box.tried("mail", 1, "refused", now)))
+    assert len(box.letters) == 2
+    box = box.tried("mail", 1, "refused", now)
+    assert [each.subject for each in box.letters] == ["second"]
+    assert box.due(now) == ("mail",)
+    box = from_json(as_json(box.tried("mail", 2, TAKEN, now)))
+    told = vital(box, {"mail": SHOWN["mail"]}, ZONE, now)
+    assert told.state is Condition.LOOK
+    assert (
+        told.sentence == "A message was refused again and again and let go: mail to …@shop.example."
+    )
+    later = vital(box, {"mail": SHOWN["mail"]}, ZONE, now + timedelta(days=1))
+    assert later.state is Condition.OK
+
+
+def test_a_letter_that_is_in_nobody_s_way_is_tried_for_ever() -> None:
+    box = letter_for("mail")
+    for _ in range(9):
+        box = box.tried("mail", 1, "refused", NOW)
+    assert len(box.letters) == 1
+    box = box.put("second", "body", ["mail"], NOW).tried("mail", 1, "refused", NOW)
+    assert [each.subject for each in box.letters] == ["second"]
+
+
+def test_a_server_that_is_away_refuses_nothing() -> None:
+    box = letter_for("mail")
+    for why in ("refused", "absent") * 4:
+        box = box.tried("mail", 1, why, NOW)
+    assert len(box.letters) == 1
+
+
+def test_what_cannot_wait_is_tried_again_within_a_quarter_of_an_hour() -> None:
+    box = letter_for("mail")
+    for _ in range(6):
+        box = box.tried("mail", 1, "absent", NOW)
+    quarter = NOW + timedelta(minutes=15)
+    assert box.due(quarter) == ()
+    box = box.put("gone", "412 are gone.", ["mail"], NOW, is_urgent=True)
+    assert (box.due(quarter - timedelta(minutes=1)), box.due(quarter)) == ((), ("mail",))
+
+
+def test_a_test_that_fails_makes_nothing_that_waits_go_later() -> None:
+    box = letter_for("mail").tried("mail", 0, "login", NOW)
+    assert (box.due(NOW), box.route("mail").why, box.route("mail").tries) == (("mail",), "login", 0)
+
+
 def test_what_goes_to_an_address_that_is_gone_is_forgotten() -> None:
     box = letter_for("mail", "phone").tried("phone", 1, "absent", NOW)
     kept = box.only_to(["mail"])

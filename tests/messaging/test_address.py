@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from appliance.messaging.address import SERVICES, problem, shown
+from appliance.messaging.address import SERVICES, numbered, problem, shown
 from appliance.system import process
 
 SECRET = "hunter2"
@@ -16,7 +16,8 @@ SECRET = "hunter2"
 @pytest.mark.parametrize(
     ("address", "seen"),
     [
-        (f"mailtos://user:{SECRET}@smtp.example/?to=boss@shop.example", "mail to …@shop.example"),
+        (f"mailtos://user:{SECRET}@smtp.example/?to=boss@shop.example", "mail to b…s@shop.example"),
+        (f"mailtos://user:{SECRET}@smtp.example/?to=jo@shop.example", "mail to …@shop.example"),
         (f"mailtos://user:{SECRET}@shop.example", "mail to …@shop.example"),
         (f"mailtos://user:{SECRET}@shop.example/boss@else.example", "mail to …@else.example"),
         (f"ntfy://{SECRET}", "ntfy"),
@@ -26,6 +27,15 @@ SECRET = "hunter2"
         (f"slack://{SECRET}/b/c", "Slack"),
         (f"jsons://user:{SECRET}@hook.example:8443/path/{SECRET}", "a web hook to hook.example"),
         (f"pover://{SECRET}@token", "Pushover"),
+        (f"matrixs://{SECRET}?mode=t2bot", "Matrix"),
+        (f"matrixs://{SECRET}@{SECRET}?mode=t2bot", "Matrix"),
+        (f"matrixs://{SECRET}@{SECRET}?mode=T2Bot", "Matrix"),
+        (f"jsons://{SECRET}#{SECRET}@hook.example", "a web hook"),
+        (f"matrixs://user:{SECRET}@matrix.example/%23room", "Matrix to matrix.example"),
+        (f"rocket://{SECRET}/{SECRET}@chat.example", "Rocket.Chat"),
+        (f"rockets://user:{SECRET}@chat.example/%23room", "Rocket.Chat to chat.example"),
+        (f"jsons://{SECRET}/{SECRET}@hook.example", "a web hook"),
+        (f"mailtos://{SECRET}:1/{SECRET}@shop.example", "mail to …@shop.example"),
     ],
 )
 def test_only_the_service_and_whom_it_goes_to_are_shown(address: str, seen: str) -> None:
@@ -49,12 +59,24 @@ def test_only_the_service_and_whom_it_goes_to_are_shown(address: str, seen: str)
         f"mailtos://user:{SECRET}@host/?to=a@b.example&verify=no",
         f"mailtos://user:{SECRET}@host/?to=a@b.example&pgp=yes&pgpkey=/etc/shadow",
         f"jsons://host/?+X-Header={SECRET}",
+        f"jsons://host/{SECRET}?to=a;verify=no",
+        f"ntfys://ntfy.sh/{SECRET} syslog://",
+        f"ntfys://ntfy.sh/{SECRET},syslog://",
+        f"mailtos://user:{SECRET}@host/?to=a@b.example,c@d.example",
+        f"jsons://host/?{SECRET}",
+        f"mailtos://user:{SECRET}@host/?to=a@b.example%0d%0aBcc:x@y.example",
+        f"jsons://host/?to=a&{SECRET}=1",
+        f"{SECRET}://host/",
         "mailtos://host/" + "x" * 3000,
     ],
 )
 def test_what_reads_files_or_is_no_address_is_refused_without_repeating_it(address: str) -> None:
     assert problem(address)
     assert SECRET not in problem(address) + shown(address)
+
+
+def test_addresses_that_look_the_same_are_numbered() -> None:
+    assert numbered(["ntfy", "mail", "ntfy"]) == ["ntfy (1)", "mail", "ntfy (2)"]
 
 
 ASK = """

@@ -43,6 +43,39 @@ def test_a_web_hook_takes_several_letters_in_order() -> None:
     assert server.got[0]["message"] == LETTER.body
 
 
+def test_too_long_a_letter_goes_out_in_parts() -> None:
+    with hook() as server:
+        assert list(deliver(server.address, [Post(7, "long", "line\n" * 8000)])) == [(7, TAKEN)]
+    assert len(server.got) == 2
+
+
+@pytest.mark.parametrize("more", [";verify=no", " syslog://", ",syslog://"])
+def test_no_second_address_or_setting_hides_behind_the_first(more: str) -> None:
+    with hook() as server:
+        assert list(deliver(server.address + more, [LETTER])) == [(7, "address")]
+    assert server.got == []
+
+
+BELIEVING = """
+from appliance.messaging import __main__ as main
+main.address.problem = lambda _: ""  # as if the library read an address otherwise than we do
+made = [main._sender(each) for each in sys.argv[1:]]
+print([each and len(each) for each in made])
+"""
+
+
+def test_what_the_library_makes_of_an_address_counts_too() -> None:
+    told: list[str] = []
+    tries = [
+        "syslog://",
+        "jsons://host/x?to=a;verify=no",
+        "jsons://host/x",
+    ]
+    argv = [sys.executable, "-c", f"import sys\n{BELIEVING}", *tries]
+    process.run(argv, on_line=told.append)
+    assert told[-1] == "[None, None, 1]"
+
+
 def test_after_one_that_was_not_taken_the_rest_is_not_tried() -> None:
     with hook() as server:
         server.answer = 500
