@@ -77,7 +77,16 @@ def problem(address: str) -> str:
     unknown = sorted(key for key in settings if key.lower() not in _SETTINGS)
     if unknown:
         return f"{_told(unknown[0])} must not stand behind the question mark; leave it out"
-    return ""
+    return _FROM if _comes_from_nobody(parts, settings) else ""
+
+
+def _comes_from_nobody(parts: SplitResult, settings: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the library, which makes a mail's sender up of user and host, finds none in that."""
+    host = parts.hostname or ""
+    if parts.scheme.lower() not in _MAIL or not parts.username:
+        return False
+    is_name = host == "localhost" or re.search(r"\.[a-z][a-z0-9-]*$", host)
+    return not is_name and not settings.get("from")
 
 
 def _told(word: str) -> str:
@@ -90,6 +99,7 @@ _ONE = (
 )
 
 
+_FROM = "say whom the mail comes from, as in &from=box@shop.example"
 _HOW = (
     "write it like mailtos://user:password@smtp.example.org/?to=boss@shop.example, "
     "or ntfys://ntfy.sh/topic"

@@ -67,6 +67,8 @@ def test_only_the_service_and_whom_it_goes_to_are_shown(address: str, seen: str)
         f"mailtos://user:{SECRET}@host/?to=a@b.example%0d%0aBcc:x@y.example",
         f"jsons://host/?to=a&{SECRET}=1",
         f"{SECRET}://host/",
+        f"mailtos://user:{SECRET}@192.168.1.5/?to=a@b.example",
+        f"mailtos://user:{SECRET}@mailserver/?to=a@b.example",
         "mailtos://host/" + "x" * 3000,
     ],
 )
