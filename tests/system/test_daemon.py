@@ -85,7 +85,7 @@ def test_run_is_done_by_the_daemon_and_followed_to_its_end(slow_office):
             client.cancel("crm")
             said += asked.communicate(timeout=60)[0]
         (again,) = office.json("run", "by-hand")
-        waiting = office.json("status")["waiting"]
+        waiting = client.status()["waiting"]
 
     assert re.match("by-hand: (queued|already waiting)", said), said
     assert "✓ storing it (disk-a)" in said
