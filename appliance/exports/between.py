@@ -19,7 +19,7 @@ from .hidden import in_words, told_apart
 from .reading import no_such_table, tables_of, told_of, with_id
 from .tables.columns import became, renamed
 from .tables.comparing import Difference, differences
-from .tables.everywhere import Tally
+from .tables.everywhere import ChangeCount
 from .tables.ids import normal
 from .tables.rows import Frame
 from .tables.table import Table, key_of, named
@@ -93,7 +93,7 @@ class Between:
                 yield one.before_raw
 
     def _changes(self, old: Table, new: Table) -> TableChanges:
-        tally, shown = Tally(new.ignored), _Shown()
+        tally, shown = ChangeCount(new.ignored), _Shown()
         for one in differences(old, new, _about(old, new), self.work):
             self.watch.check()
             fields = tally.add(one)

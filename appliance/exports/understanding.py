@@ -23,7 +23,7 @@ from .looks import FALLBACK
 from .reading import made, opened
 from .tables.columns import became, renamed
 from .tables.comparing import differences
-from .tables.everywhere import Tally
+from .tables.everywhere import ChangeCount
 from .tables.grouping import File, TableRule, encoding_of, tables
 from .tables.profile import Profile, profile
 from .tables.rows import NotATable, Rows
@@ -86,7 +86,7 @@ class Understanding:
         self, table: Table, before: _AsItWas, told: Mapping[str, Any], now: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """What became of the records since; what the backup before cannot tell is left out."""
-        tally = Tally(table.ignored)
+        tally = ChangeCount(table.ignored)
         with before.parts(told) as parts:
             was = replace(table, parts=parts)
             for one in differences(was, table, max(told["rows"], now["rows"]), self.scratch):

@@ -17,7 +17,7 @@ _MOST_WAYS = 2000
 """Of differing: where records differ in more, no column is the same story for all."""
 
 
-class Tally:
+class ChangeCount:
     """Counts what became of the records of a table, whose `ignored` columns are no difference."""
 
     def __init__(self, ignored: frozenset[str]) -> None:

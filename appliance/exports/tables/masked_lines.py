@@ -7,14 +7,14 @@ where its quotes stand. Both must agree, or the file is none that could be maske
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from ..looks import Look, plain
 from ..records import next_bytes, readable
 from .delimited import Delimited, lines, whole
-from .masking import Veil, encoded
+from .masking import Header, Veil, encoded
 from .rows import NotATable
 
 _QUOTE, _NOTHING = b'"', b'""'
@@ -30,11 +30,11 @@ class MaskedLines:
         self._lines = Delimited(file, look)
         self._mark = look.delimiter.encode()
         self.columns: Sequence[str] = self._lines.columns
-        self._told = [name.strip() for name in self._lines.cells(self._lines.header)]
+        self._header = Header(self._lines.cells(self._lines.header))
 
     def meant(self, name: str) -> Sequence[str]:
         """Return the columns of this name, of which there may be several; see `Maskable`."""
-        return [self.columns[at] for at in sorted(self._places({name}))]
+        return [self.columns[at] for at in sorted(self._header.places({name}))]
 
     def rewritten(self, veil: Veil) -> Iterator[bytes]:
         """Yield the file's bytes with columns hidden; see `masking.Maskable`."""
@@ -42,14 +42,10 @@ class MaskedLines:
             head = opened.read(2)
         yield from encoded(self._chunks(veil), self._look, head)
 
-    def _places(self, names: Collection[str]) -> set[int]:
-        both = zip(self._told, self.columns, strict=True)
-        return {at for at, (told, name) in enumerate(both) if told in names or name in names}
-
     def _chunks(self, veil: Veil) -> Iterator[bytes]:
         """Yield what stands before the header, and each line with its end."""
-        dropped = self._places(veil.dropped)
-        row = _Row(veil, self._places(veil.masked) - dropped, dropped, len(self.columns))
+        dropped = self._header.places(veil.dropped)
+        row = _Row(veil, self._header.places(veil.masked) - dropped, dropped, len(self.columns))
         between, is_below = b"", False
         with plain(self._file) as opened:
             source = readable(opened, self._look)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .masking import Veil
-from .rows import NotATable, distinct
+from .masking import Header, Veil
+from .rows import NotATable
 from .workbook import Row, damage_told, each_sheet, is_header, refuse_bombs, text_of
 from .workbook_anew import write_anew
 
@@ -26,7 +26,7 @@ class MaskedSheets:
         with damage_told():
             refuse_bombs(file)
             headers = [next(rows, ()) for _, rows in each_sheet(file)]
-        self._headers = [_Header(header) for header in headers if is_header(header)]
+        self._headers = [_header(header) for header in headers if is_header(header)]
         names = (name for header in self._headers for name in header.columns)
         self.columns: Sequence[str] = list(dict.fromkeys(names))
 
@@ -47,19 +47,6 @@ class MaskedSheets:
                     yield block
 
 
-class _Header:
-    """The columns of a sheet, as everywhere: each has a name, and that once."""
-
-    def __init__(self, header: Row) -> None:
-        self._told = [text_of(cell).strip() for cell in header]
-        self.columns = distinct(self._told)
-
-    def places(self, names: Collection[str]) -> set[int]:
-        """Return where the columns are that somebody named."""
-        both = zip(self._told, self.columns, strict=True)
-        return {at for at, (told, name) in enumerate(both) if told in names or name in names}
-
-
 class _Hiding:
     """Hides columns of one sheet after the other; a `workbook_anew.Change`."""
 
@@ -74,7 +61,7 @@ class _Hiding:
         if not is_header(header):
             yield from self._notes(title, chain([header], rows))
             return
-        named = _Header(header)
+        named = _header(header)
         dropped = named.places(self._veil.dropped)
         masked = named.places(self._veil.masked) - dropped
         yield _left(header, dropped)
@@ -92,6 +79,10 @@ class _Hiding:
 
     def _shown(self, cell: Any, at: int, masked: set[int]) -> Any:
         return self._veil.put_over(text_of(cell)) if at in masked and cell is not None else cell
+
+
+def _header(row: Row) -> Header:
+    return Header([text_of(cell) for cell in row])
 
 
 def _left(row: Row, dropped: set[int]) -> Row:

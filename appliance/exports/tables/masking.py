@@ -4,11 +4,12 @@ once more, byte for byte as it was but for their cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..looks import Look
+from .rows import distinct
 
 _BLOCK_BYTES = 128 << 10
 _MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
@@ -27,6 +28,19 @@ class Veil:
     def put_over(self, cell: str) -> str:
         """Given what a cell says, return what stands there instead; a blank one stays."""
         return self.pseudonym(cell) if cell.strip() else cell
+
+
+class Header:
+    """The columns that a first row names."""
+
+    def __init__(self, cells: Sequence[str]) -> None:
+        self._told = [cell.strip() for cell in cells]
+        self.columns = distinct(self._told)
+
+    def places(self, names: Collection[str]) -> set[int]:
+        """Return where the columns are that somebody named: as the file does, or as we do."""
+        both = zip(self._told, self.columns, strict=True)
+        return {at for at, (told, name) in enumerate(both) if told in names or name in names}
 
 
 class Maskable(Protocol):

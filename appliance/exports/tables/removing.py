@@ -22,7 +22,7 @@ from .dumps import Dumped, rows_of, spans_without
 from .gathered import Gathered
 from .jsons import Objects
 from .rows import LONGEST_BYTES, NotATable, Place, Rows
-from .sieve import IsGone, Sieve
+from .sieve import Goes, Sieve
 
 _BLOCK_BYTES = 64 << 10
 WORKBOOK, DUMP = ".csv", ".sql"
@@ -31,7 +31,7 @@ Span = tuple[int, int]
 """From where to where something lies in a file as it is read: of UTF-16 in its UTF-8."""
 
 
-def write_without(file: Path, tables: Mapping[str, Rows], is_gone: IsGone, target: Path) -> None:
+def write_without(file: Path, tables: Mapping[str, Rows], is_gone: Goes, target: Path) -> None:
     """Given a file with all its tables, write it again without some rows.
 
     Raise NotATable, also in the middle, and where what was written has not just the others.

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from .rows import NotATable
 
-IsGone = Callable[[str, Sequence[str]], bool]
+Goes = Callable[[str, Sequence[str]], bool]
 """Given a table's name within its file and the cells of a row, returns whether it is to go."""
 
 
 @dataclass(slots=True)
-class Tally:
+class _Count:
     """How many lines there are, and the sum of their hashes within this process."""
 
     count: int = 0
@@ -29,9 +29,9 @@ class Tally:
 class Sieve:
     """Says of each row whether it is to go, and counts the lines of those that stay."""
 
-    def __init__(self, is_gone: IsGone, tables: Collection[str]) -> None:
+    def __init__(self, is_gone: Goes, tables: Collection[str]) -> None:
         self._is_gone, self._tables = is_gone, tables
-        self._staying = Tally()
+        self._staying = _Count()
 
     def goes(self, table: str, lines: Iterable[bytes], cells: Sequence[str]) -> bool:
         """Return whether a row, of one or more lines, is to go."""
@@ -47,7 +47,7 @@ class Sieve:
 
     def refuse_others(self, found: Iterable[tuple[str, bytes]]) -> None:
         """Given each line that is left, with its table, raise NotATable where they are others."""
-        tally = Tally()
+        tally = _Count()
         for table, line in found:
             tally.add(table, line)
         if tally != self._staying:
