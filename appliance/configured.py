@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from .config import CommonSource, HttpSource, InboxSource, Settings, SftpSource
+from .config import AnySource, CommonSource, HttpSource, InboxSource, Settings, SftpSource
 from .core.forgetting import leaning
 from .core.model import Export, SeenFile
 from .core.ports import Layout, Watch
@@ -23,8 +23,6 @@ from .sources.child import ChildSource
 from .sources.inbox import InboxSettings
 from .system.process import Limits
 from .system.secrets import Secrets
-
-AnySource = SftpSource | HttpSource | InboxSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 
 from ..box import Box
-from ..config import InboxSource, SftpSource
-from ..configured import AnySource, Supplies, source_settings
+from ..config import AnySource, InboxSource, SftpSource
+from ..configured import Supplies, source_settings
 from ..core.errors import ApplianceError, Cancelled, ConfigError, MirrorUnreachable
 from ..core.ports import Watch
 from ..mirrors.rclone import RcloneMirror

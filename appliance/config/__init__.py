@@ -18,19 +18,12 @@ from pydantic import ValidationError
 
 from ..core.errors import ConfigError, Problem
 from .problems import cross_checks, in_words
-from .sections import (
-    MOUNTS,
-    CommonSource,
-    HttpSource,
-    InboxSource,
-    MirrorSection,
-    RepositorySection,
-    Settings,
-    SftpSource,
-)
+from .sections import MOUNTS, MirrorSection, RepositorySection, Settings
+from .sources import AnySource, CommonSource, HttpSource, InboxSource, SftpSource
 
 __all__ = [
     "MOUNTS",
+    "AnySource",
     "CommonSource",
     "HttpSource",
     "InboxSource",

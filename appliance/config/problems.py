@@ -6,29 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..core.errors import Problem, did_you_mean
+from .logins import BasicAuth, BearerAuth, HeaderAuth, NoAuth, OAuth2Auth, QueryAuth
+from .section import Section
 from .sections import (
     ApplianceSection,
-    BasicAuth,
-    BearerAuth,
     DisksSection,
-    HeaderAuth,
-    HttpSource,
-    InboxSource,
-    LimitsSection,
     MessagesSection,
     MirrorSection,
-    NoAuth,
-    OAuth2Auth,
     PanelSection,
-    QueryAuth,
     RepositorySection,
     RetentionSection,
-    Section,
     Settings,
-    SftpSource,
-    TableSection,
     WebSection,
 )
+from .sources import HttpSource, InboxSource, LimitsSection, SftpSource, TableSection
 
 _QUOTE = "'"
 

@@ -6,33 +6,30 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Protocol, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ..core import pins
 from ..core.errors import ConfigError, Problem, did_you_mean
 from ..core.retention import Policy
 from ..core.schedule import parse as parse_schedule
+from .section import Section
+from .sources import AnySource, CommonSource, SourceSection
 from .values import (
     DayPart,
     Days,
     DiskUuid,
     Duration,
-    Encoding,
-    Globs,
-    HostKey,
     Listen,
     Name,
     Pin,
-    Port,
     Remote,
     ScheduleOrNever,
     ScheduleText,
     SecretName,
     Size,
-    Url,
     Zone,
 )
 
@@ -42,12 +39,6 @@ def _one_line(value: str) -> str:
     if not value.isprintable():
         raise ValueError("it must be one line of letters, digits and signs")
     return value
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, defer_build=True)
 
 
 class ApplianceSection(Section):
@@ -71,177 +62,6 @@ class RetentionSection(Section):
     yearly: int = Field(default=7, ge=0)
     at_most: Days | None = None
     """How old an archive gets, whatever the numbers say and also if it is held."""
-
-
-class RetentionOverride(Section):
-    """What one source changes of the retention."""
-
-    last: int | None = Field(default=None, ge=1)
-    daily: int | None = Field(default=None, ge=0)
-    weekly: int | None = Field(default=None, ge=0)
-    monthly: int | None = Field(default=None, ge=0)
-    yearly: int | None = Field(default=None, ge=0)
-    at_most: Days | None = None
-
-
-class LimitsSection(Section):
-    """What an export may not exceed: bombs and mistakes stop here."""
-
-    size: Size = 20 * 10**9
-    """Of what is pulled."""
-    unpacked: Size = 100 * 10**9
-    members: int = Field(default=100_000, ge=1)
-    ratio: int = Field(default=1000, ge=2)
-    total: Duration = timedelta(hours=6)
-    idle: Duration = timedelta(minutes=2)
-    rate: Size = 1000
-    """Bytes per second, below which a transfer is given up after five minutes."""
-
-
-class TableSection(Section):
-    """What is to be known of a table beyond what it says itself."""
-
-    match: str = Field(min_length=1)
-    """Which files: a path, a glob, or words of the name."""
-    id: tuple[str, ...] = ()
-    """Its id column; of several names the first that the table has."""
-    ignore: tuple[str, ...] = ()
-    """Columns that change by themselves."""
-    encoding: Encoding = "cp1252"
-    """What the files are where they are not UTF-8."""
-    mask: tuple[str, ...] = ()
-    """Columns that are stored as pseudonyms alone."""
-    drop: tuple[str, ...] = ()
-    """Columns that are not stored at all."""
-
-
-class CommonSource(Section):
-    """What every kind of source has."""
-
-    name: Name
-    schedule: ScheduleText = "daily at 03:00"
-    grace: Duration = timedelta(hours=6)
-    original: Literal["keep", "drop"] = "keep"
-    retention: RetentionOverride = RetentionOverride()
-    limits: LimitsSection = LimitsSection()
-    table: tuple[TableSection, ...] = ()
-
-
-class SftpSource(CommonSource):
-    """A folder on an SFTP server."""
-
-    type: Literal["sftp"]
-    host: str
-    port: Port = 22
-    user: str
-    password: SecretName | None = None
-    key: SecretName | None = None
-    key_file: Path | None = None
-    key_passphrase: SecretName | None = None
-    host_key: HostKey = ""
-    path: str = "."
-    pick: Globs = ("*",)
-    newest: int = Field(default=1, ge=0)
-    stable_for: Duration = timedelta(minutes=2)
-
-    @model_validator(mode="after")
-    def _has_one_login(self) -> Self:
-        if not (self.password or self.key or self.key_file):
-            raise ValueError("one of password, key or key_file is needed to log in")
-        if self.key and self.key_file:
-            raise ValueError("give key or key_file, not both")
-        return self
-
-
-class NoAuth(Section):
-    """Nothing is asked."""
-
-    kind: Literal["none"] = "none"
-
-
-class BasicAuth(Section):
-    """User name and password."""
-
-    kind: Literal["basic"]
-    user: str
-    password: SecretName
-
-
-class BearerAuth(Section):
-    """A token in the Authorization header."""
-
-    kind: Literal["bearer"]
-    token: SecretName
-
-
-class HeaderAuth(Section):
-    """A key in a header of the vendor's own."""
-
-    kind: Literal["header"]
-    name: str
-    value: SecretName
-
-
-class QueryAuth(Section):
-    """A key in the address."""
-
-    kind: Literal["query"]
-    name: str
-    value: SecretName
-
-
-class OAuth2Auth(Section):
-    """A token fetched for each pull."""
-
-    kind: Literal["oauth2"]
-    grant: Literal["client_credentials", "refresh_token"]
-    token_url: Url
-    client_id: str
-    client_secret: SecretName | None = None
-    refresh_token: SecretName | None = None
-    scope: str = ""
-    client_auth: Literal["basic", "body"] = "basic"
-
-    @model_validator(mode="after")
-    def _has_what_its_grant_needs(self) -> Self:
-        needed = "refresh_token" if self.grant == "refresh_token" else "client_secret"
-        if getattr(self, needed) is None:
-            raise ValueError(f"grant {self.grant} needs {needed}")
-        return self
-
-
-Auth = Annotated[
-    NoAuth | BasicAuth | BearerAuth | HeaderAuth | QueryAuth | OAuth2Auth,
-    Field(discriminator="kind"),
-]
-
-
-class HttpSource(CommonSource):
-    """One address on a web server."""
-
-    type: Literal["http"]
-    url: Url
-    auth: Auth = NoAuth()
-    hosts: tuple[str, ...] = ()
-    """Further hosts that a redirect may lead to, without credentials."""
-    credential_hosts: tuple[str, ...] = ()
-    """Further hosts that may be shown the credentials."""
-    ca_file: Path | None = None
-    file_name: str = ""
-
-
-class InboxSource(CommonSource):
-    """A folder somebody saves exports into."""
-
-    type: Literal["inbox"]
-    path: Path
-    pick: Globs = ("*",)
-    stable_for: Duration = timedelta(seconds=2)
-    keep_done: Duration = timedelta(days=30)
-    """How long what was archived stays in `done/` before it is removed."""
-
-
-SourceSection = Annotated[SftpSource | HttpSource | InboxSource, Field(discriminator="type")]
 
 
 class RepositorySection(Section):
@@ -376,7 +196,7 @@ class Settings(Section):
         """The ledger's file."""
         return self.state / "ledger.sqlite"
 
-    def source_named(self, name: str) -> SftpSource | HttpSource | InboxSource:
+    def source_named(self, name: str) -> AnySource:
         """Given a name, return the source; raise ConfigError naming the nearest ones."""
         return _named(self.source, name, "source")
 

@@ -1,0 +1,134 @@
+"""The sources of the file and their keys: what each means and what it is when left out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .logins import Auth, NoAuth
+from .section import Section
+from .values import (
+    Days,
+    Duration,
+    Encoding,
+    Globs,
+    HostKey,
+    Name,
+    Port,
+    ScheduleText,
+    SecretName,
+    Size,
+    Url,
+)
+
+
+class RetentionOverride(Section):
+    """What one source changes of the retention."""
+
+    last: int | None = Field(default=None, ge=1)
+    daily: int | None = Field(default=None, ge=0)
+    weekly: int | None = Field(default=None, ge=0)
+    monthly: int | None = Field(default=None, ge=0)
+    yearly: int | None = Field(default=None, ge=0)
+    at_most: Days | None = None
+
+
+class LimitsSection(Section):
+    """What an export may not exceed: bombs and mistakes stop here."""
+
+    size: Size = 20 * 10**9
+    """Of what is pulled."""
+    unpacked: Size = 100 * 10**9
+    members: int = Field(default=100_000, ge=1)
+    ratio: int = Field(default=1000, ge=2)
+    total: Duration = timedelta(hours=6)
+    idle: Duration = timedelta(minutes=2)
+    rate: Size = 1000
+    """Bytes per second, below which a transfer is given up after five minutes."""
+
+
+class TableSection(Section):
+    """What is to be known of a table beyond what it says itself."""
+
+    match: str = Field(min_length=1)
+    """Which files: a path, a glob, or words of the name."""
+    id: tuple[str, ...] = ()
+    """Its id column; of several names the first that the table has."""
+    ignore: tuple[str, ...] = ()
+    """Columns that change by themselves."""
+    encoding: Encoding = "cp1252"
+    """What the files are where they are not UTF-8."""
+    mask: tuple[str, ...] = ()
+    """Columns that are stored as pseudonyms alone."""
+    drop: tuple[str, ...] = ()
+    """Columns that are not stored at all."""
+
+
+class CommonSource(Section):
+    """What every kind of source has."""
+
+    name: Name
+    schedule: ScheduleText = "daily at 03:00"
+    grace: Duration = timedelta(hours=6)
+    original: Literal["keep", "drop"] = "keep"
+    retention: RetentionOverride = RetentionOverride()
+    limits: LimitsSection = LimitsSection()
+    table: tuple[TableSection, ...] = ()
+
+
+class SftpSource(CommonSource):
+    """A folder on an SFTP server."""
+
+    type: Literal["sftp"]
+    host: str
+    port: Port = 22
+    user: str
+    password: SecretName | None = None
+    key: SecretName | None = None
+    key_file: Path | None = None
+    key_passphrase: SecretName | None = None
+    host_key: HostKey = ""
+    path: str = "."
+    pick: Globs = ("*",)
+    newest: int = Field(default=1, ge=0)
+    stable_for: Duration = timedelta(minutes=2)
+
+    @model_validator(mode="after")
+    def _has_one_login(self) -> Self:
+        if not (self.password or self.key or self.key_file):
+            raise ValueError("one of password, key or key_file is needed to log in")
+        if self.key and self.key_file:
+            raise ValueError("give key or key_file, not both")
+        return self
+
+
+class HttpSource(CommonSource):
+    """One address on a web server."""
+
+    type: Literal["http"]
+    url: Url
+    auth: Auth = NoAuth()
+    hosts: tuple[str, ...] = ()
+    """Further hosts that a redirect may lead to, without credentials."""
+    credential_hosts: tuple[str, ...] = ()
+    """Further hosts that may be shown the credentials."""
+    ca_file: Path | None = None
+    file_name: str = ""
+
+
+class InboxSource(CommonSource):
+    """A folder somebody saves exports into."""
+
+    type: Literal["inbox"]
+    path: Path
+    pick: Globs = ("*",)
+    stable_for: Duration = timedelta(seconds=2)
+    keep_done: Duration = timedelta(days=30)
+    """How long what was archived stays in `done/` before it is removed."""
+
+
+AnySource = SftpSource | HttpSource | InboxSource
+SourceSection = Annotated[AnySource, Field(discriminator="type")]
