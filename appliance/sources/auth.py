@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote_plus
 
@@ -25,6 +25,8 @@ class Credentials:
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    told: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """What the token server said besides: `instance_url`, `api_domain` and the like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,28 @@ AskForToken = Callable[[str, Mapping[str, str], Mapping[str, str]], TokenReply]
 """Given an address, headers and a form, post it over TLS, follow nothing, read at most 64 KiB."""
 
 
-def hidden(auth: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what of these settings must never be seen."""
-    names = ("password", "token", "value", "client_secret", "refresh_token")
-    return tuple(auth[name] for name in names if auth.get(name))
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How one source shows who we are, and where what a server replaces is stored."""
 
+    auth: Mapping[str, str] = field(repr=False)
+    """See `sign_in`."""
+    secrets_dir: str
 
-def is_renewable(auth: Mapping[str, str]) -> bool:
-    """Return whether signing in again could help where a server says no."""
-    return auth.get("kind") == "oauth2"
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What of it must never be seen."""
+        names = ("password", "token", "value", "client_secret", "refresh_token")
+        return tuple(self.auth[name] for name in names if self.auth.get(name))
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether signing in again could help where a server says no."""
+        return self.auth.get("kind") == "oauth2"
+
+    def sign_in(self, ask: AskForToken) -> Credentials:
+        """Return the credentials to send; see `sign_in` below."""
+        return sign_in(self.auth, self.secrets_dir, ask)
 
 
 def sign_in(auth: Mapping[str, str], secrets_dir: str, ask: AskForToken) -> Credentials:
@@ -72,7 +87,9 @@ def sign_in(auth: Mapping[str, str], secrets_dir: str, ask: AskForToken) -> Cred
         return Credentials(query=((auth["name"], auth["value"].strip()),))
     if kind == "oauth2":
         scheme = auth.get("scheme") or "Bearer"
-        return _header("Authorization", f"{scheme} {_access_token(auth, secrets_dir, ask)}")
+        told = _token_reply(auth, secrets_dir, ask)
+        header = _header("Authorization", f"{scheme} {told['access_token']}")
+        return replace(header, told=told)
     raise SourceRefused(f"The login of this source is of no known kind: {kind}.")
 
 
@@ -92,23 +109,25 @@ def _header(name: str, value: str) -> Credentials:
     return Credentials(headers={name: value})
 
 
-def _access_token(auth: Mapping[str, str], secrets_dir: str, ask: AskForToken) -> str:
+def _token_reply(
+    auth: Mapping[str, str], secrets_dir: str, ask: AskForToken
+) -> Mapping[str, object]:
     if auth.get("grant") != "refresh_token":
         return _told(_grant(auth, {"grant_type": "client_credentials"}, ask))[0]
     store, name = _store(auth, secrets_dir)
     current = _current(auth, store, name)
     store.put(name, current)  # a store that cannot be written must fail before the server rotates
     try:
-        token, replaced = _told(_refresh(auth, current, ask))
+        told, replaced = _told(_refresh(auth, current, ask))
     except SourceRefused:
         given = auth.get("refresh_token", "")
         if given in ("", current):
             raise
         current = given  # somebody signed in again; what we had stored is the older one
-        token, replaced = _told(_refresh(auth, current, ask))
+        told, replaced = _told(_refresh(auth, current, ask))
     if (replaced or current) != store.get(name):
         store.put(name, replaced or current)
-    return token
+    return told
 
 
 def _store(auth: Mapping[str, str], secrets_dir: str) -> tuple[Secrets, str]:
@@ -142,8 +161,8 @@ def _grant(auth: Mapping[str, str], form: dict[str, str], ask: AskForToken) -> T
     return ask(auth["token_url"], headers, form)
 
 
-def _told(reply: TokenReply) -> tuple[str, str]:
-    """Return access token and replaced refresh token, empty where it stays; raise SourceRefused."""
+def _told(reply: TokenReply) -> tuple[Mapping[str, object], str]:
+    """Return the reply and the replaced refresh token, empty where it stays; raise SourceRefused."""
     try:
         answer = json.loads(reply.body)
     except (ValueError, RecursionError):
@@ -152,7 +171,7 @@ def _told(reply: TokenReply) -> tuple[str, str]:
     token, replaced = told.get("access_token"), told.get("refresh_token")
     if reply.status != 200 or not isinstance(token, str) or not token:
         raise _no(reply.status, str(told.get("error", "")))
-    return token, replaced if isinstance(replaced, str) else ""
+    return told, replaced if isinstance(replaced, str) else ""
 
 
 _KNOWN = frozenset(

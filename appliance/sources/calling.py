@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -143,16 +142,15 @@ class Caller:
         address: Address,
         headers: Mapping[str, str],
         reach: Reach,
-        form: Mapping[str, str] | None = None,
+        method: str = "GET",
+        body: bytes | None = None,
     ) -> BaseHTTPResponse:
-        """Ask once and return the answer, its body unread; POST where there is a form."""
+        """Ask once and return the answer, its body unread."""
         ours = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
-        if form is not None:
-            ours["Content-Type"] = "application/x-www-form-urlencoded"
         response = self._pool(address, reach).urlopen(
-            "GET" if form is None else "POST",
+            method,
             address.target,
-            body=None if form is None else urlencode(form),
+            body=body,
             headers={**ours, **headers},
             redirect=False,
             retries=False,

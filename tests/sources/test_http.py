@@ -35,7 +35,7 @@ from appliance.core.errors import (
 from appliance.core.model import Export, SeenFile
 from appliance.core.ports import Watch
 from appliance.demo.authority import Authority
-from appliance.sources import answers, calling, http, origins
+from appliance.sources import answers, calling, http, origins, receiving
 from appliance.sources.http import HttpSettings, pull
 from tests import servers
 
@@ -48,7 +48,7 @@ CSV = b"Record Id,Name\r\n" + b"".join(b"zcrm_%d,Someone %d\r\n" % (n, n) for n 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(http, "_PAUSE", timedelta(milliseconds=1))
+    monkeypatch.setattr(receiving, "_PAUSE", timedelta(milliseconds=1))
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def test_an_interrupted_export_goes_on_where_it_broke_off(fetch, ca):
 def test_nginx_that_is_restarted_during_a_pull_is_asked_for_the_rest(
     fetch, ca, tmp_path, served, monkeypatch
 ):
-    monkeypatch.setattr(http, "_PAUSE", timedelta(milliseconds=200))
+    monkeypatch.setattr(receiving, "_PAUSE", timedelta(milliseconds=200))
     (served / "a.csv").write_bytes(CSV)
     slow = f'location /slow/ {{ alias "{served}/"; limit_rate 400k; }}'
     under_way = threading.Event()
