@@ -162,7 +162,7 @@ def _grant(auth: Mapping[str, str], form: dict[str, str], ask: AskForToken) -> T
 
 
 def _told(reply: TokenReply) -> tuple[Mapping[str, object], str]:
-    """Return the reply and the replaced refresh token, empty where it stays; raise SourceRefused."""
+    """Return the reply, and the replaced refresh token (empty: it stays); raise SourceRefused."""
     try:
         answer = json.loads(reply.body)
     except (ValueError, RecursionError):
