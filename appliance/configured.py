@@ -10,7 +10,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from .config import AnySource, CommonSource, HttpSource, InboxSource, Settings, SftpSource
+from .config import (
+    AnySource,
+    CommonSource,
+    HttpSource,
+    InboxSource,
+    RecipeSource,
+    Settings,
+    SftpSource,
+)
+from .config import given as giving
+from .config import recipes as written
 from .core.forgetting import leaning
 from .core.model import Export, SeenFile
 from .core.ports import Layout, Watch
@@ -132,6 +142,8 @@ def source_settings(source: AnySource, supplies: Supplies) -> dict[str, object]:
     }
     if isinstance(source, SftpSource):
         return common | _sftp_settings(source, supplies)
+    if isinstance(source, RecipeSource):
+        return common | _recipe_settings(source, supplies)
     return common | _http_settings(source, supplies)
 
 
@@ -184,6 +196,29 @@ def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
     }
 
 
+def _recipe_settings(source: RecipeSource, supplies: Supplies) -> dict[str, object]:
+    file = source.file
+    secret = giving.secrets(file.setting, source.given)
+    named = written.secrets_named(file)
+    return {
+        "recipe": written.as_json(file),
+        "given": giving.values(file.setting, source.given),
+        "given_secrets": {key: supplies.secrets.get(name) for key, name in secret.items()},
+        "secrets": {name: supplies.secrets.get(name) for name in named},
+        "refresh_token_secret": written.refresh_token_secret(file, secret),
+        "memory": str(recipe_memory(supplies.secrets.folder.parent, source.name)),
+        "only": source.only,
+        "without": source.without,
+        "ca_file": str(source.ca_file or ""),
+        "secrets_dir": str(supplies.secrets.folder),
+    }
+
+
+def recipe_memory(state: Path, source: str) -> Path:
+    """Return the file of what a source remembers of its vendor between pulls."""
+    return state / "recipes" / f"{source}.json"
+
+
 def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
     """Given a source, yield the key and the name of every secret it refers to."""
     fields = ("password", "key", "key_passphrase")
@@ -192,8 +227,11 @@ def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
         if getattr(source, key, None):
             yield key, getattr(source, key)
     for key in ("password", "token", "value", "client_secret", "refresh_token"):
-        if getattr(auth, key, None):
+        if not isinstance(source, RecipeSource) and getattr(auth, key, None):
             yield f"auth.{key}", getattr(auth, key)
+    if isinstance(source, RecipeSource):
+        yield from giving.secrets(source.file.setting, source.given).items()
+        yield from ((f"secret:{name}", name) for name in written.secrets_named(source.file))
 
 
 def _export_folder(
@@ -207,7 +245,7 @@ def _export_folder(
     )
     rules = tuple(
         TableRule(each.match, each.id, each.ignore, each.encoding, each.mask, each.drop)
-        for each in source.table
+        for each in source.tables
     )
     return ExportFolder(
         limits=limits,

@@ -39,6 +39,7 @@ DOORS = {
     "urllib3": {"sources/"},
     "cronsim": {"core/schedule.py"},
     "tomllib": {"config/", "place.py", "sources/recipe.py"},
+    "jmespath": {"core/selectors.py"},
     "gpiozero": {"hw/panel.py"},
     "lgpio": {"hw/panel.py"},
     "pyudev": {"hw/disks.py"},

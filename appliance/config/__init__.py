@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from ..core.errors import ConfigError, Problem
 from .problems import cross_checks, in_words
+from .recipes import with_recipes
 from .sections import MOUNTS, MirrorSection, RepositorySection, Settings
-from .sources import AnySource, CommonSource, HttpSource, InboxSource, SftpSource
+from .sources import AnySource, CommonSource, HttpSource, InboxSource, RecipeSource, SftpSource
 
 __all__ = [
     "MOUNTS",
@@ -28,6 +29,7 @@ __all__ = [
     "HttpSource",
     "InboxSource",
     "MirrorSection",
+    "RecipeSource",
     "RepositorySection",
     "Settings",
     "SftpSource",
@@ -65,7 +67,7 @@ def tables(text: str) -> dict[str, Any]:
 
 def parse(text: str, *, complete: bool = True) -> Settings:
     """Given the file's text, return its Settings; see `load`."""
-    raw = tables(text)
+    raw = with_recipes(tables(text))
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:

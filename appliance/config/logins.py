@@ -71,3 +71,12 @@ Auth = Annotated[
     NoAuth | BasicAuth | BearerAuth | HeaderAuth | QueryAuth | OAuth2Auth,
     Field(discriminator="kind"),
 ]
+
+KINDS: dict[str, type[Section]] = {
+    "none": NoAuth,
+    "basic": BasicAuth,
+    "bearer": BearerAuth,
+    "header": HeaderAuth,
+    "query": QueryAuth,
+    "oauth2": OAuth2Auth,
+}

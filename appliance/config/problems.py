@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..core.errors import Problem, did_you_mean
-from .logins import BasicAuth, BearerAuth, HeaderAuth, NoAuth, OAuth2Auth, QueryAuth
+from .logins import KINDS
+from .recipe_problems import body_problems
+from .recipes import ExpectSection, PagingSection, QuotaSection, SettingSection, StepSection
 from .section import Section
 from .sections import (
     ApplianceSection,
@@ -19,48 +21,59 @@ from .sections import (
     Settings,
     WebSection,
 )
-from .sources import HttpSource, InboxSource, LimitsSection, SftpSource, TableSection
+from .sources import (
+    HttpSource,
+    InboxSource,
+    LimitsSection,
+    RecipeSource,
+    SftpSource,
+    TableSection,
+)
 
 _QUOTE = "'"
 
 
-def in_words(error: Any, raw: dict[str, Any]) -> Problem:
-    """Given one of pydantic's errors, say it in our words with the key's path."""
+def in_words(error: Any, raw: dict[str, Any], whole: type[Section] = Settings) -> Problem:
+    """Given one of pydantic's errors about a `whole` file, say it in our words with the key's
+    path.
+    """
     path = _path(error["loc"], raw)
     words = _WORDS.get(error["type"])
     if words is None:
         return Problem(path, str(error["msg"]).removeprefix("Value error, "))
-    return Problem(path, words(error))
+    return Problem(path, words(error, whole))
 
 
-def _unknown(error: Any) -> str:
+def _unknown(error: Any, whole: type[Section]) -> str:
     key = str(error["loc"][-1])
-    return f"this key is not known{did_you_mean(key, _keys_at(error['loc'][:-1]))}"
+    return f"this key is not known{did_you_mean(key, _keys_at(error['loc'][:-1], whole))}"
 
 
-_WORDS: dict[str, Callable[[Any], str]] = {
-    "too_long": lambda e: f"there may be {e['ctx']['max_length']} at most",
+_WORDS: dict[str, Callable[[Any, type[Section]], str]] = {
+    "too_long": lambda e, _: f"there may be {e['ctx']['max_length']} at most",
     "extra_forbidden": _unknown,
-    "missing": lambda _: "this key is missing",
-    "union_tag_invalid": lambda e: f"must be one of {e['ctx']['expected_tags']}",
-    "union_tag_not_found": lambda e: (
+    "missing": lambda *_: "this key is missing",
+    "union_tag_invalid": lambda e, _: f"must be one of {e['ctx']['expected_tags']}",
+    "union_tag_not_found": lambda e, _: (
         f"the key {e['ctx']['discriminator'].strip(_QUOTE)} is missing"
     ),
-    "literal_error": lambda e: f"must be {e['ctx']['expected']}",
+    "literal_error": lambda e, _: f"must be {e['ctx']['expected']}",
 }
 
 
 def _path(loc: Sequence[str | int], raw: Any) -> str:
     """Given pydantic's location, return `source.crm-nightly.port` (names instead of numbers)."""
     words: list[str] = []
-    here = raw
+    here, was_number = raw, False
     for part in loc:
         if (
             isinstance(here, dict)
-            and part not in here
+            and (part not in here or was_number)
             and here.get("type", here.get("kind")) == part
         ):
+            was_number = False
             continue  # the tag of a union, not a key
+        was_number = isinstance(part, int)
         here = _step(here, part)
         named = isinstance(part, int) and isinstance(here, dict) and "name" in here
         words.append(str(here["name"]) if named else str(part))
@@ -74,12 +87,13 @@ def _step(here: Any, part: str | int) -> Any:
         return None
 
 
-def _keys_at(loc: Sequence[str | int]) -> list[str]:
+def _keys_at(loc: Sequence[str | int], whole: type[Section]) -> list[str]:
     """Given the location of a table, return the keys it may have."""
-    model: Any = Settings
+    model: Any = whole
     for part in loc:
-        model = _BY_TAG.get(str(part)) or _BY_KEY.get(str(part)) or model
-    return list(model.model_fields)
+        name = str(part)
+        model = _BY_TAG.get(name) or _BY_KEY.get(name) or _OF_RECIPES.get(name) or model
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 _BY_KEY: dict[str, type[Section]] = {
@@ -94,16 +108,19 @@ _BY_KEY: dict[str, type[Section]] = {
     "web": WebSection,
     "messages": MessagesSection,
 }
+_OF_RECIPES: dict[str, type[Section]] = {
+    "step": StepSection,
+    "paginate": PagingSection,
+    "expect": ExpectSection,
+    "quota": QuotaSection,
+    "setting": SettingSection,
+}
 _BY_TAG: dict[str, type[Section]] = {
     "sftp": SftpSource,
     "http": HttpSource,
     "inbox": InboxSource,
-    "none": NoAuth,
-    "basic": BasicAuth,
-    "bearer": BearerAuth,
-    "header": HeaderAuth,
-    "query": QueryAuth,
-    "oauth2": OAuth2Auth,
+    "recipe": RecipeSource,
+    **KINDS,
 }
 
 
@@ -117,6 +134,9 @@ def cross_checks(settings: Settings) -> Iterator[Problem]:
     for source in settings.source:
         if source.schedule == "after backup":
             yield Problem(f"source.{source.name}.schedule", "only a mirror can run after backup")
+        if isinstance(source, RecipeSource) and source.step:
+            for one in body_problems(source, frozenset()):
+                yield Problem(f"source.{source.name}.{one.path}", one.message)
         for number, table in enumerate(source.table):
             yield from _hidden_problems(table, f"source.{source.name}.table.{number}")
     if settings.disks.remind == "after backup":

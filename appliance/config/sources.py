@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from ..core.errors import ConfigError
+from . import given, recipes
 from .logins import Auth, NoAuth
+from .recipes import RecipeBody, RecipeFile
 from .section import Section
 from .values import (
     Days,
@@ -78,6 +81,11 @@ class CommonSource(Section):
     limits: LimitsSection = LimitsSection()
     table: tuple[TableSection, ...] = ()
 
+    @property
+    def tables(self) -> tuple[TableSection, ...]:
+        """What is known of its tables."""
+        return self.table
+
 
 class SftpSource(CommonSource):
     """A folder on an SFTP server."""
@@ -130,5 +138,61 @@ class InboxSource(CommonSource):
     """How long what was archived stays in `done/` before it is removed."""
 
 
-AnySource = SftpSource | HttpSource | InboxSource
+class RecipeSource(CommonSource, RecipeBody):
+    """A CRM that is asked by a recipe: one by name, or the steps themselves."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["recipe"]
+    recipe: str = ""
+    """The name of one that is shipped, or a file."""
+    only: tuple[str, ...] = ()
+    """Which kinds of records, as globs of their names."""
+    without: tuple[str, ...] = ()
+    """Which ones are left out."""
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_recipe_needs(self) -> Self:
+        if bool(self.recipe) == bool(self.step):
+            raise ValueError("give recipe, or steps of its own, one of them")
+        if self.recipe and any(getattr(self, key) for key in _STEPS_OWN):
+            raise ValueError(f"the recipe says {', '.join(_STEPS_OWN)} itself")
+        wrong = list(given.problems(self.file.setting, self.given))
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def tables(self) -> tuple[TableSection, ...]:
+        """What the office says of its tables, and then what the recipe does."""
+        told = [each.model_dump() for each in self.file.table]
+        return (*self.table, *(TableSection(**each) for each in told))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What the office gives of the settings that the recipe wants, as it stands in the file."""
+        return dict(self.model_extra or {})
+
+    @property
+    def vendor(self) -> str:
+        """Who is asked, as people call it."""
+        head = self.file.recipe
+        return head.title if head else self.name
+
+    @property
+    def file(self) -> RecipeFile:
+        """The recipe; raise ValueError where there is none."""
+        if not self.recipe:
+            return RecipeFile.model_construct(**{key: getattr(self, key) for key in _BODY})
+        try:
+            return recipes.named(self.recipe)
+        except ConfigError as error:
+            raise ValueError("; ".join(map(str, error.problems))) from None
+
+
+_BODY = tuple(RecipeBody.model_fields)
+_STEPS_OWN = ("base", "hosts", "auth", "each", "repeat_while", "quota")
+
+AnySource = SftpSource | HttpSource | InboxSource | RecipeSource
 SourceSection = Annotated[AnySource, Field(discriminator="type")]

@@ -51,7 +51,7 @@ def require_name(value: str) -> str:
     return value
 
 
-def _secret(value: str) -> str:
+def secret_name(value: str) -> str:
     """Given `${secret:NAME}`, return NAME; a secret written in clear is refused."""
     found = _SECRET.fullmatch(value.strip())
     if not found:
@@ -115,7 +115,8 @@ def _disk_uuid(value: str) -> str:
     return value.lower()
 
 
-def _without_credentials(value: str) -> str:
+def web_address(value: str) -> str:
+    """Return a web address as it is; raise ValueError where it is none or has a login in it."""
     parts = urlsplit(value)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise ValueError(f'"{value}" is not a web address; it begins with https://')
@@ -139,12 +140,12 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Days = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_days)]
 Size = Annotated[int, BeforeValidator(_size)]
 Name = Annotated[str, AfterValidator(require_name)]
-SecretName = Annotated[str, AfterValidator(_secret)]
+SecretName = Annotated[str, AfterValidator(secret_name)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 ScheduleText = Annotated[str, AfterValidator(_schedule)]
 ScheduleOrNever = Annotated[str, AfterValidator(_schedule_or_never)]
 Remote = Annotated[str, AfterValidator(_remote)]
-Url = Annotated[str, AfterValidator(_without_credentials)]
+Url = Annotated[str, AfterValidator(web_address)]
 DiskUuid = Annotated[str, AfterValidator(_disk_uuid)]
 Pin = Annotated[int, Field(ge=0, le=pins.LAST_PIN, strict=True)]
 """A pin of the 40-pin header by its BCM number."""

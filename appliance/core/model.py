@@ -97,6 +97,8 @@ class Export:
     """Start of the pull, UTC, whole seconds: becomes the archive's time and name."""
     server_time: datetime | None = None
     """The server's own idea of the time, where TLS protects it: a second opinion on our clock."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the Run: what the vendor did not hand out, or has that is new."""
 
     @property
     def size_bytes(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ..config import HttpSource, InboxSource, Settings, SftpSource
+from ..config import AnySource, InboxSource, Settings
 from ..core import forgetting
 from ..core.schedule import parse
 from ..core.words import listed
@@ -68,9 +68,7 @@ def _gone_from_all(settings: Settings, now: datetime) -> timedelta | None:
     return max(dates) if dates and len(dates) == len(found) else None
 
 
-def _gone(
-    settings: Settings, now: datetime
-) -> Iterator[tuple[SftpSource | HttpSource | InboxSource, timedelta | None]]:
+def _gone(settings: Settings, now: datetime) -> Iterator[tuple[AnySource, timedelta | None]]:
     for source in settings.source:
         wait = _wait(settings, source.schedule, now)
         beside = source.keep_done if isinstance(source, InboxSource) else timedelta()

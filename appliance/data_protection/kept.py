@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from urllib.parse import urlsplit
 
-from ..config import HttpSource, InboxSource, Settings, SftpSource
+from ..config import AnySource, HttpSource, RecipeSource, Settings, SftpSource
 from ..core import forgetting, words
 from ..core.model import Copy
 from ..core.ports import Ledger
@@ -35,11 +35,13 @@ def rows(settings: Settings, ledger: Ledger) -> Iterator[tuple[str, str]]:
         yield name, f"Fetched no more; by itself the box removes nothing of it. {count}"
 
 
-def _place_of(source: SftpSource | HttpSource | InboxSource) -> str:
+def _place_of(source: AnySource) -> str:
     if isinstance(source, SftpSource):
         return f"What lies on the server {source.host}"
     if isinstance(source, HttpSource):
         return f"What {urlsplit(source.url).hostname} exports"
+    if isinstance(source, RecipeSource):
+        return f"What {source.vendor} hands out"
     return f"What somebody puts into {source.path} on the box"
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ..config import (
+    AnySource,
     HttpSource,
     InboxSource,
     MirrorSection,
+    RecipeSource,
     RepositorySection,
     Settings,
     SftpSource,
@@ -75,7 +77,9 @@ def what_leaves(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "Messages", _MESSAGES
 
 
-def _host(source: SftpSource | HttpSource | InboxSource) -> str:
+def _host(source: AnySource) -> str:
     if isinstance(source, SftpSource):
         return source.host
+    if isinstance(source, RecipeSource):
+        return source.vendor
     return str(urlsplit(source.url).hostname) if isinstance(source, HttpSource) else ""

@@ -163,7 +163,10 @@ class _Backup:
                 remarks.outcome, remarks.message = Outcome.SKIPPED, "There is nothing there."
             return export
 
-        return self.journal.step(StepName.PULL, pull)
+        export = self.journal.step(StepName.PULL, pull)
+        for note in export.notes if export is not None else ():
+            self.journal.warn(ApplianceError(note))
+        return export
 
     def _pull_again(self, places: Sequence[Place]) -> Export:
         """Nothing new, but no disk here has the newest backup: bring it once more."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -22,6 +23,10 @@ from .child import error_to_json, export_to_json, seen_from_json
 from .content import prove
 from .sight import Sight
 
+_PROVED = ("http", "recipe")
+"""Which prove by themselves what they bring, to see its end."""
+_one_at_a_time = threading.Lock()
+
 
 def main() -> int:
     """Read the request, pull, say how it went; return 0 where the answer is a result."""
@@ -32,7 +37,7 @@ def main() -> int:
         return _look(request, answers, watch)
     try:
         export = _pull(request, watch)
-        if export is not None and request["kind"] != "http":  # which had to, to see the end
+        if export is not None and request["kind"] not in _PROVED:
             _prove(export, watch)
     except ApplianceError as error:
         _say(answers, error=error_to_json(error))
@@ -83,8 +88,9 @@ def _own_stdout() -> TextIO:
 
 
 def _say(answers: TextIO, **what: object) -> None:
-    answers.write(json.dumps(what) + "\n")
-    answers.flush()
+    with _one_at_a_time:
+        answers.write(json.dumps(what) + "\n")
+        answers.flush()
 
 
 def _pull(request: Mapping[str, Any], watch: Watch) -> Export | None:
@@ -100,6 +106,11 @@ def _pull(request: Mapping[str, Any], watch: Watch) -> Export | None:
             from . import http  # noqa: PLC0415 - as above
 
             return http.pull(http.HttpSettings(**settings), into, pulled_at, seen, watch)
+        case "recipe":
+            from .recipe import pull as by_recipe  # noqa: PLC0415 - as above
+
+            recipe = by_recipe.RecipeSettings(**settings)
+            return by_recipe.pull(recipe, into, pulled_at, seen, watch)
         case "inbox":
             from . import inbox  # noqa: PLC0415 - as above
 

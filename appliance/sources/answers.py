@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import quote, quote_plus, unquote
 
 from urllib3 import exceptions as faults
@@ -76,8 +76,11 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """Return how long the server wants us to wait, at most an hour; None where it does not say.
 
     A date is measured against the server's own Date: our clock may be wrong (RFC 9110, 10.2.3).
+    Where there is no Retry-After, X-RateLimit-Reset says it: in seconds, or which second.
     """
-    text = headers.get("Retry-After", "").strip()
+    text = headers.get("Retry-After", "").strip() or headers.get("X-RateLimit-Reset", "").strip()
+    if re.fullmatch(r"1[0-9]{9}", text):  # the second of the Unix epoch, as some have it
+        text = format_datetime(datetime.fromtimestamp(int(text), UTC))
     if re.fullmatch(r"[0-9]{1,9}", text):
         return min(timedelta(seconds=int(text)), LONGEST_WAIT)
     until = date(text)

@@ -4,7 +4,9 @@ we wait for those who ask us to.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -18,6 +20,9 @@ from .origins import Address, Reach, read
 
 _TOKEN_BYTES = 1 << 16
 _REDIRECTS = 5
+_FAULTS = frozenset({500, 502, 503, 504})
+"""What may be over with the next attempt."""
+_SIGN_OF_LIFE = timedelta(seconds=20)
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -31,6 +36,12 @@ class Question:
     body: bytes | None = field(default=None, repr=False)
     shows_who_we_are: bool = True
     """Whether the credentials go along, where they may."""
+    may_repeat: bool = True
+    """Whether asking twice changes nothing at the server."""
+    reach: Reach | None = None
+    """Where it may go, where that is not as for all questions of the source."""
+    idle_seconds: float | None = None
+    """How long the server may think about it, where that is not as long as about others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,10 @@ class Patience:
     """So often it may ask us to come back."""
     longest: timedelta = timedelta(seconds=60)
     """What it may want us to wait each time; more ends the pull, which is tried again later."""
+    tries: int = 1
+    """So often it is asked in all where it does not answer, or has a fault of its own."""
+    pause: timedelta = timedelta(seconds=2)
+    """Between these, doubled with each; and where it asks us to come back and does not say when."""
 
 
 class Asker:
@@ -90,7 +105,7 @@ class Asker:
         """Ask until the status is one of `fine`; raise what it means otherwise."""
         waits, renewed = 0, not self._who.is_renewable
         while True:
-            answer = self._follow(question)
+            answer = self._answer(question, fine)
             if answer.status in fine:
                 return answer
             answer.close()
@@ -99,10 +114,24 @@ class Asker:
                 continue
             waits += 1
             refusal = answers.refusal(answer.status, answer.headers, answer.address.host)
-            self._wait_or_raise(refusal, waits)
+            self._wait_or_raise(refusal, waits, busy=answer.status == 429)
 
-    def _wait_or_raise(self, refusal: ApplianceError, waits: int) -> None:
+    def _answer(self, question: Question, fine: Collection[int]) -> Answer:
+        """Ask, and again where nothing or a fault of the server comes back and that can be done."""
+        tries = self._patience.tries if question.may_repeat else 1
+        for attempt in range(1, tries + 1):
+            with suppress(SourceUnreachable) if attempt < tries else nullcontext():
+                answer = self._follow(question)
+                if answer.status not in _FAULTS or answer.status in fine or attempt == tries:
+                    return answer
+                answer.close()
+            pause(self._watch, self._patience.pause * 2 ** (attempt - 1))
+        raise AssertionError  # the last attempt returns or raises
+
+    def _wait_or_raise(self, refusal: ApplianceError, waits: int, *, busy: bool) -> None:
         wait = refusal.retry_after if isinstance(refusal, SourceUnreachable) else None
+        if wait is None and busy and self._patience.tries > 1:
+            wait = self._patience.pause * 2**waits
         if wait is None or wait > self._patience.longest or waits > self._patience.waits:
             raise refusal
         pause(self._watch, wait)
@@ -110,13 +139,14 @@ class Asker:
     def _follow(self, question: Question) -> Answer:
         """Ask at the address and wherever that sends us; credentials go where listed."""
         now = question
+        (question.reach or self._reach).check(question.address)
         for _ in range(_REDIRECTS + 1):
             answer = self._call(now)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
             answer.close()
             onward = read(calling.as_sent(answer.headers.get("Location", "")), now.address)
-            self._reach.check(onward, now.address)
+            (question.reach or self._reach).check(onward, now.address)
             now = _onward(now, onward, answer.status)
         raise SourceRefused(
             f"{question.address.host} sends us from one address to the next without end.",
@@ -126,14 +156,16 @@ class Asker:
     def _call(self, question: Question) -> Answer:
         address, headers = question.address, dict(question.headers)
         names = [name for name, _ in self._credentials.query]
-        if question.shows_who_we_are and self._reach.shows_credentials(address):
+        reach = question.reach or self._reach
+        if question.shows_who_we_are and reach.shows_credentials(address):
             headers |= self._credentials.headers
             address = address.with_query(self._credentials.query)
         else:  # a redirect that repeats our own query must not carry the key along
             address = address.without_query(names)
         with calling.plain_words(address.host, self.hidden):
-            method, body = question.method, question.body
-            return Answer(address, self._caller.call(address, headers, self._reach, method, body))
+            method, body, idle = question.method, question.body, question.idle_seconds
+            response = self._caller.call(address, headers, reach, method, body, idle_seconds=idle)
+            return Answer(address, response)
 
 
 def _onward(question: Question, address: Address, status: int) -> Question:
@@ -144,8 +176,29 @@ def _onward(question: Question, address: Address, status: int) -> Question:
 
 
 def pause(watch: Watch, wait: timedelta, note: str = "") -> None:
-    """Wait as a server wants; raise Cancelled."""
+    """Wait as a server wants, with a sign of life now and then; raise Cancelled."""
     note = note or f"waiting {wait.total_seconds():.0f} s for the server"
-    watch.report(StepName.PULL, 0, note=note)
-    watch.cancel.wait(wait.total_seconds())
-    watch.check()
+    left = wait
+    while left > timedelta():
+        watch.report(StepName.PULL, 0, note=note)
+        watch.cancel.wait(min(left, _SIGN_OF_LIFE).total_seconds())
+        watch.check()
+        left -= _SIGN_OF_LIFE
+
+
+@contextmanager
+def signs_of_life(watch: Watch) -> Iterator[None]:
+    """Give one now and then while a server thinks: whoever waits for us would give up."""
+    over = threading.Event()
+
+    def give() -> None:
+        while not over.wait(_SIGN_OF_LIFE.total_seconds()):
+            watch.report(StepName.PULL, 0, note="waiting for the vendor")
+
+    thread = threading.Thread(target=give, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

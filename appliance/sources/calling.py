@@ -144,14 +144,20 @@ class Caller:
         reach: Reach,
         method: str = "GET",
         body: bytes | None = None,
+        *,
+        idle_seconds: float | None = None,
     ) -> BaseHTTPResponse:
-        """Ask once and return the answer, its body unread."""
+        """Ask once and return the answer, its body unread.
+
+        `idle_seconds` is how long this one server may think, where it is not as long as others.
+        """
         ours = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
         response = self._pool(address, reach).urlopen(
             method,
             address.target,
             body=body,
             headers={**ours, **headers},
+            timeout=self._patience(idle_seconds),
             redirect=False,
             retries=False,
             preload_content=False,
@@ -159,6 +165,11 @@ class Caller:
         )
         self._stack.callback(response.close)
         return response
+
+    def _patience(self, idle_seconds: float | None) -> Timeout:
+        if idle_seconds is None:
+            return self._timeout
+        return Timeout(connect=self._timeout.connect_timeout, read=idle_seconds)
 
     def _pool(self, address: Address, reach: Reach) -> HTTPConnectionPool:
         def guard(peer: str) -> None:

@@ -91,11 +91,15 @@ class ChildSource:
         return known if newest == 0 else known[: max(MOST_SEEN, int(str(newest)))]
 
     def settle(self, export: Export) -> None:
-        """Let an inbox move what was archived to `done/`; other kinds leave everything."""
+        """Let an inbox move what was archived to `done/`, and a recipe remember what it brought."""
         if self._kind == "inbox":
             from . import inbox  # noqa: PLC0415 - only an inbox needs it
 
             inbox.settle(inbox.InboxSettings(**self._settings), export)  # type: ignore[arg-type] # from JSON
+        if self._kind == "recipe":
+            from .recipe import memory  # noqa: PLC0415 - only a recipe needs it
+
+            memory.settle(Path(str(self._settings["memory"])))
 
     def _answer(self, request: bytes, watch: Watch) -> dict[str, Any]:
         answer: dict[str, Any] = {}
@@ -148,6 +152,8 @@ def _secrets(value: object, *, under_secret: bool = False) -> Iterator[str]:
     """Yield the strings of the settings that nobody may read, longest parts first."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
+            if key == "recipe":
+                continue  # which has names of secrets alone
             yield from _secrets(inner, under_secret=under_secret or _is_secret(str(key)))
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:
@@ -196,6 +202,7 @@ def export_to_json(export: Export) -> dict[str, object]:
         "source": export.source,
         "pulled_at": export.pulled_at.isoformat(),
         "server_time": _iso(export.server_time),
+        "notes": list(export.notes),
         "files": [{**_seen_to_json(file), "path": str(file.path)} for file in export.files],
     }
 
@@ -214,7 +221,8 @@ def export_from_json(said: Mapping[str, Any]) -> Export:
         for file in said["files"]
     )
     pulled_at = datetime.fromisoformat(said["pulled_at"])
-    return Export(said["source"], files, pulled_at, _time(said["server_time"]))
+    server_time, notes = _time(said["server_time"]), tuple(said.get("notes", ()))
+    return Export(said["source"], files, pulled_at, server_time, notes)
 
 
 def seen_from_json(said: Mapping[str, Any]) -> SeenFile:

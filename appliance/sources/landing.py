@@ -124,12 +124,16 @@ class Landing:
         size_bytes: int | None = None,
         modified: datetime | None = None,
         validator: str = "",
+        *,
+        is_paced: bool = True,
     ) -> Iterator[Writer]:
         """Yield a writer for one file; on leaving it is whole and in `files`.
 
         `size_bytes` is what the server announced: fewer or more raise ExportUnsafe. Whatever
-        is raised inside, nothing of a failed file is kept. A full disk raises DiskFull.
+        is raised inside, nothing of a failed file is kept. A full disk raises DiskFull. One that is
+        not paced is put together from many answers, with any pause in between.
         """
+        self._rate.restart(is_paced=is_paced)
         self.check_room(size_bytes or 0)
         with self._opened() as (number, descriptor), _room_or_disk_full():
             writer = Writer(self, descriptor, size_bytes)
@@ -238,14 +242,21 @@ class _Rate:
         self._minimum, self._seconds, self._total, self._clock = minimum, seconds, total, clock
         self._started = self._window_start = clock()
         self._window_bytes = 0
+        self._is_paced = True
+
+    def restart(self, *, is_paced: bool) -> None:
+        """Another file begins: what was before it says nothing of this one."""
+        self._is_paced = is_paced
+        self._window_start, self._window_bytes = self._clock(), 0
 
     def count(self, size_bytes: int) -> None:
+        """Count bytes that came; raise SourceUnreachable where they are too few."""
         now = self._clock()
         if self._total is not None and now - self._started > self._total:
             raise SourceUnreachable("Receiving the export took longer than allowed.")
         self._window_bytes += size_bytes
         elapsed = now - self._window_start
-        if elapsed < self._seconds:
+        if elapsed < self._seconds or not self._is_paced:
             return
         if self._window_bytes < self._minimum * elapsed:
             raise SourceUnreachable(

@@ -94,11 +94,19 @@ def read(text: str, base: Address | None = None) -> Address:
 class Reach:
     """Where the requests of one source may go, and where its credentials may."""
 
-    home: Address
+    home: Address | None = None
+    """The one address that a source was given, if it was given one."""
     hosts: tuple[str, ...] = ()
     """Further hosts, as globs, that a redirect may lead to."""
     credential_hosts: tuple[str, ...] = ()
     """Further hosts, as globs, that are shown the credentials."""
+    anywhere: bool = False
+    """Whether a request without credentials may go to any host out in the internet."""
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        own = (self.home.host,) if self.home else ()
+        return (*own, *self.hosts, *self.credential_hosts)
 
     def check(self, target: Address, told_by: Address | None = None) -> None:
         """Raise SourceRefused where no request may go to `target`.
@@ -110,8 +118,7 @@ class Reach:
                 f"The address at {target.host} is not protected: it begins with http://.",
                 hint="Use the address that begins with https://.",
             )
-        listed = (self.home.host, *self.hosts, *self.credential_hosts)
-        if not _matches(target.host, listed):
+        if not (self.anywhere or _matches(target.host, self._named)):
             raise SourceRefused(
                 f"The server sends us on to {target.host}, which this source does not list.",
                 hint=f'If that is where the vendor keeps its files, add "{target.host}" to the'
@@ -120,9 +127,12 @@ class Reach:
 
     def shows_credentials(self, target: Address) -> bool:
         """Return whether the credentials go along to `target`."""
-        if target.origin == self.home.origin:
+        if self.home and target.origin == self.home.origin:
             return True
-        return not target.is_plain and _matches(target.host, self.credential_hosts)
+        may_be_plain = self.home is None  # then it is a service of this very machine, see `check`
+        return (may_be_plain or not target.is_plain) and _matches(
+            target.host, self.credential_hosts
+        )
 
     def check_peer(self, target: Address, peer: str) -> None:
         """Given the number that was connected to, raise SourceRefused where it is out of bounds.
@@ -130,7 +140,7 @@ class Reach:
         A host that only a pattern allows must be out in the internet: else whoever controls a
         name below it could point us at the router. Plain http stays on this machine.
         """
-        by_name = {self.home.host, *map(str.lower, (*self.hosts, *self.credential_hosts))}
+        by_name = set(map(str.lower, self._named))
         inside = target.host not in by_name and not is_public(peer)
         if inside or (target.is_plain and not is_loopback(peer)):
             raise SourceRefused(

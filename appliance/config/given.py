@@ -1,0 +1,63 @@
+"""What an office gives of the settings that a recipe wants: whether it is all there, and right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..core import templates
+from ..core.errors import did_you_mean
+from .recipes import SettingSection
+from .values import secret_name, web_address
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+def problems(wanted: Mapping[str, SettingSection], given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each setting that is missing, not known or not written right."""
+    for key in given:
+        if key not in wanted:
+            yield f"{key} is not known{did_you_mean(key, wanted)}"
+    for key, setting in wanted.items():
+        if key in given:
+            yield from _value_problems(key, setting, given[key])
+        elif setting.default is None:
+            yield f"{key} is missing: {setting.title}"
+
+
+def _value_problems(key: str, setting: SettingSection, value: Any) -> Iterator[str]:
+    if not isinstance(value, str) or not value:
+        yield f"{key} is a text"
+        return
+    try:
+        if setting.secret:
+            secret_name(value)
+        elif setting.kind == "url":
+            web_address(value)
+        elif setting.kind == "host" and not _HOST.fullmatch(value):
+            example = setting.example or "crm.shop.example"
+            yield f"{key} is the bare name of a server, such as {example}"
+    except ValueError as error:
+        yield f"{key}: {error}"
+
+
+def values(wanted: Mapping[str, SettingSection], given: Mapping[str, Any]) -> dict[str, str]:
+    """Return every setting that is no secret, with what holds where the office says nothing; a
+    default may name settings that stand before it.
+    """
+    told: dict[str, str] = {}
+    for key, setting in wanted.items():
+        if not setting.secret:
+            value = str(given.get(key, setting.default or ""))
+            told[key] = templates.fill_text(value, {"setting": told})
+    return told
+
+
+def secrets(wanted: Mapping[str, SettingSection], given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the name of the secret of each setting that is one and is given."""
+    return {
+        key: secret_name(str(given[key]))
+        for key, each in wanted.items()
+        if each.secret and key in given
+    }

@@ -1,0 +1,102 @@
+"""What is wrong between the parts of a recipe that are right by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..core import templates
+from ..core.errors import Problem, did_you_mean
+from .logins import KINDS
+from .recipes import RecipeBody, RecipeFile, StepSection
+
+_ALWAYS = frozenset({"round", "page", "n", "url_name", "file_name"})
+_TABLES = frozenset({"auth", "item", "url_query"})
+_RESERVED = frozenset({"name", "type", "recipe", "schedule", "grace", "original", "retention"})
+_OF_ITS_ANSWER = {"save", "until", "fail", "name", "unchanged"}
+_OWN = frozenset({"limits", "table", "only", "without", "ca_file", "step"})
+
+
+def problems(file: RecipeFile) -> Iterator[Problem]:
+    """Yield all that is wrong with a recipe."""
+    if file.sftp is not None:
+        if file.step or file.setting:
+            yield Problem("sftp", "a recipe has sftp or steps, not both")
+        return
+    for key in file.setting:
+        if key in _RESERVED | _OWN | RecipeBody.model_fields.keys():
+            yield Problem(f"setting.{key}", "a key of every source has this name; take another")
+    yield from body_problems(file, frozenset(file.setting))
+
+
+def body_problems(file: RecipeBody, settings: frozenset[str]) -> Iterator[Problem]:
+    """Yield what is wrong with steps, whoever they are of."""
+    if not file.step:
+        yield Problem("step", "there is no step: nothing would be fetched")
+    elif not any(each.to for each in file.step):
+        yield Problem("step", "no step has to: nothing would be kept")
+    if not file.hosts:
+        yield Problem("hosts", "no host is listed: nothing could be asked")
+    yield from _auth_problems(file.auth)
+    yield from _name_problems(file)
+    yield from _step_problems(file, settings)
+
+
+def _auth_problems(auth: Mapping[str, Any]) -> Iterator[Problem]:
+    kind = str(auth.get("kind", "none"))
+    if kind not in KINDS:
+        yield Problem("auth.kind", f'"{kind}" is not known{did_you_mean(kind, KINDS)}')
+        return
+    known = KINDS[kind].model_fields
+    for key in auth:
+        if key not in known and key not in ("kind", "scheme", "cookie"):
+            yield Problem(f"auth.{key}", f"this key is not known{did_you_mean(key, known)}")
+
+
+def _name_problems(file: RecipeBody) -> Iterator[Problem]:
+    names = [each.name for each in file.step if each.name]
+    for name in sorted({each for each in names if names.count(each) > 1}):
+        yield Problem(f"step.{name}.name", "two steps have this name")
+    for number, step in enumerate(file.step):
+        before = [each.name for each in file.step[:number] if each.name]
+        if step.renew and step.renew not in before:
+            meant = did_you_mean(step.renew, before)
+            yield Problem(f"{_where(number, step)}.renew", f"no step before has this name{meant}")
+        if step.unchanged and file.each:
+            words = "one item that is unchanged would leave the others out; it goes without each"
+            yield Problem(f"{_where(number, step)}.unchanged", words)
+
+
+def _where(number: int, step: StepSection) -> str:
+    return f"step.{step.name or number}"
+
+
+def _step_problems(file: RecipeBody, settings: frozenset[str]) -> Iterator[Problem]:
+    """Yield names that nobody says: a step knows what was saved before it, or in an earlier
+    round.
+    """
+    said = {name for step in file.step if step.once for name in step.save}
+    for key in ("base", "hosts", "auth"):
+        yield from _unknown(getattr(file, key), set(), settings, key)
+    yield from _unknown(file.each, said, settings, "each")
+    everything = {name for step in file.step for name in step.save}
+    if file.repeat_while and file.repeat_while not in everything:
+        yield Problem("repeat_while", f"no step saves this{did_you_mean(file.repeat_while, said)}")
+    for number, step in enumerate(file.step):
+        told = step.model_dump(exclude=_OF_ITS_ANSWER, exclude_none=True)
+        yield from _unknown(told, said, settings, _where(number, step))
+        said |= set(step.save)
+        yield from _unknown(step.unchanged, said, settings, _where(number, step))
+
+
+def _unknown(value: Any, said: set[str], settings: frozenset[str], where: str) -> Iterator[Problem]:
+    for name, may_be_missing in (term for hole in templates.holes(value) for term in hole.terms):
+        first, _, rest = name.partition(".")
+        known = first in said | _ALWAYS | _TABLES or first.startswith("secret:")
+        if first == "setting" and rest in settings:
+            continue
+        if first == "setting":
+            meant = did_you_mean(rest, settings)
+            yield Problem(where, f"the setting {rest} is not declared{meant}")
+        elif not (known or may_be_missing):
+            yield Problem(where, f"${{{name}}} is not saved before{did_you_mean(name, said)}")

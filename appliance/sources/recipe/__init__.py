@@ -1,0 +1,1 @@
+"""Follows a recipe: how one CRM hands out its records, request by request."""

@@ -1,0 +1,140 @@
+"""What every part of a pull by a recipe works with, and how one question of a step is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ...core import selectors
+from ...core.errors import ApplianceError, ExportUnsafe, SourceRefused
+from ...core.model import StepName
+from ...core.ports import Watch
+from ...core.recipes import Recipe, Step, item_name
+from .. import answers
+from ..asking import Asker, Question, signs_of_life
+from ..calling import Answer
+from ..landing import Landing
+from ..origins import Address
+from ..receiving import Receiver
+from . import answer as reading
+from .answer import Envelope
+from .memory import Memory
+from .questions import Questions
+from .scope import Scope
+
+FINE = frozenset({200, 201, 202, 203, 204})
+
+
+class ItemEnds(Exception):
+    """There is nothing more to be had of this item."""
+
+
+class NothingNew(Exception):
+    """The vendor has what was archived last."""
+
+
+@dataclass(slots=True)
+class Errand:
+    """One pull."""
+
+    recipe: Recipe
+    scope: Scope
+    asker: Asker
+    questions: Questions
+    landing: Landing
+    receiver: Receiver
+    memory: Memory
+    watch: Watch
+    has_archive: bool
+    """Whether something was archived that "nothing new" may be said of."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what is not in this export, or is new at the vendor's."""
+
+    @property
+    def vendor(self) -> str:
+        """As people call it."""
+        return self.recipe.title or "The vendor"
+
+    def select(self, expression: str, told: Envelope) -> Any:
+        """Return what an expression finds, None where there is none."""
+        return selectors.select(expression, told, self.scope.values()) if expression else None
+
+    def report(self, note: str) -> None:
+        """Say what is going on."""
+        item = item_name(self.scope.local.get("item"))
+        said = f"{item}: {note}" if item else note
+        self.watch.report(StepName.PULL, self.landing.received_bytes, note=said)
+
+    def ask(self, step: Step, question: Question, also: frozenset[int] = frozenset()) -> Answer:
+        """Ask; raise ItemEnds where the status says that there is nothing for us."""
+        fine = FINE | set(step.empty) | set(step.skip) | also
+        with signs_of_life(self.watch) if step.timeout else nullcontext():
+            answer = self.asker.ask(question, fine)
+        if answer.status in step.skip and not step.once:
+            self.notes.append(self._not_for_us(answer.status))
+        if answer.status in (*step.skip, *step.empty):
+            answer.close()
+            raise ItemEnds
+        return answer
+
+    def _not_for_us(self, status: int) -> str:
+        name = item_name(self.scope.local.get("item")) or "A part"
+        return f"{name} is not in this backup: {self.vendor} does not let us see it ({status})."
+
+    def read(self, step: Step, answer: Answer, page: int = 1) -> Envelope:
+        """Read an answer and take from it what the step saves; raise SourceRefused where it says
+        that something failed.
+        """
+        told = reading.read(answer, page, step.parse)
+        if step.fail and self.select(step.fail, told):
+            raise self.refused(step, told)
+        return told
+
+    def take(self, step: Step, told: Envelope, at: Address) -> None:
+        """Save what the step wants of an answer."""
+        self.scope.save({name: self.select(each, told) for name, each in step.save.items()}, at)
+        if step.expires:
+            self.memory.offer(_moment(self.select(step.expires, told)))
+
+    def of_nothing(self, step: Step) -> dict[str, Any]:
+        """Return what a step saves of an answer that is not there."""
+        nothing = {"status": 0, "headers": {}, "body": None, "page": 1, "rows": 0}
+        return {name: self.select(each, nothing) for name, each in step.save.items()}
+
+    def refused(self, step: Step, told: Envelope) -> ApplianceError:
+        """Return the error for an answer that says no, in the vendor's own words."""
+        words = reading.said_no(told, self.asker.hidden)
+        return SourceRefused(
+            f"{self.vendor} says no: {words}" if words else f"{self.vendor} could not do it.",
+            hint="See at the vendor's whether the user or key may export, then start a backup.",
+            detail=f"step {step.name}, status {told['status']}",
+        )
+
+    def not_as_known(self, step: Step, why: Exception) -> ExportUnsafe:
+        """Return the error for an answer that has not what the recipe looks for."""
+        return ExportUnsafe(
+            f"{self.vendor} answers in another way than this recipe knows.",
+            hint="The vendor may have changed its service: see whether there is an update of the"
+            " box.",
+            detail=f"step {step.name}: {str(why)[:200]}",
+        )
+
+
+Renew = Callable[[Step], None]
+"""Have a step's link made anew."""
+
+
+def _moment(told: object) -> datetime | None:
+    """Given a date as vendors write them, return it; None where it is none."""
+    if isinstance(told, int | float) and not isinstance(told, bool):
+        seconds = told / 1000 if told > 10**11 else told
+        return datetime.fromtimestamp(seconds, UTC)
+    text = str(told or "").strip()
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return answers.date(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

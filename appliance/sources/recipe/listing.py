@@ -1,0 +1,138 @@
+"""What a step brings: page for page, as rows of one file or as files, and whether that is all."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from typing import Any
+
+from ...core.errors import ExportUnsafe, SourceUnreachable
+from ...core.recipes import Step
+from ..asking import Question, pause
+from ..landing import Writer
+from ..origins import Address
+from . import answer as reading
+from . import fetching, rows
+from .answer import Envelope
+from .errand import Errand, Renew
+from .pages import Pages
+
+_NOTHING_TIMES = 3
+_PAUSE = timedelta(seconds=2)
+
+
+class Listing:
+    """Follows one step to its end."""
+
+    def __init__(self, errand: Errand, step: Step, renew: Renew) -> None:
+        self._errand, self._step, self._renew = errand, step, renew
+        self._rows = 0
+        self._totals: list[int] = []
+
+    def bring(self) -> None:
+        """Ask, once for each link where several came; files and rows land."""
+        if self._is_told_to_be_empty():
+            with self._file():
+                return
+        with self._rows_file() as writer:
+            for number in range(len(self._errand.questions.targets(self._step))):
+                self._errand.scope.local["n"] = number + 1
+                self._follow(number, writer)
+        self._require_all()
+
+    def _is_told_to_be_empty(self) -> bool:
+        """Nobody hands out a file of nothing, and one that is missing would look like a loss."""
+        expected = self._expected_rows()
+        return self._step.downloads and expected == 0
+
+    def _expected_rows(self) -> int | None:
+        if not self._step.expect.rows:
+            return None
+        told = self._errand.scope.fill(self._step.expect.rows)
+        return int(told) if str(told).isdigit() else None
+
+    def _file(self) -> AbstractContextManager[Writer]:
+        name = fetching.free_name(self._errand, self._errand.scope.text(self._step.to))
+        return self._errand.landing.file(name, is_paced=False)
+
+    def _rows_file(self) -> AbstractContextManager[Writer | None]:
+        return self._file() if self._step.records else nullcontext()
+
+    def _follow(self, number: int, writer: Writer | None) -> None:
+        errand, step, pages = self._errand, self._step, Pages(self._step.paginate)
+        address = errand.questions.targets(step)[number]
+        while True:
+            errand.scope.local["page"] = pages.page
+            errand.report(f"page {pages.page}" if step.paginate else step.name or "fetching")
+            told, found = self._page(number, address, pages, writer)
+            errand.take(step, told, address)
+            self._note_total(told)
+            if not pages.go_on(told, found, errand.scope.values()):
+                return
+            if pages.link:
+                address = errand.questions.link(pages.link, address)
+
+    def _page(
+        self, number: int, address: Address, pages: Pages, writer: Writer | None
+    ) -> tuple[Envelope, list[Any]]:
+        if self._step.downloads:
+            return self._download(number, address, pages), []
+        told = self._asked(address, pages)
+        if writer is None:
+            return told, []
+        found = self._records(told)
+        self._rows += rows.write(found, writer)
+        return {**told, "rows": len(found)}, found
+
+    def _asked(self, address: Address, pages: Pages) -> Envelope:
+        """Ask for a page; one that says nothing although its status is good is asked for again:
+        taken for the end of the list it would lose what comes after.
+        """
+        errand, step = self._errand, self._step
+        for attempt in range(_NOTHING_TIMES):
+            question = errand.questions.question(step, address, pages.parameters)
+            told = errand.read(step, errand.ask(step, question), pages.page)
+            if told["body"] is not None or not step.records:
+                return told
+            pause(errand.watch, _PAUSE * 2**attempt)
+        raise SourceUnreachable(f"{errand.vendor} answers with nothing where records should be.")
+
+    def _records(self, told: Envelope) -> list[Any]:
+        if reading.is_an_error(told["body"]):
+            raise self._errand.refused(self._step, told)
+        found = self._errand.select(self._step.records, told)
+        if found is not None and not isinstance(found, list):
+            raise self._errand.not_as_known(self._step, ValueError("the records are no list"))
+        return found or []
+
+    def _download(self, number: int, address: Address, pages: Pages) -> Envelope:
+        errand, step = self._errand, self._step
+
+        def question() -> Question:
+            target = errand.questions.targets(step)[number] if step.renew else address
+            return errand.questions.question(step, target, pages.parameters)
+
+        file, told = fetching.fetch(errand, step, question, self._renew, pages.page)
+        if step.expect.rows:
+            self._rows += rows.in_csv(file.path)
+        return told
+
+    def _note_total(self, told: Envelope) -> None:
+        total = self._errand.select(self._step.expect.total, told)
+        if isinstance(total, int) and total >= 0:
+            self._totals.append(total)
+
+    def _require_all(self) -> None:
+        """While people work, a total may change under our hands: between the least and the most
+        that were told all is well.
+        """
+        expected = self._expected_rows()
+        least, most = (min(self._totals), max(self._totals)) if self._totals else (None, None)
+        if expected is not None:
+            least = most = expected
+        if least is not None and most is not None and not least <= self._rows <= most:
+            raise ExportUnsafe(
+                f"The export is not whole: {self._errand.vendor} has {most} records, and"
+                f" {self._rows} came.",
+                hint="It is not kept. Start another backup; if it happens again, ask the vendor.",
+            )

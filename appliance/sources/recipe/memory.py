@@ -1,0 +1,206 @@
+"""The only home of what a source remembers of its vendor between pulls: jobs that run there, how
+many were started, what was seen last.
+
+A job is noted before it is asked for, and its number before the next request: a start may cost one
+of two backups a month, so a pull after a power cut goes on with that job and never starts another.
+What holds only for a pull that was archived is noted apart, and counts once `settle` was called.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import ExportNotReady
+from ...core.recipes import Quota
+from ...system.files import disk_errors, write_durably
+
+_log = logging.getLogger(__name__)
+_LONGEST_BYTES = 16 << 20
+
+
+class Memory:
+    """What is remembered of one source, in a file of its own."""
+
+    def __init__(self, file: Path, now: datetime) -> None:
+        self._file, self._now = file, now
+        self._known = _read(file)
+        if self._was_ahead():
+            self._write()
+        self._new: dict[str, Any] = {"values": {}, "items": None}
+
+    # -- jobs ----------------------------------------------------------------------------------
+
+    def job(self, where: str, within: timedelta) -> Mapping[str, Any] | None:
+        """Return the values saved of a job that was started `within` such a time and is not yet
+        archived; None where there is none.
+        """
+        told = self._jobs().get(where)
+        if told is None or told["saved"] is None or self._age(told) > within:
+            return None
+        return dict(told["saved"])
+
+    def started_within(self, where: str, cooldown: timedelta) -> Mapping[str, Any] | None:
+        """Return the values of what was started within the cooldown; empty ones where its answer
+        never came.
+        """
+        told = self._known["starts"].get(where)
+        if told is None or self._age(told) >= cooldown:
+            return None
+        return dict(told["saved"] or {})
+
+    def begin(self, where: str, quota: Quota | None) -> None:
+        """Note that a job is about to be asked for; raise ExportNotReady where it may not be."""
+        starts = self._counted(quota)
+        if quota is not None and len(starts) >= quota.starts:
+            raise _too_many(quota, starts[0] + quota.per - self._now)
+        told = {"at": self._now.isoformat(), "saved": None}
+        self._known["counted"] = [each.isoformat() for each in [*starts, self._now]]
+        self._jobs()[where] = told
+        self._known["starts"][where] = told
+        self._write()
+
+    def begun(self, where: str, saved: Mapping[str, Any]) -> None:
+        """Note what the vendor said of the job that it started."""
+        told = {"at": self._now.isoformat(), "saved": dict(saved)}
+        self._jobs()[where] = told
+        self._known["starts"][where] = told
+        self._write()
+
+    def refused(self, where: str) -> None:
+        """The vendor said no: nothing was started."""
+        self._jobs().pop(where, None)
+        self._known["starts"].pop(where, None)
+        del self._known["counted"][-1:]
+        self._write()
+
+    def forget(self, where: str) -> None:
+        """The job is gone at the vendor's: the next one has to be started anew."""
+        self._jobs().pop(where, None)
+        self._known["starts"].pop(where, None)
+        self._write()
+
+    def may_start(self, quota: Quota | None) -> int | None:
+        """Return how many jobs may still be started, None where nobody counts."""
+        return None if quota is None else quota.starts - len(self._counted(quota))
+
+    # -- what holds once the pull is archived --------------------------------------------------
+
+    def value(self, where: str) -> Any:
+        """Return what was noted of the last pull that was archived."""
+        return self._known["values"].get(where)
+
+    def note_value(self, where: str, value: Any) -> None:
+        """Note a value of this pull."""
+        self._new["values"][where] = value
+
+    def items(self) -> list[str] | None:
+        """Return which items the vendor had then; None where nobody knows."""
+        found = self._known["items"]
+        return None if found is None else list(found)
+
+    def note_items(self, names: list[str]) -> None:
+        """Note which items the vendor has."""
+        self._new["items"] = names
+
+    def offer(self, until: datetime | None) -> None:
+        """Note until when the vendor keeps what this pull is about to fetch."""
+        told = None
+        if until is not None:
+            told = {"until": until.isoformat(), "since": self._now.isoformat()}
+        self._known["offer"] = told
+        self._write()
+
+    def keeps_for(self, span: timedelta) -> None:
+        """Note for how long the vendor keeps what it has made just now."""
+        self.offer(self._now + span)
+
+    def pulled(self) -> None:
+        """The pull is complete: what was noted may be settled."""
+        self._known["pulled"] = self._new
+        self._write()
+
+    # -- how it is kept ------------------------------------------------------------------------
+
+    def _jobs(self) -> dict[str, Any]:
+        jobs: dict[str, Any] = self._known["jobs"]
+        return jobs
+
+    def _age(self, told: Mapping[str, Any]) -> timedelta:
+        return self._now - _time(told["at"])
+
+    def _was_ahead(self) -> bool:
+        """A clock that was years ahead once must not stop us for years: what is to come is now."""
+        told = [each for part in ("jobs", "starts") for each in self._known[part].values()]
+        late = [each for each in told if _time(each["at"]) > self._now]
+        for each in late:
+            each["at"] = self._now.isoformat()
+        counted = [min(_time(each), self._now).isoformat() for each in self._known["counted"]]
+        is_late = bool(late) or counted != self._known["counted"]
+        self._known["counted"] = counted
+        return is_late
+
+    def _counted(self, quota: Quota | None) -> list[datetime]:
+        times = [_time(each) for each in self._known["counted"]]
+        if quota is None:
+            return times[-1000:]
+        return [each for each in times if self._now - each < quota.per]
+
+    def _write(self) -> None:
+        _write(self._file, self._known)
+
+
+def settle(file: Path) -> None:
+    """What the last complete pull brought is archived: its jobs are done, its values count."""
+    known = _read(file)
+    pulled = known.pop("pulled", None)
+    if pulled is None:
+        return
+    known["jobs"], known["offer"] = {}, None
+    known["values"] |= pulled["values"]
+    known["items"] = pulled["items"] if pulled["items"] is not None else known["items"]
+    _write(file, known)
+
+
+def _write(file: Path, known: Mapping[str, Any]) -> None:
+    with disk_errors(file.parent):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_durably(file, json.dumps(known).encode(), 0o600)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return what is known, nothing where the file is not one of ours."""
+    empty: dict[str, Any] = {
+        "jobs": {},
+        "starts": {},
+        "counted": [],
+        "values": {},
+        "items": None,
+        "offer": None,
+    }
+    if not file.exists():
+        return empty
+    try:
+        with disk_errors(file), file.open("rb") as stream:
+            said = json.loads(stream.read(_LONGEST_BYTES))
+    except (ValueError, RecursionError) as error:
+        _log.warning("what was remembered of %s cannot be read: %s", file.stem, error)
+        return empty
+    return empty | said if isinstance(said, dict) else empty
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _too_many(quota: Quota, wait: timedelta) -> ExportNotReady:
+    hours = max(1, round(wait.total_seconds() / 3600))
+    return ExportNotReady(
+        f"The vendor allows {quota.starts} exports in {round(quota.per_seconds / 3600)} hours, and"
+        " they are used up.",
+        hint=f"It goes on by itself in about {hours} h; fewer backups a day need fewer exports.",
+    )

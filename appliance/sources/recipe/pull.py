@@ -1,0 +1,116 @@
+"""The only home of pulls by a recipe: made ready, followed, remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ...core import recipes, templates
+from ...core.model import Export, SeenFile
+from ...core.ports import Watch
+from .. import auth
+from ..asking import Asker, Patience
+from ..calling import Caller
+from ..landing import Landing
+from ..receiving import Receiver
+from .errand import Errand, NothingNew
+from .following import Following
+from .memory import Memory
+from .questions import Questions
+from .scope import Scope
+
+PATIENCE = Patience(waits=8, longest=timedelta(minutes=20), tries=4)
+"""A list has many pages: one that fails must not have all of them asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeSettings:
+    """One source of type recipe, as plain values that cross to the child as JSON."""
+
+    name: str
+    recipe: Mapping[str, Any]
+    """As `core.recipes.from_json` reads it."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The recipe's settings that are no secrets."""
+    given_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """And those that are."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By name, those that the recipe mentions itself."""
+    refresh_token_secret: str = ""
+    """Under which name a replaced refresh token is stored."""
+    memory: str = ""
+    """The file of what is remembered between pulls."""
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    ca_file: str = ""
+    max_bytes: int = 20 * 10**9
+    reserve_bytes: int = 512 * 10**6
+    connect_seconds: float = 20.0
+    idle_seconds: float = 120.0
+    min_rate_bytes_per_second: int = 1000
+    rate_seconds: float = 300.0
+    secrets_dir: str = ""
+
+
+def pull(
+    settings: RecipeSettings,
+    into: Path,
+    pulled_at: datetime,
+    seen: Sequence[SeenFile],
+    watch: Watch,
+) -> Export | None:
+    """Given an empty folder, bring all that the recipe says into it; see `core.ports.Source`.
+
+    Return None where the vendor says that it has nothing else than what was archived last.
+    """
+    with ExitStack() as stack:
+        caller = _caller(settings, stack)
+        errand = _errand(settings, into, pulled_at, watch, caller, has_archive=bool(seen))
+        try:
+            Following(errand).follow(settings.only, settings.without)
+        except NothingNew:
+            return None
+        errand.memory.pulled()
+        files = errand.landing.files
+        return Export(settings.name, files, pulled_at, None, tuple(errand.notes))
+
+
+def _caller(settings: RecipeSettings, stack: ExitStack) -> Caller:
+    return Caller(settings.ca_file, settings.connect_seconds, settings.idle_seconds, stack)
+
+
+def _errand(
+    settings: RecipeSettings,
+    into: Path,
+    now: datetime,
+    watch: Watch,
+    caller: Caller,
+    *,
+    has_archive: bool,
+) -> Errand:
+    recipe = recipes.from_json(settings.recipe)
+    scope = Scope({**settings.given, **settings.given_secrets}, settings.secrets)
+    questions = Questions(recipe, scope)
+    asker = Asker(caller, questions.reach, _login(settings, recipe, scope), watch, PATIENCE)
+    landing = Landing(
+        into,
+        settings.max_bytes,
+        settings.reserve_bytes,
+        watch,
+        min_rate_bytes_per_second=settings.min_rate_bytes_per_second,
+        rate_seconds=settings.rate_seconds,
+    )
+    receiver = Receiver(landing, watch, asker.hidden)
+    memory = Memory(Path(settings.memory), now)
+    scope.token_reply = lambda: asker.told
+    return Errand(recipe, scope, asker, questions, landing, receiver, memory, watch, has_archive)
+
+
+def _login(settings: RecipeSettings, recipe: recipes.Recipe, scope: Scope) -> auth.Login:
+    filled = {key: templates.text_of(value) for key, value in scope.fill(recipe.auth).items()}
+    filled["refresh_token_secret"] = settings.refresh_token_secret
+    return auth.Login(filled, settings.secrets_dir)
