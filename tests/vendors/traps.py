@@ -26,6 +26,7 @@ class Trap(Enum):
     LINK_LIST = "one link is a string, several are a list"
     RETRY_DATE = "429 with a date in Retry-After"
     STUCK = "the job's status stays at its first word for ever"
+    JOB_FAILS = "the job ends with the vendor's word for failed"
     TOKEN_EXPIRES = "the access token dies between two pages"
     ROTATES = "each refresh token is good once: the reply brings the next"
     CSV_BECOMES_ZIP = "above a size the CSV comes as a ZIP, under the same name"
