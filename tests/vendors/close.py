@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from .office import COMPANIES, CONTACTS, DEALS, Row
-from .serving import API, FILES, FOREIGN, Answer, Question
+from .serving import API, FILES, FOREIGN, HOSTS, Answer, Question
 from .traps import HOLDS, REFUSES, SURVIVES, Trap
 from .vendor import Refusal, Vendor, route
 
@@ -74,7 +74,7 @@ class Close(Vendor):
         return told | {"value": number * 100, "value_currency": "EUR"}
 
     def settings(self) -> dict[str, Any]:
-        return {"url": self.premises.url(), "files": "127.0.0.3", "token": self.api_key}
+        return {"host": self.premises.host(), "files": HOSTS[FILES], "token": self.api_key}
 
     def found(self, files: Mapping[str, bytes]) -> dict[str, Any]:
         tables: dict[str, Any] = {}

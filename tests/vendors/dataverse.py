@@ -74,8 +74,8 @@ class Dataverse(Vendor):
 
     def settings(self) -> dict[str, Any]:
         return {
-            "url": self.premises.url(),
-            "login": self.premises.url(ACCOUNTS),
+            "host": self.premises.host(),
+            "login": self.premises.host(ACCOUNTS),
             "tenant": TENANT,
             "client_id": self.client_id,
             "client_secret": self.client_secret,

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from .office import COMPANIES, CONTACTS, DEALS, MACHINES, NOTES, Row
-from .serving import API, FILES, FOREIGN, Answer, Question
+from .serving import API, FILES, FOREIGN, HOSTS, Answer, Question
 from .tables import as_csv, as_zip
 from .traps import HOLDS, REFUSES, SURVIVES, Trap
 from .vendor import Job, Quota, Vendor, route
@@ -20,7 +20,7 @@ _KINDS = {
     "contacts": ("CONTACT", CONTACTS),
     "companies": ("COMPANY", COMPANIES),
     "deals": ("DEAL", DEALS),
-    "notes": ("NOTE", NOTES),
+    "tickets": ("TICKET", NOTES),
     "p4711_maschine": ("2-3465404", MACHINES),
 }
 _SCOPES = ("crm.export", "crm.schemas.custom.read", "crm.objects.contacts.read")
@@ -70,7 +70,7 @@ class HubSpot(Vendor):
         return {"hs_object_id": number} | more
 
     def settings(self) -> dict[str, Any]:
-        return {"url": self.premises.url(), "files": "127.0.0.3", "token": self.token}
+        return {"host": self.premises.host(), "files": HOSTS[FILES], "token": self.token}
 
     def unauthorised(self) -> Answer:
         """https://developers.hubspot.com/docs/api-reference/error-handling"""
@@ -179,6 +179,8 @@ class HubSpot(Vendor):
         asked, name = job.about["asked"], job.about["name"]
         columns = ["Record ID", *asked["objectProperties"]]
         rows = [{"Record ID": row[self.key], **row} for row in self.ordered(self.tables[name])]
+        if kind := asked.get("associatedObjectType"):  # the guide, "associatedObjectType"
+            columns.append(f"Associated {kind} IDs")
         made = as_csv(columns, rows)
         if len(made) > SIZE_OF_A_ZIP or self.on(Trap.CSV_BECOMES_ZIP):
             return as_zip({f"hubspot-crm-exports-{name}-2026-11-21.csv": made})
@@ -187,9 +189,14 @@ class HubSpot(Vendor):
     def truth(self) -> dict[str, Any]:
         whole = super().truth()
         return {
-            name: {key: {"Record ID": key, **row} for key, row in table.items()}
+            name: {key: {"Record ID": key, **row} | _linked(name) for key, row in table.items()}
             for name, table in whole.items()
         }
+
+
+def _linked(name: str) -> dict[str, str]:
+    """What deals and tickets have besides, where the recipe asks for their contacts."""
+    return {"Associated CONTACT IDs": ""} if name in ("deals", "tickets") else {}
 
 
 __all__ = ["FOREIGN", "LINK_LIVES", "HubSpot"]

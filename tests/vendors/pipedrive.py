@@ -75,10 +75,7 @@ class Pipedrive(Vendor):
         return told
 
     def settings(self) -> dict[str, Any]:
-        return {"url": self.premises.url(), "token": self.token}
-
-    def table_of(self, file: str, member: str) -> str | None:
-        return super().table_of(file, member)
+        return {"host": self.premises.host(), "token": self.token}
 
     def _enter(self, question: Question, cost: int) -> None:
         """401 without a token; list calls cost 10 of the day's tokens in v2 and 20 in v1."""

@@ -153,7 +153,7 @@ class Salesforce(_Org):
 
     def settings(self) -> dict[str, Any]:
         return {
-            "url": self.premises.url(),
+            "host": self.premises.host(),
             "client_id": self.client_id,
             "client_secret": self.client_secret,
         }
@@ -313,7 +313,7 @@ class SalesforceWeekly(_Org):
 
     def settings(self) -> dict[str, Any]:
         return {
-            "url": self.premises.url(),
+            "host": self.premises.host(),
             "client_id": self.client_id,
             "client_secret": self.client_secret,
         }

@@ -166,6 +166,10 @@ class Premises:
         """`https://localhost:4711/path`."""
         return f"https://{HOSTS[role]}:{self._servers[role].server_port}{path}"
 
+    def host(self, role: str = API) -> str:
+        """`localhost:4711`, as an office writes it."""
+        return self.url(role).removeprefix("https://")
+
     def answer(self, question: Question) -> Answer:
         try:
             return self.tenant(question)

@@ -42,7 +42,8 @@ class _Account(Vendor):
 
     def sign_in(self) -> dict[str, Any]:
         return {
-            "accounts": self.premises.url(ACCOUNTS),
+            "accounts": self.premises.host(ACCOUNTS),
+            "api": self.premises.host(API),
             "client_id": self.client_id,
             "client_secret": self.client_secret,
             "refresh_token": self.refresh_token,
@@ -273,7 +274,7 @@ class ZohoBackup(_Account):
         return {"Record Id": number} | named
 
     def settings(self) -> dict[str, Any]:
-        return self.sign_in() | {"files": self.premises.url(FILES)}
+        return self.sign_in() | {"files": self.premises.host(FILES)}
 
     def table_of(self, file: str, member: str) -> str | None:
         if not member.endswith(".csv") or not file.startswith("Data"):
