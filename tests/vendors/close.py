@@ -139,10 +139,17 @@ class Close(Vendor):
             return Answer(400, b"<Error><Code>InvalidArgument</Code></Error>")
         if not self.is_live(link):
             return Answer(403, b"<Error><Code>AccessDenied</Code></Error>")
-        rows = self.ordered(self.tables[self.jobs[name].about["table"]])
-        body = gzip.compress(json.dumps(rows, ensure_ascii=False).encode(), mtime=0)
-        headers = {"Content_Encoding": "gzip"}
-        return self.download(body, "application/json", lives=LINK_LIVES, **headers)
+        about = self.jobs[name].about
+        if "body" not in about:
+            rows = json.dumps(self.ordered(self.tables[about["table"]]), ensure_ascii=False)
+            about["body"] = gzip.compress(rows.encode(), mtime=0)
+        return self.download(
+            about["body"],
+            "application/json",
+            lives=LINK_LIVES,
+            of_store=question,
+            Content_Encoding="gzip",
+        )
 
 
 __all__ = ["FOREIGN", "Close"]

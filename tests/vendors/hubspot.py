@@ -169,7 +169,9 @@ class HubSpot(Vendor):
         kind = "application/zip" if body[:2] == b"PK" else "text/csv"
         name = f"hubspot-crm-exports-{job.about['name']}-2026-11-21.csv"
         disposition = f'attachment; filename="{name}"'
-        return self.download(body, kind, lives=LINK_LIVES, Content_Disposition=disposition)
+        return self.download(
+            body, kind, lives=LINK_LIVES, of_store=question, Content_Disposition=disposition
+        )
 
     def _stored_error(self, status: int, code: str, message: str) -> Answer:
         text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"

@@ -310,6 +310,8 @@ class SalesforceWeekly(_Org):
         Trap.IDS_15: SURVIVES,
     }
     org = "00D5g0000000001EAA"
+    week = 1
+    """A new export has new links."""
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -354,7 +356,7 @@ class SalesforceWeekly(_Org):
         if self.on(Trap.NO_BACKUP):
             return Answer(200, b"", {"Content-Type": "text/plain;charset=UTF-8"})
         links = [
-            f"/servlet/servlet.OrgExport?fileName=WE_{self.org}_{n}.ZIP&id=0925g00000{n:05d}AAA"
+            f"/servlet/servlet.OrgExport?fileName=WE_{self.org}_{n}.ZIP&id=0925g00000{self.week:03d}{n:02d}AAA"
             for n in range(1, len(self._parts()) + 1)
         ]
         if self.on(Trap.FOREIGN_LINK):

@@ -117,6 +117,8 @@ def test_hubspots_links_want_no_credentials_and_die_after_five_minutes(house, cl
     said = client.get(link)
     assert said.headers["Content-Type"] == "text/csv"
     assert vendor.found({"contacts.csv": said.data})["contacts"] == vendor.truth()["contacts"]
+    rest = client.get(link, headers={"Range": "bytes=9-", "If-Range": said.headers["ETag"]})
+    assert (rest.status, rest.data) == (206, said.data[9:])
     vendor.advance(timedelta(minutes=5))
     assert client.get(link).status == 403
 
