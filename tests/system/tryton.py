@@ -1,7 +1,7 @@
 """A real CRM to load records back into: Tryton's parties and opportunities, on SQLite.
 
 python -m tests.system.tryton FOLDER make | fill COUNT | delete COUNT | export KIND FILE |
-load KIND FILE, where KIND is `Parties` or `Opportunities`.
+load KIND FILE | serve, where KIND is `Parties` or `Opportunities`.
 
 It exports as its own client does: a party that has two addresses or numbers goes over several
 lines, of which the further ones say nothing of the party itself.
@@ -119,6 +119,21 @@ class Tryton:
         data = [[row[place] for place in at] for row in rows]
         names = [name.removesuffix("/rec_name") for name in fields]
         self._model(kind)._proxy.import_data(names, data, self._context)
+
+    def serve(self) -> None:
+        """Answer over HTTP on loopback until somebody ends us; say the address on one line."""
+        from trytond import config
+
+        config.update_etc([str(self._configuration)])  # before anything of it that reads it
+        from trytond.pool import Pool
+        from trytond.wsgi import app
+        from werkzeug.serving import make_server
+
+        Pool.start()
+        Pool(NAME).init()
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        print(f"http://127.0.0.1:{server.server_port}", flush=True)
+        server.serve_forever()
 
     @property
     def _configuration(self) -> Path:

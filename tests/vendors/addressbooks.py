@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from .office import CONTACTS, Row
 from .serving import Answer, Question
@@ -100,7 +101,7 @@ class Nextcloud(_Book):
     @route("GET", "/remote.php/dav/addressbooks/users/{user}/{book}/")
     def export(self, question: Question, user: str, book: str) -> Answer:
         self._check(question)
-        if (user, book) != ("ann%40office", "contacts") or "export" not in question.query:
+        if (unquote(user), book) != (self.user, "contacts") or "export" not in question.query:
             return Answer(404)
         name = 'attachment; filename="contacts-2026-11-21.vcf"'
         return self.download(self._written(), "text/directory", Content_Disposition=name)
@@ -118,7 +119,7 @@ class Radicale(_Book):
     @route("GET", "/{user}/{book}/")
     def collection(self, question: Question, user: str, book: str) -> Answer:
         self._check(question)
-        if (user, book) != ("ann%40office", "6f1b2c"):
+        if (unquote(user), book) != (self.user, "6f1b2c"):
             return Answer(404)
         return self.download(
             self._written(),

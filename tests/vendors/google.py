@@ -73,8 +73,8 @@ class Google(Vendor):
 
     def settings(self) -> dict[str, Any]:
         return {
-            "url": self.premises.url(),
-            "token_url": self.premises.url(ACCOUNTS, "/token"),
+            "host": self.host(),
+            "login": self.host(ACCOUNTS),
             "client_id": self.client_id,
             "client_secret": self.client_secret,
             "refresh_token": self.refresh_token,
