@@ -62,7 +62,7 @@ class Freshsales(Vendor):
         return {"id": 70_000_000_000 + int(row["number"])} | named | {"custom_field": own}
 
     def settings(self) -> dict[str, Any]:
-        return {"host": self.host(), "key": self.token}
+        return {"host": self.premises.host(), "key": self.token}
 
     def table_of(self, file: str, member: str) -> str | None:
         return file.removesuffix(".jsonl")

@@ -73,8 +73,8 @@ class Google(Vendor):
 
     def settings(self) -> dict[str, Any]:
         return {
-            "host": self.host(),
-            "login": self.host(ACCOUNTS),
+            "host": self.premises.host(),
+            "login": self.premises.host(ACCOUNTS),
             "client_id": self.client_id,
             "client_secret": self.client_secret,
             "refresh_token": self.refresh_token,

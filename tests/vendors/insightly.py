@@ -58,7 +58,7 @@ class Insightly(Vendor):
         return {key: 300_000_000 + int(row["number"])} | named | {"CUSTOMFIELDS": [], "TAGS": []}
 
     def settings(self) -> dict[str, Any]:
-        return {"host": self.host(), "key": self.token}
+        return {"host": self.premises.host(), "key": self.token}
 
     def truth(self) -> Any:
         return {
