@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from .config import (
     AnySource,
@@ -21,6 +22,7 @@ from .config import (
 )
 from .config import given as giving
 from .config import recipes as written
+from .core.errors import ApplianceError
 from .core.forgetting import leaning
 from .core.model import Export, SeenFile
 from .core.ports import Layout, Watch
@@ -70,6 +72,10 @@ class ConfiguredSource:
     def settle(self, export: Export) -> None:
         """Let the source put away what is archived."""
         self._child().settle(export)
+
+    def look(self, watch: Watch) -> tuple[dict[str, Any], ApplianceError | None]:
+        """See who answers there and what a pull would take; see `ChildSource.look`."""
+        return self._child().look(watch)
 
     def _child(self) -> ChildSource:
         limits = self._section.limits

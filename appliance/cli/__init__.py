@@ -11,6 +11,7 @@ from . import (
     panel,
     restoring,
     setting_up,
+    sources,
     web,
     working,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "panel",
     "restoring",
     "setting_up",
+    "sources",
     "web",
     "working",
 ]

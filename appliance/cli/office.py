@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..config import Settings
 
 _AS_ROOT = frozenset(
-    {"completion", "demo", "disk", "doctor", "fingerprint", "panel", "recover", "web"}
+    {"completion", "demo", "disk", "doctor", "fingerprint", "panel", "recipe", "recover", "web"}
 )
 """What changes the machine itself, or nothing of the box's. All else is done as the user whose the
 box is."""

@@ -67,6 +67,10 @@ def _seen(kind: str, settings: Mapping[str, Any], sight: Sight, watch: Watch) ->
             from . import http  # noqa: PLC0415 - as above
 
             http.look(http.HttpSettings(**settings), sight, watch)
+        case "recipe":
+            from .recipe import pull as by_recipe  # noqa: PLC0415 - as above
+
+            by_recipe.look(by_recipe.RecipeSettings(**settings), sight, watch)
         case _:
             from . import inbox  # noqa: PLC0415 - as above
 

@@ -27,7 +27,13 @@ class Sight:
     """Name, size_bytes and modified of what would be taken, the newest first."""
     more: int = 0
     """How many further ones."""
+    checks: list[dict[str, object]] = field(default_factory=list)
+    """What, whether it is ok, and what there is to say, of each kind of record."""
     note: str = ""
+
+    def check(self, what: str, ok: bool, says: str) -> None:
+        """Add what was found of one kind of record."""
+        self.checks.append({"what": what, "ok": ok, "says": says})
 
     def would_take(self, name: str, size_bytes: int | None, modified: datetime | None) -> None:
         """Add a file."""

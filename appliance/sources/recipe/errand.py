@@ -50,6 +50,8 @@ class Errand:
     watch: Watch
     has_archive: bool
     """Whether something was archived that "nothing new" may be said of."""
+    is_trial: bool = False
+    """Whether somebody only looks: nothing is started, and nothing remembered."""
     notes: list[str] = field(default_factory=list)
     """Sentences about what is not in this export, or is new at the vendor's."""
 
@@ -96,7 +98,7 @@ class Errand:
     def take(self, step: Step, told: Envelope, at: Address) -> None:
         """Save what the step wants of an answer."""
         self.scope.save({name: self.select(each, told) for name, each in step.save.items()}, at)
-        if step.expires:
+        if step.expires and not self.is_trial:
             self.memory.offer(_moment(self.select(step.expires, told)))
 
     def of_nothing(self, step: Step) -> dict[str, Any]:

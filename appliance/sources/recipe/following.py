@@ -24,7 +24,8 @@ class Following:
 
     def __init__(self, errand: Errand) -> None:
         self._errand = errand
-        self._steps = [(step.name or str(n), step) for n, step in enumerate(errand.recipe.steps, 1)]
+        self.steps = [(step.name or str(n), step) for n, step in enumerate(errand.recipe.steps, 1)]
+        """Each with its name, or number."""
         self._jobs = Jobs(errand)
 
     def follow(self, only: Sequence[str], without: Sequence[str]) -> None:
@@ -35,7 +36,7 @@ class Following:
 
     def begin(self) -> None:
         """Do what is done once: sign in, see what there is."""
-        for name, step in self._steps:
+        for name, step in self.steps:
             if step.once:
                 try:
                     self._perform(step, f"//{name}")
@@ -103,7 +104,7 @@ class Following:
 
     def _once_through(self, place: str) -> None:
         try:
-            for name, step in self._steps:
+            for name, step in self.steps:
                 if not step.once:
                     self._perform(step, f"{place}/{name}")
         except ItemEnds:
@@ -128,7 +129,7 @@ class Following:
     def _renew(self, step: Step, where: str) -> None:
         """Have the link of a step made anew, as another step does."""
         local = self._errand.scope.local
-        other = next(each for name, each in self._steps if name == step.renew)
+        other = next(each for name, each in self.steps if name == step.renew)
         self._perform(other, f"{where.rpartition('/')[0]}/{step.renew}")
         self._errand.scope.local = local
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from ..asking import Asker, Patience
 from ..calling import Caller
 from ..landing import Landing
 from ..receiving import Receiver
+from ..sight import Sight
+from . import trial
 from .errand import Errand, NothingNew
 from .following import Following
 from .memory import Memory
@@ -77,6 +79,29 @@ def pull(
         errand.memory.pulled()
         files = errand.landing.files
         return Export(settings.name, files, pulled_at, None, tuple(errand.notes))
+
+
+def look(settings: RecipeSettings, sight: Sight, watch: Watch) -> None:
+    """Sign in, see what there is, and tell what a pull would bring: nothing is started that the
+    vendor counts. Raise what `pull` would.
+    """
+    with ExitStack() as stack:
+        caller = _caller(settings, stack)
+        try:
+            errand = _errand(settings, Path(), datetime.now(UTC), watch, caller, has_archive=False)
+            errand.is_trial = True
+            sight.server = errand.vendor
+            trial.look(errand, sight, settings.only, settings.without)
+        finally:
+            _tell(sight, caller)
+
+
+def _tell(sight: Sight, caller: Caller) -> None:
+    for host, shown in list(caller.certificates.items())[:1]:
+        sight.server = host
+        sight.confirmed = True
+        sight.proof = f"vouched for by {shown.issuer}, good until {shown.until}"
+        sight.fingerprint = shown.fingerprint
 
 
 def _caller(settings: RecipeSettings, stack: ExitStack) -> Caller:

@@ -87,7 +87,9 @@ class Questions:
 
 
 def _bare(host: str) -> str:
-    """A setting may name a port; which hosts may be asked goes by their names."""
+    """A setting may name a port or be an address; which hosts may be asked goes by their names."""
+    if "://" in host:
+        return read(host).host
     name, _, port = host.rpartition(":")
     return name if name and port.isdigit() else host
 
