@@ -17,7 +17,9 @@ BUILD_PACKAGES = python3-venv python3-dev gcc pkg-config libssl-dev libacl1-dev 
 DEMO_PACKAGES  = openssh-server nginx-light
 PACKAGES       = $(BUILD_PACKAGES) $(BASE_PACKAGES) $(DEMO_PACKAGES)
 TEST_PACKAGES  = faketime curl unzip zip strace systemd smartmontools duktape mount util-linux \
-                 exfatprogs dosfstools chromium
+                 exfatprogs dosfstools chromium openssl libnss-wrapper $(REAL_SERVERS)
+REAL_SERVERS   = openssh-sftp-server dropbear-bin proftpd-core proftpd-mod-crypto \
+                 lighttpd lighttpd-mod-openssl lighttpd-mod-deflate apache2-bin
 VM_PACKAGES    = qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs exfatprogs dosfstools
 BENCH_PACKAGES = restic
 

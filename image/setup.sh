@@ -61,6 +61,22 @@ install_dev() {
     cp "$ready" "$ready_dev"
 }
 
+# The services that come along with packages of ours. Tests and demo start servers of their own.
+services() {
+    for name in ssh nginx lighttpd proftpd; do
+        [ ! -e "${SERVICES:-/etc/init.d}/$name" ] || printf ' %s ' "$name"
+    done
+}
+
+# Nobody asked for those that are new here, and they would listen to everybody.
+silence() {
+    for name in $(services); do
+        case $before in *" $name "*) continue ;; esac
+        ${as_root-} service "$name" stop >/dev/null 2>&1 || true
+        ${as_root-} update-rc.d "$name" disable >/dev/null 2>&1 || true
+    done
+}
+
 # uv resolves for every platform at once; it lives in a throw-away environment.
 lock() {
     work=$(mktemp -d)
@@ -103,7 +119,9 @@ if [ "${1-}" = --dev ]; then
     dev=yes
     shift
 fi
+before=$(services)
 install_packages "$@"
+silence
 mkdir -p .venv
 exec 9<Makefile  # one at a time
 flock 9

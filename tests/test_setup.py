@@ -144,6 +144,20 @@ def test_only_what_is_missing_is_asked_of_apt_with_sudo_when_not_root(fresh, tmp
     ]
 
 
+def test_a_service_that_came_along_is_stopped_and_one_that_was_there_is_not(fresh, tmp_path):
+    path = _path_without(tmp_path, "id", "dpkg-query", "apt-get", "service", "update-rc.d")
+    services, asked = tmp_path / "init.d", tmp_path / "asked"
+    services.mkdir()
+    (services / "ssh").touch()
+    _program(Path(path) / "id", "echo 0")
+    _program(Path(path) / "dpkg-query", "exit 1")
+    _program(Path(path) / "apt-get", f"touch '{services}/nginx' '{services}/cron'")
+    for program in ("service", "update-rc.d"):
+        _program(Path(path) / program, f'echo {program} "$@" >>"{asked}"')
+    _make(fresh, "venv", "PYTHON=false", PATH=path, SERVICES=str(services))
+    assert asked.read_text().splitlines() == ["service nginx stop", "update-rc.d nginx disable"]
+
+
 def test_the_lock_pins_every_package_by_hash_and_names_no_host():
     text = (ROOT / "requirements.lock").read_text()
     packages = re.split(r"(?m)^(?=[a-z0-9])", text)[1:]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import paramiko
-from paramiko.ssh_exception import PasswordRequiredException
+from paramiko.ssh_exception import IncompatiblePeer, PasswordRequiredException
 
 from ...core.errors import ApplianceError, SourceRefused, SourceUnreachable
 from .. import hostkeys
@@ -37,6 +37,8 @@ _KINDS = (
     ("rsa-sha2-512", "rsa-sha2-256"),
 )
 ALL_KINDS = tuple(kind for family in _KINDS for kind in family)
+_NO_SUCH_KEY = (IncompatiblePeer, EOFError, ConnectionResetError)
+"""What comes of asking for a kind of key that it lacks: Dropbear hangs up without a word."""
 _KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 
@@ -52,9 +54,9 @@ def confirmed(settings: SftpSettings) -> paramiko.Transport:
     for kinds in _orders(settings):
         try:
             transport = greet(settings, kinds)
-        except SourceRefused:
-            if shown:
-                continue  # it has no key of this kind
+        except (SourceRefused, SourceUnreachable) as error:
+            if shown and isinstance(error.__cause__, _NO_SUCH_KEY):
+                continue
             raise
         key = shown_key(transport, settings)
         if key.fingerprint in pins:
