@@ -24,7 +24,7 @@ from appliance.sources import picking, sftp
 from appliance.sources.sftp import HostKey, SftpSettings
 from appliance.sources.sight import Sight
 from tests.real_servers.cutting import line
-from tests.real_servers.ssh import ALL, Sftp
+from tests.real_servers.ssh import ALL, Sftp, openssh
 
 AT = datetime(2026, 11, 21, 3, tzinfo=UTC)
 LONG_AGO = 1_700_000_000
@@ -138,6 +138,17 @@ def test_a_wrong_login_is_refused_and_said_so(server, served, pull, tmp_path, wr
     assert str(told.value) == f"127.0.0.1 did not accept the user name {user} or the {what}."
     assert what in told.value.hint
     assert "guessed" not in f"{told.value} {told.value.hint} {told.value.detail}"
+
+
+def test_one_that_hangs_up_on_a_wrong_password_leaves_the_password_in_doubt(tmp_path, pull):
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with (
+        openssh(folder, tmp_path, "MaxAuthTries 1\n") as server,
+        pytest.raises(SourceUnreachable, match="hung up when we wanted to log in") as told,
+    ):
+        pull(to(server, password="guessed"))
+    assert "check the user name and the password" in told.value.hint
 
 
 def test_the_newest_by_its_time_comes_and_is_not_brought_twice(server, served, pull):

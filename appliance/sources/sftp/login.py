@@ -179,9 +179,16 @@ def _not_let_in(
     settings: SftpSettings,
     refused: paramiko.AuthenticationException | None,
 ) -> ApplianceError:
-    if not transport.is_active() or "timeout" in str(refused).lower():
+    if "timeout" in str(refused).lower():
         return broke_off("log in", refused or EOFError("no answer"))
     shown = " or ".join([word for word, there in _credentials(settings) if there])
+    if not transport.is_active():  # OpenSSH says no at the last try that it allows by hanging up
+        return SourceUnreachable(
+            f"{settings.host} hung up when we wanted to log in.",
+            hint="It is tried again by itself. If it goes on, check the user name and the"
+            f" {shown}: some servers hang up on wrong ones.",
+            detail=str(refused or "no answer"),
+        )
     return SourceRefused(
         f"{settings.host} did not accept the user name {settings.user} or the {shown}.",
         hint=f"Check the user name and the {shown} of this source with whoever runs the server.",
