@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from ..core.errors import ExportUnsafe, SourceRefused
 from . import answers
@@ -123,9 +124,10 @@ def plain_words(host: str, hidden: Sequence[str]) -> Iterator[None]:
 
 
 class Caller:
-    """Makes one connection per request: trusts the system's authorities and the source's own.
+    """Asks servers: trusts the system's authorities and the source's own.
 
-    What it opened is closed with `stack`.
+    A connection whose answer was read to its end serves the next question; what was opened is
+    closed with `stack`.
     """
 
     def __init__(
@@ -133,7 +135,9 @@ class Caller:
     ) -> None:
         self._timeout = Timeout(connect=connect_seconds, read=idle_seconds)
         self._context = _trust(ca_file)
-        self._stack = stack
+        self._pools: dict[tuple[object, Reach], HTTPConnectionPool] = {}
+        self._answers: WeakSet[BaseHTTPResponse] = WeakSet()  # those that somebody may still read
+        stack.callback(self._close)
         self.certificates: dict[str, Certificate] = {}
         """What each host that was asked proved itself by."""
 
@@ -152,18 +156,29 @@ class Caller:
         `idle_seconds` is how long this one server may think, where it is not as long as others.
         """
         ours = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
-        response = self._pool(address, reach).urlopen(
-            method,
-            address.target,
-            body=body,
-            headers={**ours, **headers},
-            timeout=self._patience(idle_seconds),
-            redirect=False,
-            retries=False,
-            preload_content=False,
-            decode_content=False,
-        )
-        self._stack.callback(response.close)
+
+        def ask(pool: HTTPConnectionPool) -> BaseHTTPResponse:
+            return pool.urlopen(
+                method,
+                address.target,
+                body=body,
+                headers={**ours, **headers},
+                timeout=self._patience(idle_seconds),
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+            )
+
+        pool = self._pool(address, reach, may_reuse=method == "GET")
+        connections = pool.num_connections
+        try:
+            response = ask(pool)
+        except (ProtocolError, SSLError):
+            if pool.num_connections > connections:
+                raise
+            response = ask(self._pool(address, reach, may_reuse=False))  # ours had been hung up
+        self._answers.add(response)
         return response
 
     def _patience(self, idle_seconds: float | None) -> Timeout:
@@ -171,7 +186,24 @@ class Caller:
             return self._timeout
         return Timeout(connect=self._timeout.connect_timeout, read=idle_seconds)
 
-    def _pool(self, address: Address, reach: Reach) -> HTTPConnectionPool:
+    def _close(self) -> None:
+        for answer in tuple(self._answers):
+            answer.close()
+        for pool in self._pools.values():
+            pool.close()
+
+    def _pool(self, address: Address, reach: Reach, *, may_reuse: bool) -> HTTPConnectionPool:
+        """What changes something at the server gets a connection of its own: on one that idles a
+        server may hang up in the same moment, and then nobody knows whether it heard.
+        """
+        key = (address.origin, reach)
+        if not may_reuse and key in self._pools:
+            self._pools.pop(key).close()
+        if key not in self._pools:
+            self._pools[key] = self._opened(address, reach)
+        return self._pools[key]
+
+    def _opened(self, address: Address, reach: Reach) -> HTTPConnectionPool:
         def guard(peer: str) -> None:
             reach.check_peer(address, peer)
 
@@ -189,7 +221,6 @@ class Caller:
                 seen=lambda shown: self.certificates.update({address.host: shown}),
                 ssl_context=context,
             )
-        self._stack.callback(pool.close)
         return pool
 
 
