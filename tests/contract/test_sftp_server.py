@@ -237,6 +237,20 @@ def test_a_folder_that_is_missing_or_empty_is_said(server, served, pull):
     assert "`path`" in told.value.hint
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere, and read")
+def test_what_we_may_not_read_is_refused_and_said_so(server, served, pull):
+    put(served, "a.csv")
+    (served / "a.csv").chmod(0)
+    with pytest.raises(SourceRefused, match="does not allow us to open the export"):
+        pull(to(server))
+    served.chmod(0)
+    try:
+        with pytest.raises(SourceRefused, match="does not allow us to open the folder"):
+            pull(to(server))
+    finally:
+        served.chmod(0o700)
+
+
 def test_names_of_all_letters_come_as_they_are(server, served, pull):
     names = ["Kunden & Käufer 2026.csv", "顧客 (1).csv", "-rf.csv", "a'b\"c$d`e;.csv", "50%.csv"]
     for number, name in enumerate(names):
