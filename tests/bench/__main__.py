@@ -19,10 +19,10 @@ from pathlib import Path
 
 from appliance.core.errors import ApplianceError
 
-from . import compare, find, footprint, page, storage, transfer
+from . import compare, find, footprint, page, recipe, storage, transfer
 from .measure import Finding
 
-PARTS = ("storage", "transfer", "footprint", "page", "find", "compare")
+PARTS = ("storage", "transfer", "footprint", "page", "find", "compare", "recipe")
 
 
 def main() -> int:
@@ -53,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5, help="for what is timed")
     parser.add_argument("--file-mb", type=int, default=256, help="what is pulled")
+    parser.add_argument("--zip-mb", type=int, default=2000, help="what is pulled by a recipe")
     parser.add_argument("--only", action="append", choices=PARTS)
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     parser.add_argument("--folder", type=Path, help="where there is room (else the usual place)")
@@ -70,6 +71,7 @@ def _measure(part: str, folder: Path, options: argparse.Namespace) -> Iterator[F
         "page": lambda: page.measure(folder, options.scale, options.rounds),
         "find": lambda: find.measure(folder, options.scale, options.rounds),
         "compare": lambda: compare.measure(folder, options.scale, options.rounds),
+        "recipe": lambda: recipe.measure(folder, options.scale, options.zip_mb, options.rounds),
     }
     return measures[part]()
 
@@ -88,6 +90,7 @@ def _write(options: argparse.Namespace, findings: list[Finding]) -> None:
     now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     chosen = {"scale": options.scale, "days": options.days, "file_mb": options.file_mb}
+    chosen["zip_mb"] = options.zip_mb
     new = [finding.as_json() | {"when": now} | chosen for finding in findings]
     text = json.dumps({"machine": machine, "findings": kept + new}, indent=1, ensure_ascii=False)
     part = options.json.with_suffix(".part")

@@ -96,3 +96,12 @@ def test_comparing_is_measured_to_its_end_and_all_come_to_the_same(tmp_path):
     days = [tmp_path / name for name in ("before.csv", "after.csv")]
     compare._write(days, 3000)
     assert compare._ours(*days) == compare._sqlite3(*days)
+
+
+@pytest.mark.slow
+def test_recipes_are_measured_to_their_end_and_ask_no_more_than_they_must(tmp_path):
+    found = findings(tmp_path, "--scale", "0.004", "--zip-mb", "3", "--only", "recipe")
+    values = {finding["what"]: finding["value"] for finding in found}
+    assert values["2,000 records by 500: requests"] == 4
+    assert values["2,000 records by 1000 at 20 ms: requests"] == 2
+    assert values["ZIP of 3 MB: requests"] == 1

@@ -69,10 +69,10 @@ def _sftp(
     theirs += ["-o", f"UserKnownHostsFile={known}", f"{sshd.user}@{sshd.host}:"]
 
     def ours(file: str) -> Cost:
-        return _pull(folder, _SFTP.format(folder=folder, sshd=sshd, port=port, file=file))
+        return pull(folder, _SFTP.format(folder=folder, sshd=sshd, port=port, file=file))
 
     def sftp(file: str) -> Cost:
-        place = [theirs[-1] + file, str(_fresh(folder / "theirs") / file)]
+        place = [theirs[-1] + file, str(fresh(folder / "theirs") / file)]
         return run([*theirs[:-1], *place])
 
     costs = alternate(_both({"ours": ours, "sftp": sftp}, name), rounds)
@@ -83,18 +83,18 @@ def _http(folder: Path, https: servers.Https, rounds: int) -> Iterator[Finding]:
     theirs = ["curl", "-sS", "--fail", "--cacert", str(https.ca_file)]
 
     def ours(file: str) -> Cost:
-        return _pull(
+        return pull(
             folder, _HTTP.format(folder=folder, https=https, url=https.url(f"/open/{file}"))
         )
 
     def curl(file: str) -> Cost:
-        place = ["-o", str(_fresh(folder / "theirs") / file)]
+        place = ["-o", str(fresh(folder / "theirs") / file)]
         return run([*theirs, https.url(f"/open/{file}"), *place])
 
     def curl_and_hash(file: str) -> Cost:
         """The same work as ours: onto the disk, and its SHA-256."""
         script = '"$@" | tee "$0" | sha256sum'
-        into = str(_fresh(folder / "theirs") / file)
+        into = str(fresh(folder / "theirs") / file)
         return run(["sh", "-c", script, into, *theirs, https.url(f"/open/{file}")])
 
     contenders = {"ours": ours, "curl": curl, "curl | tee | sha256sum": curl_and_hash}
@@ -112,10 +112,10 @@ def _both(
     return {**whole, **tiny}
 
 
-def _pull(folder: Path, config: str) -> Cost:
+def pull(folder: Path, config: str) -> Cost:
     """Pull as the box does: in a child that is told on its standard input."""
     settings = parse(config)
-    into = _fresh(folder / "ours")
+    into = fresh(folder / "ours")
     request = {
         "kind": settings.source[0].type,
         "settings": source_settings(settings.source[0], Box(settings).supplies),
@@ -128,7 +128,8 @@ def _pull(folder: Path, config: str) -> Cost:
     return run([BIN / "python", "-m", "appliance.sources"], given=asked, env=environment())
 
 
-def _fresh(folder: Path) -> Path:
+def fresh(folder: Path) -> Path:
+    """Return the folder, made anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return folder
