@@ -57,7 +57,8 @@ class Field:
     """Whether this secret is never shown to anybody, wherever the place is."""
 
 
-_SCHEDULE = (Field("schedule", default="daily at 03:00"), Field("grace", default="6h"))
+SCHEDULED = (Field("schedule", default="daily at 03:00"), Field("grace", default="6h"))
+"""What every source has."""
 _AUTH = Field(
     "auth.kind",
     Kind.CHOICE,
@@ -78,7 +79,7 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("pick", Kind.LINES, "*"),
             Field("newest", Kind.NUMBER, "1"),
             Field("stable_for", default="2m"),
-            *_SCHEDULE,
+            *SCHEDULED,
         ),
         "http": (
             Field("url", is_place=True),
@@ -96,14 +97,14 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("hosts", Kind.LINES),
             Field("credential_hosts", Kind.LINES, is_place=True),
             Field("file_name"),
-            *_SCHEDULE,
+            *SCHEDULED,
         ),
         "inbox": (
             Field("path"),
             Field("pick", Kind.LINES, "*"),
             Field("stable_for", default="2s"),
             Field("keep_done", default="30d"),
-            *_SCHEDULE,
+            *SCHEDULED,
         ),
     }
 )

@@ -156,7 +156,7 @@ def words_of(section: str, kind: str, key: str) -> Words:
     """Return what a field is called."""
     if key == "name" and section in ("source", "mirror"):
         return Words("Name", "Small letters, digits and hyphens: crm-nightly. It stays for ever.")
-    table = {**_SOURCES[kind], **_SCHEDULE} if section == "source" else _SECTIONS[section]
+    table = {**_SOURCES.get(kind, {}), **_SCHEDULE} if section == "source" else _SECTIONS[section]
     return table.get(key, Words(key))
 
 
