@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from appliance.changing import offers
 from appliance.config import load, recipes, tables
 from appliance.core.errors import ConfigError
 from appliance.core.offers import as_json, from_json
+from appliance.demo.authority import Authority
+from tests.sources.stub import stub
 from tests.test_desk import CANARY, Room, comments, first, room
 
 __all__ = ["first", "room"]
@@ -226,3 +229,88 @@ def test_nonsense_in_the_file_is_told_and_breaks_no_page(room, sources):
     told = room.engine.settings()
     assert told["problems"]
     assert len(told["recipes"]) == len(recipes.shelf())
+
+
+LISTS = """
+base = "https://${setting.host}"
+hosts = ["${setting.host}"]
+auth = { kind = "bearer", token = "${setting.token}" }
+each = ["contacts", "deals"]
+[recipe]
+title = "Shop"
+about = "Lists."
+scopes = ["read.deals"]
+[setting.host]
+title = "Server"
+kind = "host"
+[setting.token]
+title = "Token"
+secret = true
+[[step]]
+url = "/${item}"
+records = "body.data"
+to = "${item}.jsonl"
+"""
+
+
+@contextmanager
+def shop(room, folder, play, recipe=LISTS):
+    """A source of the office's at a vendor that does what a test says."""
+    authority = Authority(folder)
+    with stub(play, authority) as server:
+        host = server.url("").removeprefix("https://")
+        given = f'recipe = "{own(room, recipe)}"\nhost = "{host}"\ntoken = "${{secret:shop}}"'
+        more = f'ca_file = "{authority.certificate}"'
+        among_others(room, f'[[source]]\nname = "shop"\n{given}\n{more}\n')
+        yield server
+
+
+def test_a_test_tells_of_each_kind_with_what_was_just_typed_and_leaves_nothing(room, tmp_path):
+    def play(request):
+        request.answer(200 if request.path == "/contacts" else 403, b'{"data": [{"id": 1}]}')
+
+    with shop(room, tmp_path, play) as server:
+        before = room.everything()
+        told = room.engine.try_source("shop", {"token": room.type()})
+    contacts, deals = told["sight"]["checks"]
+    assert (contacts["what"], contacts["ok"]) == ("contacts", True)
+    assert (deals["ok"], "It needs: read.deals." in deals["says"]) == (False, True)
+    assert {each.headers["Authorization"] for each in server.requests} == {f"Bearer {CANARY}"}
+    assert CANARY not in repr(told)
+    assert room.everything() == before
+
+
+SIGNED_IN = """
+[auth]
+kind = "oauth2"
+grant = "refresh_token"
+token_url = "https://${setting.host}/token"
+client_id = "box"
+refresh_token = "${setting.token}"
+"""
+
+
+def test_a_sign_in_that_the_vendor_replaces_during_a_test_is_the_one_that_is_saved(room, tmp_path):
+    tokens = ["first"]
+
+    def play(request):
+        if request.path != "/token":
+            request.answer(200, b'{"data": []}')
+        elif f"refresh_token={tokens[-1]}" not in request.body:
+            request.answer(400, b'{"error": "invalid_grant"}')
+        else:
+            tokens.append(f"after-{tokens[-1]}")
+            told = {"access_token": "x", "refresh_token": tokens[-1]}
+            request.answer(200, json.dumps(told).encode())
+
+    auth = 'auth = { kind = "bearer", token = "${setting.token}" }'
+    recipe = LISTS.replace(auth, "").replace("[recipe]", f"{SIGNED_IN}[recipe]")
+    with shop(room, tmp_path, play, recipe):
+        mark = room.type("first")
+        for _ in range(2):
+            told = room.engine.try_source("shop", {"token": mark})
+            assert [each["ok"] for each in told["sight"]["checks"]] == [True, True], told
+        assert not any(name.startswith("page-") for name in room.box.secrets.own_names())
+        settings = room.saved("source", "shop", {"token": mark})
+    name = settings.source_named("shop").given["token"][9:-1]
+    assert room.box.secrets.get(name) == tokens[-1] == "after-after-first"

@@ -249,7 +249,7 @@ def _sections(raw: Mapping[str, Any], section: str) -> list[dict[str, object]]:
 def _of_source(one: Mapping[str, Any]) -> dict[str, object]:
     offer = offers.of(one)
     recipe = str(one.get("recipe", ""))
-    told = {"recipe": recipe, "title": recipe, "by_hand": offers.by_hand(one)}
+    told = {"recipe": recipe, "title": Path(recipe).stem, "by_hand": offers.by_hand(one)}
     if offer is not None:
         told |= {"type": offer.kind, "title": offer.title}
     return {**told, "schedule": str(one.get("schedule", "")) or _default(one)}

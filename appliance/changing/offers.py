@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from ..config import given, recipes
@@ -103,7 +104,7 @@ def _told(name: str, file: RecipeFile) -> Offer:
     asks = tuple(_of_sftp(file.sftp) if file.sftp is not None else _of_steps(file))
     kind = "sftp" if file.sftp is not None else BY_RECIPE
     if (head := file.recipe) is None:
-        return Offer(name, kind, title=name, asks=asks)
+        return Offer(name, kind, title=PurePath(name).stem, asks=asks)
     return Offer(
         name,
         kind,

@@ -126,7 +126,7 @@ def test_a_vendor_s_folder_asks_for_what_is_left(office, room):
 
 def test_one_that_the_file_must_change_says_so_and_can_be_taken_out(office, room):
     file = with_own(room)
-    assert "A recipe of your own." in office.get("/source/new")
+    assert "A recipe of your own: " in office.get("/source/new")
     assert f"{file}" in office.page
     office.get(f"/source/new/recipe?recipe={file}")
     assert office.status == 200
