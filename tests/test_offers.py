@@ -12,7 +12,7 @@ import pytest
 from appliance.changing import offers
 from appliance.config import load, recipes, tables
 from appliance.core.errors import ConfigError
-from appliance.core.offers import as_json, from_json
+from appliance.core.offers import Offer, as_json, from_json
 from appliance.demo.authority import Authority
 from tests.sources.stub import stub
 from tests.test_desk import CANARY, Room, comments, first, room
@@ -81,6 +81,11 @@ def test_every_shipped_recipe_is_offered_by_title_with_all_that_people_are_told(
         assert "${" not in repr(each.asks)
     assert [each.name for each in found if each.fragile] == ["salesforce-weekly"]
     assert by_name()["hubspot"].keeps == "5 minutes"
+
+
+def test_only_an_address_on_the_web_is_a_link():
+    told = Offer("x", documents=("javascript:alert(1)", "http://a.example", "https://b.example/c"))
+    assert told.links == ("https://b.example/c",)
 
 
 def test_what_a_setting_is_called_and_how_it_is_written_stands_beside_it():

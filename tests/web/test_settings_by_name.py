@@ -28,6 +28,7 @@ def test_crms_stand_first_by_title_and_beside_them_the_other_ways(office):
     assert fragile[1] == "May break any day"
     assert page.count("May break any day") == 1
     assert 'href="#others"' in page
+    assert "then=" not in page
 
 
 def test_each_says_plainly_what_to_do_what_is_missing_and_labels_every_field(office):
