@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -92,20 +92,23 @@ class Listing:
         return {**told, "rows": len(found)}, found
 
     def _asked(self, address: Address, pages: Pages) -> Envelope:
-        """Ask for a page; one that breaks off is asked for again, and so is one that says nothing
-        although its status is good: taken for the end of the list it would lose what comes after.
+        """Ask for a page; one that breaks off is asked for again, and one that says nothing though
+        its status is good: taken for the end of the list it would lose what comes after.
         """
         errand, step = self._errand, self._step
+        fault = SourceUnreachable(f"{errand.vendor} answers with nothing where records should be.")
         for attempt in range(_NOTHING_TIMES):
             question = errand.questions.question(step, address, pages.parameters)
             answer = errand.ask(step, question)
-            last = attempt + 1 == _NOTHING_TIMES
-            with nullcontext() if last else suppress(SourceUnreachable):
+            try:
                 told = errand.read(step, answer, pages.page)
+            except SourceUnreachable as broken:
+                fault = broken
+            else:
                 if told["body"] is not None or not step.records:
                     return told
             pause(errand.watch, _PAUSE * 2**attempt)
-        raise SourceUnreachable(f"{errand.vendor} answers with nothing where records should be.")
+        raise fault
 
     def _records(self, told: Envelope) -> list[Any]:
         if reading.is_an_error(told["body"]):
