@@ -12,6 +12,8 @@ import pytest
 from appliance.core.errors import ApplianceError, Cancelled
 from appliance.core.model import SeenFile
 from appliance.core.ports import Watch
+from appliance.sources.recipe.pull import look
+from appliance.sources.sight import Sight
 
 from .hubspot import HubSpot
 from .kinds import KINDS
@@ -108,6 +110,17 @@ def test_traps_at_random(first, house, source):
         except BaseException:
             print(f"round {seed}: {kind.recipe}", *(trap.name for trap in traps), pulling.only)
             raise
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.recipe)
+def test_a_trial_says_of_each_kind_that_it_can_be_had_and_starts_nothing(kind, house, source):
+    vendor = small(kind, house)
+    sight = Sight()
+    look(source(vendor).settings(), sight, Watch())
+    assert sight.checks
+    assert [check for check in sight.checks if not check["ok"]] == []
+    assert vendor.jobs == {}
+    assert vendor.told_elsewhere() == []
 
 
 # --- power cuts, and the next day -----------------------------------------------------------
