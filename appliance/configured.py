@@ -5,23 +5,26 @@ Part of the rim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .config import (
     AnySource,
     CommonSource,
     HttpSource,
     InboxSource,
+    OAuth2Auth,
     RecipeSource,
     Settings,
     SftpSource,
 )
 from .config import given as giving
 from .config import recipes as written
+from .core import sign_ins
 from .core.errors import ApplianceError
 from .core.forgetting import leaning
 from .core.model import Export, SeenFile
@@ -35,6 +38,10 @@ from .sources.child import ChildSource
 from .sources.inbox import InboxSettings
 from .system.process import Limits
 from .system.secrets import Secrets
+from .system.sign_ins import FOLDER, SignIns
+
+_A_SIGN_IN = timedelta(minutes=35)
+"""Somebody has half an hour to type a code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,11 @@ class Supplies:
     known_hosts: Path
     reserve_bytes: int
     """Room that is left free where exports are staged."""
+
+    @property
+    def sign_ins(self) -> SignIns:
+        """Where it is known how sign-ins at vendors stand: beside the secrets."""
+        return SignIns(self.secrets.folder.parent / FOLDER)
 
     def secret(self, name: str | None) -> str:
         """Return a secret, empty where none is named; raise ConfigError where it is missing."""
@@ -77,12 +89,25 @@ class ConfiguredSource:
         """See who answers there and what a pull would take; see `ChildSource.look`."""
         return self._child().look(watch)
 
-    def _child(self) -> ChildSource:
+    @property
+    def signs_in(self) -> bool:
+        """Whether a vendor's sign-in server gives what it shows."""
+        return isinstance(getattr(self._section, "auth", None), OAuth2Auth)
+
+    def sign_in(self, watch: Watch, step: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Sign in and do nothing else; see `sources.child.ChildSource.sign_in`."""
+        return self._child(_A_SIGN_IN).sign_in(watch, step)
+
+    def auth(self) -> dict[str, Any]:
+        """Return how it signs in; raise ConfigError where a secret of it is missing."""
+        auth: Any = source_settings(self._section, self._supplies).get("auth", {})
+        return dict(auth)
+
+    def _child(self, at_most: timedelta | None = None) -> ChildSource:
         limits = self._section.limits
         settings = source_settings(self._section, self._supplies)
-        return ChildSource(
-            self.name, self._section.type, settings, Limits(limits.total, limits.idle * 2)
-        )
+        within = Limits(at_most) if at_most else Limits(limits.total, limits.idle * 2)
+        return ChildSource(self.name, self._section.type, settings, within)
 
 
 class ConfiguredExports:
@@ -186,18 +211,35 @@ def _sftp_settings(source: SftpSource, supplies: Supplies) -> dict[str, object]:
 
 
 def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
-    auth = source.auth.model_dump(exclude_none=True)
-    secret_keys = {key.removeprefix("auth."): name for key, name in secret_names(source)}
-    filled = {key: supplies.secrets.get(name) for key, name in secret_keys.items()}
-    if "refresh_token" in secret_keys:
-        filled["refresh_token_secret"] = secret_keys["refresh_token"]
     return {
         "url": source.url,
-        "auth": auth | filled,
+        **login_settings(source, supplies, (source.url, *source.credential_hosts)),
         "hosts": source.hosts,
         "credential_hosts": source.credential_hosts,
         "ca_file": str(source.ca_file or ""),
         "file_name": source.file_name,
+    }
+
+
+def login_settings(
+    source: HttpSource, supplies: Supplies, places: Sequence[str]
+) -> dict[str, object]:
+    """Given a source with an `auth`, and the addresses and hosts that see what it brings, return
+    how it signs in and where that is kept, as plain JSON values, secrets filled in.
+    """
+    auth = source.auth.model_dump(exclude_none=True, exclude={"sign_in_lasts", "sign_in_idle"})
+    secret_keys = {key.removeprefix("auth."): name for key, name in secret_names(source)}
+    filled = {key: supplies.secrets.get(name) for key, name in secret_keys.items()}
+    if stored := token_name(source):
+        filled["refresh_token_secret"] = stored
+    app = (str(auth.get("client_id", "")), _origin(str(auth.get("token_url", ""))))
+    return {
+        "auth": auth | filled,
+        "sign_in_of": {
+            "source": source.name,
+            "folder": str(supplies.sign_ins.folder),
+            "bound_to": sign_ins.bound_to(*app, *sorted(map(_origin, places))),
+        },
         "secrets_dir": str(supplies.secrets.folder),
     }
 
@@ -225,6 +267,20 @@ def recipe_memory(state: Path, source: str) -> Path:
     return state / "recipes" / f"{source}.json"
 
 
+def _origin(place: str) -> str:
+    """Of an address only the server counts."""
+    parts = urlsplit(place)
+    return f"{parts.scheme}://{parts.netloc.lower()}" if parts.netloc else place.lower()
+
+
+def token_name(source: CommonSource) -> str:
+    """Return under which name the refresh token of a source is stored; empty where it has none."""
+    auth = getattr(source, "auth", None)
+    if not isinstance(auth, OAuth2Auth) or auth.grant not in sign_ins.RENEWED:
+        return ""
+    return auth.refresh_token or sign_ins.secret_name(source.name)
+
+
 def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
     """Given a source, yield the key and the name of every secret it refers to."""
     fields = ("password", "key", "key_passphrase")
@@ -232,7 +288,7 @@ def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:
     for key in fields:
         if getattr(source, key, None):
             yield key, getattr(source, key)
-    for key in ("password", "token", "value", "client_secret", "refresh_token"):
+    for key in ("password", "token", "value", "client_secret", "refresh_token", "private_key"):
         if not isinstance(source, RecipeSource) and getattr(auth, key, None):
             yield f"auth.{key}", getattr(auth, key)
     if isinstance(source, RecipeSource):

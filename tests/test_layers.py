@@ -50,6 +50,7 @@ DOORS = {
     "flask_login": {"web/"},
     "flask_wtf": {"web/"},
     "waitress": {"web/serving.py"},
+    "jwt": {"sources/oauth.py"},
     "cryptography": {"web/certificate.py", "system/sealed.py"},
     "openpyxl": {"exports/tables/workbook.py", "exports/tables/workbook_anew.py"},
     "backports.zstd": {"exports/"},

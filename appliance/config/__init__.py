@@ -17,6 +17,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 from pydantic import ValidationError
 
 from ..core.errors import ConfigError, Problem
+from .logins import OAuth2Auth
 from .problems import cross_checks, in_words
 from .recipes import with_recipes
 from .sections import MOUNTS, MirrorSection, RepositorySection, Settings
@@ -29,6 +30,7 @@ __all__ = [
     "HttpSource",
     "InboxSource",
     "MirrorSection",
+    "OAuth2Auth",
     "RecipeSource",
     "RepositorySection",
     "Settings",

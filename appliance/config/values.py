@@ -125,6 +125,13 @@ def web_address(value: str) -> str:
     return value
 
 
+def _redirect(value: str) -> str:
+    """Given where a vendor sends somebody who signed in, return it: an app's own scheme, too."""
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*:[\x21-\x7e]+", value) or "#" in value:
+        raise ValueError(f'"{value}" is not an address; write it like "http://127.0.0.1:8400/"')
+    return value
+
+
 def _remote(value: str) -> str:
     """Keys and passwords belong into rclone's own file, not into `:s3,secret=...:bucket`."""
     if not re.fullmatch(r"/.*|[A-Za-z0-9_][A-Za-z0-9_. +@-]*:.*", value):
@@ -146,6 +153,7 @@ ScheduleText = Annotated[str, AfterValidator(_schedule)]
 ScheduleOrNever = Annotated[str, AfterValidator(_schedule_or_never)]
 Remote = Annotated[str, AfterValidator(_remote)]
 Url = Annotated[str, AfterValidator(web_address)]
+Redirect = Annotated[str, AfterValidator(_redirect)]
 DiskUuid = Annotated[str, AfterValidator(_disk_uuid)]
 Pin = Annotated[int, Field(ge=0, le=pins.LAST_PIN, strict=True)]
 """A pin of the 40-pin header by its BCM number."""

@@ -228,16 +228,16 @@ def _of_the_machine(status: Facts) -> Iterator[Trouble]:
 
 def _of_a_part(vital: Facts) -> Trouble:
     reason = Reason(vital["reason"]) if vital["reason"] else None
-    is_failing_disk = reason is Reason.DISK
+    cannot_wait = reason is Reason.DISK or vital.get("urgent") == "yes"
     patience = _PATIENCE.get(reason, _OF_A_PART) if reason else _OF_A_PART
     return Trouble(
         str(reason) if reason in _JOINED else f"part:{vital['name']}",
         SIGNS[reason].words if reason in _JOINED else _clause(vital["sentence"]),
         vital["sentence"],
         vital["todo"] or _FOOT,
-        is_urgent=is_failing_disk,
+        is_urgent=cannot_wait,
         is_lasting=reason is not None,
-        patience=timedelta() if is_failing_disk else patience,
+        patience=timedelta() if cannot_wait else patience,
     )
 
 

@@ -113,6 +113,7 @@ class Reason(StrEnum):
     SILENT = "silent"
     DISK = "disk"
     EXPORT = "export"
+    SIGN_IN = "sign-in"
     HELD = "held"
     CLOUD = "cloud"
     FULL = "full"
@@ -149,6 +150,11 @@ SIGNS: Mapping[Reason, Sign] = MappingProxyType(
         ),
         Reason.EXPORT: _sign(
             2, "no new export came", "Look in the CRM whether it still makes its export."
+        ),
+        Reason.SIGN_IN: _sign(
+            2,
+            "sign in at the vendor again",
+            "Sign in at the vendor again: Settings on the page lead there.",
         ),
         Reason.HELD: _sign(3, "an export looks wrong", "Look at it, then accept or reject it."),
         Reason.CLOUD: _sign(

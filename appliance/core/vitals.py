@@ -53,6 +53,8 @@ class Vital:
     """What a person can do; something unknown has it only where that matters."""
     reason: Reason | None = None
     """Why the lamp PLEASE LOOK is on for it, if it is."""
+    is_urgent: bool = False
+    """Whether nobody may wait with it for the end of the quiet hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,14 +241,16 @@ def restarts(starts: Sequence[datetime], now: datetime) -> Vital:
 def as_json(vital: Vital) -> dict[str, str]:
     """Return a vital as plain JSON values, for `status`."""
     facts = {"name": vital.name, "state": str(vital.state), "sentence": vital.sentence}
-    return facts | {"todo": vital.todo, "reason": str(vital.reason or "")}
+    facts |= {"todo": vital.todo, "reason": str(vital.reason or "")}
+    return facts | ({"urgent": "yes"} if vital.is_urgent else {})
 
 
 def from_json(said: Mapping[str, Any]) -> Vital:
     """Given what `as_json` made, return the vital."""
     reason = Reason(said["reason"]) if said.get("reason") else None
     state = Condition(said["state"])
-    return Vital(said["name"], state, said["sentence"], said["todo"], reason)
+    urgent = said.get("urgent") == "yes"
+    return Vital(said["name"], state, said["sentence"], said["todo"], reason, urgent)
 
 
 def lines(vitals: Iterable[Vital], *, everything: bool = False) -> list[str]:

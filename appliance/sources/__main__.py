@@ -1,4 +1,5 @@
-"""The child's main: one pull or look, asked for on standard input, answered on standard output.
+"""The child's main: one pull, look or sign-in, asked for on standard input, answered on standard
+output.
 
 SIGTERM keeps its default, which ends the child at once: what it received so far lies in a
 staging folder that the parent wipes.
@@ -35,6 +36,8 @@ def main() -> int:
     watch = Watch(lambda progress: _say(answers, progress=asdict(progress)))
     if request.get("look"):
         return _look(request, answers, watch)
+    if request.get("sign_in"):
+        return _sign_in(request, answers, watch)
     try:
         export = _pull(request, watch)
         if export is not None and request["kind"] not in _PROVED:
@@ -54,6 +57,24 @@ def _look(request: Mapping[str, Any], answers: TextIO, watch: Watch) -> int:
     except ApplianceError as wrong:
         error = error_to_json(wrong)
     _say(answers, result={"sight": asdict(sight), "error": error})
+    return 0
+
+
+def _sign_in(request: Mapping[str, Any], answers: TextIO, watch: Watch) -> int:
+    """Do a step of a person's sign-in, or (asked for nothing else) sign in as a backup does."""
+    from . import http, signin  # noqa: PLC0415 - a child loads what it needs
+
+    settings = http.HttpSettings(**request["settings"])
+    who, wanted = settings.login, request["sign_in"]
+    try:
+        if wanted is True:
+            told = signin.proved(who, settings.ca_file)
+        else:
+            told = signin.step(who, wanted, settings.ca_file, watch)
+    except ApplianceError as error:
+        _say(answers, error=error_to_json(error))
+        return 1
+    _say(answers, result=told)
     return 0
 
 

@@ -9,21 +9,18 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from urllib.parse import urlencode
 
 from ..core.errors import ApplianceError, SourceRefused, SourceUnreachable
 from ..core.model import StepName
 from ..core.ports import Watch
-from . import answers, auth, calling
+from . import answers, auth, calling, tokens
 from .calling import Answer, Caller
 from .origins import Address, Reach, read
 
-_TOKEN_BYTES = 1 << 16
 _REDIRECTS = 5
 _FAULTS = frozenset({500, 502, 503, 504})
 """What may be over with the next attempt."""
 _SIGN_OF_LIFE = timedelta(seconds=20)
-_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +79,7 @@ class Asker:
         return self._credentials.told
 
     def _sign_in(self) -> auth.Credentials:
-        return self._who.sign_in(self._ask_for_token)
-
-    def _ask_for_token(
-        self, url: str, headers: Mapping[str, str], form: Mapping[str, str]
-    ) -> auth.TokenReply:
-        address = read(url)
-        reach = Reach(address)
-        reach.check(address)
-        sent = {"Content-Type": _FORM, **headers}
-        with calling.plain_words(address.host, self.hidden):
-            response = self._caller.call(address, sent, reach, "POST", urlencode(form).encode())
-            body = b""
-            while len(body) < _TOKEN_BYTES and (piece := response.read1(_TOKEN_BYTES)):
-                body += piece
-        response.close()
-        if response.status in (408, 425, 429) or response.status >= 500:
-            raise answers.refusal(response.status, response.headers, address.host)
-        return auth.TokenReply(response.status, body)
+        return self._who.sign_in(tokens.asker(self._caller, self.hidden))
 
     def ask(self, question: Question, fine: Collection[int] = (200,)) -> Answer:
         """Ask until the status is one of `fine`; raise what it means otherwise."""

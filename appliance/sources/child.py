@@ -23,7 +23,11 @@ from ..core.ports import Watch
 from ..system import process
 
 _LONGEST_LINE_BYTES = 4 << 20
-_SECRET_KEY = re.compile(r"pass|secret|token|auth|^key$|credential|header|query", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"pass|secret|token|auth|^key$|credential|header|query|code|verifier", re.IGNORECASE
+)
+_NO_SECRET = frozenset({"kind", "grant", "client_auth", "scheme", "cookie", "scope", "redirect"})
+"""Words of a login that may stand in what is said about it."""
 _SHORTEST_SECRET = 4
 MOST_SEEN = 5000
 """So many of the files that were archived last are told to a pull that looks at the newest only."""
@@ -81,6 +85,18 @@ class ChildSource:
             raise _error_from_json(told["error"], secrets)
         error = told["result"]["error"]
         return told["result"]["sight"], _error_from_json(error, secrets) if error else None
+
+    def sign_in(self, watch: Watch, step: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Sign in as a pull does and do nothing else, or do a `step` of a person's sign-in (see
+        `signin.step`); return what is known of it then. Raise as a pull does.
+        """
+        request = {"kind": self._kind, "settings": self._settings, "sign_in": step or True}
+        told = self._answer(json.dumps(request).encode(), watch)
+        if "error" in told:
+            hidden = (*_secrets(self._settings), *_secrets(step or {}))
+            raise _error_from_json(told["error"], hidden)
+        result: dict[str, Any] = told["result"]
+        return result
 
     def _to_compare_with(self, seen: Sequence[SeenFile]) -> Sequence[SeenFile]:
         """An inbox compares with nothing; who takes every file must know all that were taken."""
@@ -152,8 +168,8 @@ def _secrets(value: object, *, under_secret: bool = False) -> Iterator[str]:
     """Yield the strings of the settings that nobody may read, longest parts first."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if key == "recipe":
-                continue  # which has names of secrets alone
+            if key == "recipe" or (under_secret and key in _NO_SECRET):
+                continue  # a recipe has names of secrets alone
             yield from _secrets(inner, under_secret=under_secret or _is_secret(str(key)))
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:

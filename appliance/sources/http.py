@@ -7,12 +7,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import ExportUnsafe
 from ..core.model import Export, ExportFile, SeenFile
 from ..core.ports import Watch
-from . import answers, auth
+from . import answers
 from .asking import Asker, Question
+from .auth import Login
 from .calling import Answer, Caller
 from .landing import Landing, clean_name
 from .origins import Address, Reach, read
@@ -26,8 +28,10 @@ class HttpSettings:
 
     name: str
     url: str = field(repr=False)
-    auth: Mapping[str, str] = field(default_factory=dict, repr=False)
+    auth: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """See `auth.sign_in`."""
+    sign_in_of: Mapping[str, str] = field(default_factory=dict)
+    """See `auth.Login`."""
     hosts: tuple[str, ...] = ()
     """Further hosts, or globs of them, that a redirect may lead to, without credentials."""
     credential_hosts: tuple[str, ...] = ()
@@ -46,6 +50,11 @@ class HttpSettings:
     """Over how long the rate is measured."""
     secrets_dir: str = ""
     """Where a replaced refresh token is stored."""
+
+    @property
+    def login(self) -> Login:
+        """How it shows who we are."""
+        return Login(self.auth, self.secrets_dir, self.sign_in_of)
 
 
 def pull(
@@ -78,7 +87,7 @@ def _ready(settings: HttpSettings, watch: Watch, caller: Caller) -> tuple[Addres
     home = read(settings.url)
     reach = Reach(home, tuple(settings.hosts), tuple(settings.credential_hosts))
     reach.check(home)
-    return home, Asker(caller, reach, auth.Login(settings.auth, settings.secrets_dir), watch)
+    return home, Asker(caller, reach, settings.login, watch)
 
 
 def _received(  # noqa: PLR0917 - one answer on its way to the disk

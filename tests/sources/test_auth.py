@@ -16,8 +16,10 @@ import pytest
 from appliance.core.errors import ApplianceError, SourceRefused, SourceUnreachable
 from appliance.core.ports import Watch
 from appliance.demo.authority import Authority
-from appliance.sources.auth import Credentials, TokenReply, sign_in
+from appliance.sources.auth import Credentials, sign_in
 from appliance.sources.http import HttpSettings, pull
+from appliance.sources.oauth import Keeping
+from appliance.sources.tokens import TokenReply
 from appliance.system.secrets import Secrets
 
 from .stub import Request, stub
@@ -279,7 +281,7 @@ def nobody(*_: object) -> TokenReply:
     ],
 )
 def test_simple_logins_become_headers(auth: dict[str, str], header: dict[str, str]):
-    assert dict(sign_in(auth, "", nobody).headers) == header
+    assert dict(sign_in(auth, Keeping(), nobody).headers) == header
 
 
 def test_credentials_show_nothing_of_themselves():
@@ -290,4 +292,4 @@ def test_credentials_show_nothing_of_themselves():
 @pytest.mark.parametrize("name", ["", "X Key", "X:Key", "X\r\nHost", "Ключ"])
 def test_a_header_that_no_header_can_be_is_refused(name: str):
     with pytest.raises(SourceRefused):
-        sign_in({"kind": "header", "name": name, "value": "k"}, "", nobody)
+        sign_in({"kind": "header", "name": name, "value": "k"}, Keeping(), nobody)
