@@ -1,4 +1,5 @@
-"""The caretaker looks after the worker's machine: power, vitals, what lies in `done/`.
+"""The caretaker looks after the worker's machine: power, vitals, what lies in `done/`, and whether
+the vendors still let it in.
 
 Part of the rim. Nothing here may fail a Run or hold it up for long.
 """
@@ -18,6 +19,7 @@ from .core.events import Event, StepFinished
 from .core.vitals import Vital
 from .engine.runner import Runner
 from .engine.trust import trusts
+from .probing import Probes
 from .sources import inbox
 from .vitals import Vitals
 
@@ -36,6 +38,7 @@ class Caretaker:
     def __init__(self, box: Box, runner: Runner, changed: Callable[[], None]) -> None:
         self._box, self._runner, self._changed = box, runner, changed
         self.vitals = Vitals(box.ledger, box.clock, box.state, tuple(box.disks))
+        self.probes = Probes(box, lambda: runner.moved() is not None, changed)
         self._weak_at: float | None = None
         self._tidied_at: float | None = None
         self._asked: set[tuple[int, str]] = set()
@@ -45,9 +48,11 @@ class Caretaker:
         self._panel_at = box.clock.monotonic()
 
     def look(self) -> None:
-        """See to the power (D-1), and once a day to what lies in the inboxes' `done/`."""
+        """See to the power (D-1), and once a day to what lies in the inboxes' `done/` and to the
+        sign-ins at vendors.
+        """
         self._look_at_the_power()  # first, and whatever becomes of the rest
-        errands = (self.vitals.note_start, self._tidy, self._tell_what_is_new)
+        errands = (self.vitals.note_start, self._tidy, self.probes.look, self._tell_what_is_new)
         self._complain(" ".join(dict.fromkeys(_trouble_with(each) for each in errands)).strip())
 
     def hear_panel(self, said: Mapping[str, object]) -> None:

@@ -17,7 +17,6 @@ from .config import (
     CommonSource,
     HttpSource,
     InboxSource,
-    OAuth2Auth,
     RecipeSource,
     Settings,
     SftpSource,
@@ -34,14 +33,15 @@ from .exports.layout import ExportFolder
 from .exports.manifest import load
 from .exports.tables.grouping import TableRule
 from .exports.unpack import Limits as UnpackLimits
+from .sign_ins import login_of, token_name
 from .sources.child import ChildSource
 from .sources.inbox import InboxSettings
 from .system.process import Limits
 from .system.secrets import Secrets
 from .system.sign_ins import FOLDER, SignIns
 
-_A_SIGN_IN = timedelta(minutes=35)
-"""Somebody has half an hour to type a code."""
+_FOR_A_PERSON, _FOR_A_VENDOR = timedelta(minutes=32), timedelta(seconds=45)
+"""How long a sign-in may take: somebody has half an hour to type a code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,12 @@ class ConfiguredSource:
     @property
     def signs_in(self) -> bool:
         """Whether a vendor's sign-in server gives what it shows."""
-        return isinstance(getattr(self._section, "auth", None), OAuth2Auth)
+        return login_of(self._section) is not None
 
     def sign_in(self, watch: Watch, step: Mapping[str, object] | None = None) -> dict[str, Any]:
         """Sign in and do nothing else; see `sources.child.ChildSource.sign_in`."""
-        return self._child(_A_SIGN_IN).sign_in(watch, step)
+        waits = step is not None and step["do"] == "wait"
+        return self._child(_FOR_A_PERSON if waits else _FOR_A_VENDOR).sign_in(watch, step)
 
     def auth(self) -> dict[str, Any]:
         """Return how it signs in; raise ConfigError where a secret of it is missing."""
@@ -271,14 +272,6 @@ def _origin(place: str) -> str:
     """Of an address only the server counts."""
     parts = urlsplit(place)
     return f"{parts.scheme}://{parts.netloc.lower()}" if parts.netloc else place.lower()
-
-
-def token_name(source: CommonSource) -> str:
-    """Return under which name the refresh token of a source is stored; empty where it has none."""
-    auth = getattr(source, "auth", None)
-    if not isinstance(auth, OAuth2Auth) or auth.grant not in sign_ins.RENEWED:
-        return ""
-    return auth.refresh_token or sign_ins.secret_name(source.name)
 
 
 def secret_names(source: CommonSource) -> Iterator[tuple[str, str]]:

@@ -179,6 +179,22 @@ def ticker(*, quiet: bool = False) -> Iterator[Ticker]:
         yield Ticker(bars)
 
 
+@contextmanager
+def spinning(words: str, *, quiet: bool = False) -> Iterator[None]:
+    """Show that something is waited for, for the length of the block; a line where there is no
+    terminal.
+    """
+    if quiet or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        if not quiet:
+            say(f"  … {words}")
+        yield
+        return
+    from rich.console import Console  # noqa: PLC0415 - as for bars
+
+    with Console().status(words):
+        yield
+
+
 def exit_code(outcomes: Sequence[Outcome | None]) -> int:
     """Given how Runs ended, return 0 (fine), 1 (the work failed) or 3 (waits for a person)."""
     good = {Outcome.OK, Outcome.WARNING, Outcome.SKIPPED}

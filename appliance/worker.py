@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from . import __version__, activity, data_protection, deciding
+from . import __version__, activity, data_protection, deciding, sign_ins
 from .attendance import Attendance
 from .audit import Audit
 from .box import Box
@@ -39,6 +39,7 @@ from .giving_back.opened import OpenedBackups
 from .giving_back.sought import SoughtRecords
 from .messenger import Messenger
 from .pairing_request import PairingRequest, is_enrolling
+from .signing_in import SigningIn
 from .status import health_of
 from .vitals import with_vitals
 
@@ -71,6 +72,7 @@ class Engine:
         self.news: News = before.news if before else News(box.clock.monotonic)
         self.desk: Desk = before.desk if before else Desk(file, box)
         self.trials: Trials = before.trials if before else Trials(self.desk)
+        self.signing_in: SigningIn = before.signing_in if before else SigningIn(self.news.changed)
         self.desk.tidy(box.settings)
         self.pulse = Pulse(box.clock.monotonic)
         box.bulletin.subscribe(self.news.hear)
@@ -185,13 +187,16 @@ class Engine:
             retrying=retrying,
             away=self.attendance.away(),
         )
-        of_others = (self.audit_trail.vital(), *self.messenger.vitals())
+        signed_in = sign_ins.facts(box.settings, box.ledger, box.clock)
+        of_vendors = sign_ins.vitals(signed_in, box.settings, box.clock.now())
+        of_others = (*of_vendors, self.audit_trail.vital(), *self.messenger.vitals())
         vitals = (*self.caretaker.read(), *of_others)
         restless = not self.is_at_work() and self.attendance.restless()
         return {
             **facts,
             "reasons": with_vitals(facts["reasons"], vitals, [Reason.DISK] if restless else []),
             "vitals": [as_json(each) for each in vitals],
+            "sign_ins": signed_in,
             "pairing": self.request.facts(),
             "configuration": [str(each) for each in self.desk.problems],
             "version": self.news.version,
@@ -397,6 +402,30 @@ class Engine:
     def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
         """Return whether a cloud takes and keeps a small object of ours."""
         return self.trials.cloud(self._box, name, wish)
+
+    def sign_in(self, source: str) -> Mapping[str, object]:
+        """Return how a source's sign-in stands, and how far one that is under way is."""
+        box = self._box
+        told = sign_ins.facts(box.settings, box.ledger, box.clock)
+        found = next((each for each in told if each["source"] == source), None)
+        if found is None:
+            raise ApplianceError(f"There is no source named {source} that signs in anywhere.")
+        pending = self.signing_in.pending(box, source)
+        return {**found, "pending": pending.as_json() if pending else None}
+
+    def begin_sign_in(self, source: str) -> Mapping[str, object]:
+        """Make the link, or have the code made, with which somebody signs in."""
+        self.signing_in.begin(self._box, source)
+        return self.sign_in(source)
+
+    def finish_sign_in(self, source: str, line: str) -> Mapping[str, object]:
+        """Get the token for what somebody pasted, and prove it."""
+        self.signing_in.finish(self._box, source, line)
+        return self.sign_in(source)
+
+    def leave_sign_in(self, source: str) -> None:
+        """Give a sign-in up that is under way."""
+        self.signing_in.leave(source)
 
     def messages(self) -> Sequence[Mapping[str, object]]:
         """Return how each address for messages does."""

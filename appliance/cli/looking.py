@@ -15,6 +15,7 @@ from ..core import activity_words, vitals, words
 from ..core.errors import ApplianceError, DiskAbsent, RepositoryBusy
 from ..core.model import Archive, Outcome, Run, TableChanges
 from ..core.outbox import MESSAGES
+from ..core.sign_ins import Standing
 from ..screen import brief, change_line, complain, say, say_json, step_line, table
 from ..system.socket import Client, WorkerAbsent
 from .office import Office, json_option, main, names, office, source_argument, time_of
@@ -64,6 +65,9 @@ def _say_health(health: Mapping[str, Any]) -> None:
             say(f"    {problem}")
     for source in health["sources"]:
         say(f"  {source['source']}: {source['sentence']}")
+    for each in health.get("sign_ins", ()):
+        if each["state"] == Standing.GOOD and each["until"]:
+            say(f"  {each['sentence']}")
     for disk in health.get("disks", ()):
         say(f"  {_disk_line(disk)}")
     if health.get("reminder"):
@@ -98,6 +102,7 @@ def _status(office: Office) -> Mapping[str, Any]:
     if (there := place.socket(office.path)) is not None:
         with suppress(WorkerAbsent):
             return Client(there).status()
+    from .. import sign_ins
     from ..status import health_of
     from ..system.clock import SystemClock
     from ..system.files import make_private
@@ -109,13 +114,17 @@ def _status(office: Office) -> Mapping[str, Any]:
     ledger, clock = SqliteLedger(settings.ledger), SystemClock()
     health = health_of(settings, ledger, clock)
     disks = [each.name for each in settings.repository if each.disk]
-    found = (*Vitals(ledger, clock, settings.state, disks).read(), *_of_messages(office))
+    signed_in = sign_ins.facts(settings, ledger, clock)
+    of_vendors = sign_ins.vitals(signed_in, settings, clock.now())
+    of_the_box = Vitals(ledger, clock, settings.state, disks).read()
+    found = (*of_the_box, *of_vendors, *_of_messages(office))
     return {
         **health,
         "reasons": with_vitals(health["reasons"], found),
         "running": None,
         "waiting": [],
         "vitals": [vitals.as_json(each) for each in found],
+        "sign_ins": signed_in,
     }
 
 

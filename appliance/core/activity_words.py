@@ -81,6 +81,7 @@ _ACTS = {
     "sign-in": "Sign-in",
     "sign-out": "Sign-out",
     "trust": "Server trusted",
+    "vendor": "Sign-in at a vendor's",
 }
 _STEPS = {
     StepName.PULL: "Fetch",

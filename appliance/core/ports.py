@@ -705,6 +705,24 @@ class Appliance(Protocol):
     def try_cloud(self, name: str, wish: Mapping[str, str]) -> Mapping[str, object]:
         """Return whether a cloud takes a small object of ours, and whether it keeps it."""
 
+    def sign_in(self, source: str) -> Mapping[str, object]:
+        """Return how a source's sign-in at its vendor's stands (see `sign_ins.facts`), and as
+        `pending` how far one is that is under way or ended just now: its `state`, the `link` to
+        open, the `code` to type there, what was `told` at the end and the `error`. Raise
+        ApplianceError where there is no such source.
+        """
+
+    def begin_sign_in(self, source: str) -> Mapping[str, object]:
+        """Begin a sign-in that a person makes; return as above. Raise ApplianceError."""
+
+    def finish_sign_in(self, source: str, line: str) -> Mapping[str, object]:
+        """Given what somebody pasted, store and prove what it brings; return as above. Raise
+        ApplianceError where it brings nothing.
+        """
+
+    def leave_sign_in(self, source: str) -> None:
+        """Give up the sign-in that is under way; everything is as it was."""
+
     def messages(self) -> Sequence[Mapping[str, object]]:
         """Return for each address that messages go to its secret's `name`, the `address` as it may
         be shown, when it last `took` something, how many are `waiting`, since when it is `failing`

@@ -106,10 +106,10 @@ def standing(
     """Given what is remembered, whether there is anything to sign in with, and whether the vendor
     said no since, return how it stands. `now` must be a trusted time.
     """
-    if is_refused:
-        return Standing.REFUSED
     if not is_there:
         return Standing.NONE
+    if is_refused:
+        return Standing.REFUSED
     end = ends(found, lasting)
     if end is None:
         return Standing.GOOD

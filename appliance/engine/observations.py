@@ -1,7 +1,7 @@
 """What is remembered of the machine from day to day: the keys of the ledger's notes for it.
 
 Each is one note that does not grow: of the room on a disk after a Run, of its health once a day,
-of a start once.
+of a start once, of the last try of a sign-in.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .memory import BOX, key
 _ROOM = "room"
 _SMART = "smart"
 _STARTS = "starts"
+_SIGN_IN = "sign-in"
 _MOST_STARTS = 20
 
 
@@ -32,6 +33,31 @@ class Asked:
     """The newest answer that told something."""
     before: Smart | None = None
     """The one before that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """How the last try of a source's sign-in went, outside of a backup."""
+
+    at: datetime
+    refused: str = ""
+    """What the vendor's no was in words; empty where there was none."""
+    count: int = 0
+    """How often the vendor had let the box in until then: each time after it is news."""
+
+
+def note_probe(ledger: Ledger, source: str, found: Probed) -> None:
+    """Remember how a try went."""
+    facts = {"at": found.at.isoformat(), "refused": found.refused, "count": found.count}
+    ledger.note(key(_SIGN_IN, source), json.dumps(facts))
+
+
+def probe_of(ledger: Ledger, source: str) -> Probed | None:
+    """Return how the last try went; None where there was none."""
+    facts = json.loads(ledger.noted(key(_SIGN_IN, source)) or "null")
+    if facts is None:
+        return None
+    return Probed(datetime.fromisoformat(facts["at"]), facts["refused"], facts["count"])
 
 
 def record_room(ledger: Ledger, name: str, day: date, used_bytes: int, size_bytes: int) -> None:

@@ -215,6 +215,23 @@ class Client:
         """Have an account with a cloud tried."""
         return self._facts({"do": "try_cloud", "name": name, "wish": wish}, _A_TRY_SECONDS)
 
+    def sign_in(self, source: str) -> Mapping[str, object]:
+        """Return how a source's sign-in stands, and how far one under way is."""
+        return self._facts({"do": "sign_in", "source": source})
+
+    def begin_sign_in(self, source: str) -> Mapping[str, object]:
+        """Begin a sign-in that a person makes."""
+        return self._facts({"do": "begin_sign_in", "source": source}, _A_TRY_SECONDS)
+
+    def finish_sign_in(self, source: str, line: str) -> Mapping[str, object]:
+        """Hand over what somebody pasted."""
+        question = {"do": "finish_sign_in", "source": source, "line": line}
+        return self._facts(question, _A_TRY_SECONDS)
+
+    def leave_sign_in(self, source: str) -> None:
+        """Give a sign-in up."""
+        self._ask({"do": "leave_sign_in", "source": source})
+
     def messages(self) -> Sequence[Mapping[str, object]]:
         """Ask how each address for messages does."""
         found: list[Mapping[str, object]] = self._ask({"do": "messages"})

@@ -163,6 +163,12 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
     "trust_source": lambda box, asked: box.trust_source(
         asked.text_or_none("name") or "", asked.wish() or {}, asked.text("fingerprint")
     ),
+    "sign_in": lambda box, asked: box.sign_in(asked.text("source")),
+    "begin_sign_in": lambda box, asked: box.begin_sign_in(asked.text("source")),
+    "finish_sign_in": lambda box, asked: box.finish_sign_in(
+        asked.text("source"), asked.text("line")
+    ),
+    "leave_sign_in": lambda box, asked: box.leave_sign_in(asked.text("source")),
     "messages": lambda box, _: box.messages(),
     "test_messages": lambda box, _: box.test_messages(),
     "try_cloud": lambda box, asked: box.try_cloud(
