@@ -77,7 +77,7 @@ def _hidden(wanted: Mapping[str, Any]) -> tuple[str, ...]:
 
 def device(auth: Auth, ask: AskForToken) -> Device:
     """Ask the vendor for a code that a person types (RFC 8628 sections 3.1 and 3.2)."""
-    reply = oauth.asked(auth, {}, ask, auth["device_url"])
+    reply = oauth.asked(auth, {"client_id": auth["client_id"]}, ask, auth["device_url"])
     said = tokens.fields(reply.body) or {}
     url = said.get("verification_uri") or said.get("verification_url")  # Google's older word
     code, secret = said.get("user_code"), said.get("device_code")
@@ -111,6 +111,7 @@ def _waited(
     until = monotonic() + float(wanted["expires_seconds"])
     every = float(wanted["interval_seconds"])
     form = {"grant_type": oauth.DEVICE_CODE, "device_code": wanted["device_code"]}
+    form |= {"client_id": auth["client_id"]}  # many servers want it, whoever else says who asks
     while monotonic() < until:
         watch.report(StepName.PULL, 0, note="waiting for somebody to sign in")
         watch.cancel.wait(every)
