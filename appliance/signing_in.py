@@ -63,10 +63,10 @@ class Pending:
 
 
 class SigningIn:
-    """One sign-in at a time for each source; `changed` hears when one ended."""
+    """One sign-in at a time for each source; `done` hears for which one somebody signed in."""
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
-        self._changed = changed
+    def __init__(self, done: Callable[[str], None] = lambda _: None) -> None:
+        self._done = done
         self._pending: dict[str, Pending] = {}
         self._lock = Lock()
 
@@ -139,7 +139,6 @@ class SigningIn:
             return
         except ApplianceError as error:
             pending.state, pending.error = "failed", error
-        self._changed()
 
     def _proved(self, box: Box, name: str, pending: Pending, step: Mapping[str, object]) -> None:
         """Have a token stored, then sign in with it as every backup will."""
@@ -148,7 +147,7 @@ class SigningIn:
         now, count = box.clock.now(), sign_ins.known(box.state).read(name).count
         observations.note_probe(box.ledger, name, Probed(now, "", count))
         pending.state = "done"
-        self._changed()
+        self._done(name)
 
 
 def _again(source: ConfiguredSource) -> Mapping[str, object]:

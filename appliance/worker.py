@@ -72,7 +72,7 @@ class Engine:
         self.news: News = before.news if before else News(box.clock.monotonic)
         self.desk: Desk = before.desk if before else Desk(file, box)
         self.trials: Trials = before.trials if before else Trials(self.desk)
-        self.signing_in: SigningIn = before.signing_in if before else SigningIn(self.news.changed)
+        self.signing_in: SigningIn = before.signing_in if before else SigningIn(self._has_signed_in)
         self.desk.tidy(box.settings)
         self.pulse = Pulse(box.clock.monotonic)
         box.bulletin.subscribe(self.news.hear)
@@ -364,8 +364,10 @@ class Engine:
         return "after what runs" if self.is_at_work() else "now"
 
     def settings(self) -> Mapping[str, object]:
-        """Return what an office may change."""
-        return self.desk.facts(self._box.settings)
+        """Return what an office may change, and how sign-ins at vendors stand."""
+        box = self._box
+        told = sign_ins.facts(box.settings, box.ledger, box.clock)
+        return {**self.desk.facts(box.settings), "sign_ins": told}
 
     def data_protection(self) -> Mapping[str, object]:
         """Return what the data-protection sheet says now."""
@@ -426,6 +428,11 @@ class Engine:
     def leave_sign_in(self, source: str) -> None:
         """Give a sign-in up that is under way."""
         self.signing_in.leave(source)
+
+    def _has_signed_in(self, source: str) -> None:
+        with suppress(ApplianceError):  # it is signed in all the same
+            self.note("vendor", f"Somebody signed in at the vendor of {source}.")
+        self.news.changed()
 
     def messages(self) -> Sequence[Mapping[str, object]]:
         """Return how each address for messages does."""

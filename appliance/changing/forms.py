@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core.settable import AUTH_KEYS, FORGET, NOT_SET, SET, Field, Kind
+from ..core import sign_ins
+from ..core.settable import AUTH_KEYS, BY_A_PERSON, FORGET, NOT_SET, SET, Field, Kind
 
 Wish = Mapping[str, str]
 """What the form holds, by the field's key; a key that is missing stays as it is."""
@@ -22,7 +23,9 @@ KeepSecret = Callable[[str, str], str | None]
 AGAIN = "type it again: it was not saved within an hour, or the box was started anew"
 ELSEWHERE = "type it again: the address is another one, and a stored secret is shown to no other"
 _WHOLE = "write a whole number, such as {}"
-_BY_HAND_GRANT = "refresh_token"
+_BY_HAND = ("refresh_token", "password", "jwt_bearer")
+"""Grants that a person sets up in the file."""
+_IN_THE_FILE = "the login stands in the file, for the address before: change both there"
 
 
 @dataclass(slots=True)
@@ -35,7 +38,17 @@ class Written:
 
 def shown(fields: Sequence[Field], table: Mapping[str, Any]) -> dict[str, str]:
     """Given a table of the file, return what the form shows: what the file says, no defaults."""
-    return {each.key: _shown(each, _at(table, each.key)) for each in fields}
+    return {each.key: _shown(each, _value(table, each.key)) for each in fields}
+
+
+def _value(table: Mapping[str, Any], key: str) -> Any:
+    """Return what a field shows; a login that wants a person is a kind of its own there."""
+    return _kind(table.get("auth", {})) if key == "auth.kind" else _at(table, key)
+
+
+def _kind(auth: Mapping[str, Any]) -> str | None:
+    kind = auth.get("kind")
+    return BY_A_PERSON if auth.get("grant") in sign_ins.BY_A_PERSON else kind
 
 
 def _shown(one: Field, value: Any) -> str:
@@ -113,23 +126,32 @@ def _write_login(
 ) -> None:
     """The login to a web address is one table, which is written whole."""
     before = table.get("auth", {})
-    kind = wish.get("auth.kind") or before.get("kind", "none")
-    if before.get("grant") == _BY_HAND_GRANT and kind == before.get("kind"):
-        return  # a person set it up in the file; its secret changes by itself
-    same = before if kind == before.get("kind") else {}
+    kind = wish.get("auth.kind") or _kind(before) or "none"
+    if before.get("grant") in _BY_HAND and kind == before.get("kind"):
+        return  # a person set it up in the file; some of its secrets change by themselves
+    same = before if kind == _kind(before) else {}
     part, now = Written(), dict(same)
     for each in fields:
         key = each.key.partition(".")[2]
         if key in AUTH_KEYS.get(kind, ()) and each.key in wish:
             _write(part, each, key, wish[each.key], same, keep)
-    now |= {"kind": kind} | ({"grant": "client_credentials"} if kind == "oauth2" else {})
+    now |= {"kind": "oauth2" if kind == BY_A_PERSON else kind}
     now |= {key: value for key, value in part.values.items() if value is not None}
     for gone in [key for key, value in part.values.items() if value is None]:
         now.pop(gone, None)
+    if grant := _grant(kind, now):
+        now["grant"] = grant
     done.problems += part.problems
     if now == before or (kind == "none" and "auth" not in table):
         return
     done.values["auth"] = None if kind == "none" else now
+
+
+def _grant(kind: str, auth: Mapping[str, Any]) -> str:
+    """Where a vendor has codes to type, nobody has to paste anything."""
+    if kind == BY_A_PERSON:
+        return "device_code" if auth.get("device_url") else "authorization_code"
+    return "client_credentials" if kind == "oauth2" else ""
 
 
 def _require_typed_anew(done: Written, fields: Sequence[Field], table: Mapping[str, Any]) -> None:
@@ -138,6 +160,9 @@ def _require_typed_anew(done: Written, fields: Sequence[Field], table: Mapping[s
     if not moved:
         return
     after = {**table, **done.values}
+    if after.get("auth", {}).get("grant") in _BY_HAND:  # its secrets are in no field of the form
+        done.problems.append((moved[0].key, _IN_THE_FILE))
+        return
     for each in fields:
         if not each.kind.is_secret or each.stays_here:
             continue

@@ -16,6 +16,8 @@ FORGET = "-"
 """Instead of a secret: it is needed no more."""
 ADDRESS = "address"
 """The field in which one more address for messages is typed."""
+BY_A_PERSON = "person"
+"""A login to a web address for which somebody signs in at the vendor's: of OAuth's grants one."""
 SET, NOT_SET = "set", "not set"
 """All that is ever told of a secret."""
 
@@ -63,7 +65,7 @@ _AUTH = Field(
     "auth.kind",
     Kind.CHOICE,
     "none",
-    ("none", "basic", "bearer", "header", "query", "oauth2"),
+    ("none", "basic", "bearer", "header", "query", "oauth2", BY_A_PERSON),
 )
 
 SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
@@ -89,11 +91,14 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("auth.token", Kind.LONG_SECRET),
             Field("auth.name"),
             Field("auth.value", Kind.SECRET),
+            Field("auth.authorize_url"),
+            Field("auth.device_url", is_place=True),
             Field("auth.token_url", is_place=True),
             Field("auth.client_id"),
             Field("auth.client_secret", Kind.SECRET),
             Field("auth.scope"),
             Field("auth.client_auth", Kind.CHOICE, "basic", ("basic", "body")),
+            Field("auth.redirect", default="http://127.0.0.1:8400/"),
             Field("hosts", Kind.LINES),
             Field("credential_hosts", Kind.LINES, is_place=True),
             Field("file_name"),
@@ -110,6 +115,7 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
 )
 """By the kind of a source."""
 
+_OF_AN_APP = ("token_url", "client_id", "client_secret", "scope", "client_auth")
 AUTH_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "none": (),
@@ -117,7 +123,8 @@ AUTH_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "bearer": ("token",),
         "header": ("name", "value"),
         "query": ("name", "value"),
-        "oauth2": ("token_url", "client_id", "client_secret", "scope", "client_auth"),
+        "oauth2": _OF_AN_APP,
+        BY_A_PERSON: ("authorize_url", "device_url", "redirect", *_OF_AN_APP),
     }
 )
 """What each kind of login to a web address wants; `oauth2` is the grant of client credentials."""

@@ -25,6 +25,7 @@ from . import (
     restore,
     search,
     settings,
+    vendor,
 )
 from .box import BOX
 from .confirm import PEOPLE, THROTTLE
@@ -43,6 +44,7 @@ ROOMS = (
     held.room,
     activity.room,
     settings.room,
+    vendor.room,
     panel.room,
     first_run.room,
     programs.room,

@@ -30,6 +30,7 @@ LOGINS: Mapping[str, str] = MappingProxyType(
         "header": "a key in a header of the vendor's own",
         "query": "a key in the address",
         "oauth2": "an app's id and secret (OAuth 2)",
+        "person": "somebody signs in at the vendor's (OAuth 2)",
         "body": "in the body",
     }
 )
@@ -77,6 +78,17 @@ _SOURCES: Mapping[str, Mapping[str, Words]] = {
         "auth.token": Words("Token"),
         "auth.name": Words("Name of the header, or in the address", "As the vendor calls it."),
         "auth.value": Words("Key"),
+        "auth.authorize_url": Words(
+            "Address where people sign in", "It begins with https://. The vendor names it."
+        ),
+        "auth.device_url": Words(
+            "Address for codes that are typed",
+            "Only where the vendor has that: then nobody has to paste anything.",
+        ),
+        "auth.redirect": Words(
+            "Address to come back to",
+            "The app in the vendor's screens has the very same; nothing has to answer there.",
+        ),
         "auth.token_url": Words("Address of the sign-in server", "It begins with https://."),
         "auth.client_id": Words("Id of the app"),
         "auth.client_secret": Words("Secret of the app"),

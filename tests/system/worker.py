@@ -125,6 +125,7 @@ class Worker:
         self.open, self.shown, self.found, self.taken = None, None, None, None
         self.waits_for_a_word = []
         self.button_said: dict[str, str] = {}
+        self.stands = None
         self.search, self.told_of = None, None
         self.told_addresses, self.told_test = [], []
         self._changed = Condition()
@@ -231,6 +232,24 @@ class Worker:
 
     def try_cloud(self, name, wish):
         return self.seen
+
+    def sign_in(self, source):
+        if self.stands is None:
+            raise ApplianceError(f"There is no source named {source} that signs in anywhere.")
+        return self.stands | {"source": source}
+
+    def begin_sign_in(self, source):
+        self.asked.append(("begin_sign_in", source))
+        return self.sign_in(source)
+
+    def finish_sign_in(self, source, line):
+        self.asked.append(("finish_sign_in", source, line))
+        if self.refuses:
+            raise ApplianceError("There is no code in what was pasted.", hint="Copy it again.")
+        return self.sign_in(source)
+
+    def leave_sign_in(self, source):
+        self.asked.append(("leave_sign_in", source))
 
     def first_run(self):
         return self.beginning
