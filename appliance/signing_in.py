@@ -113,7 +113,7 @@ class SigningIn:
 
     def finish(self, box: Box, name: str, line: str) -> Pending:
         """Given what somebody pasted, get the token and prove it; raise ApplianceError where that
-        fails: what is only a slip of the hand may be pasted again.
+        fails. Until a token is stored the link stays good: it may be opened again.
         """
         pending = self.pending(box, name)
         if pending is None or pending.link is None:
@@ -126,23 +126,29 @@ class SigningIn:
                 raise ApplianceError(_OVER, hint=_BEGIN)
             pending.state = "checking"
         try:
-            self._proved(box, name, pending, step)
+            told = pending.source.sign_in(Watch(), step)
+        except ApplianceError:
+            pending.state = "waiting"
+            raise
+        try:
+            self._prove(box, name, pending, told)
         except ApplianceError as error:
-            pending.state, pending.error = "failed", error  # a code works once: a new link is due
+            pending.state, pending.error = "failed", error
             raise
         return pending
 
     def _wait(self, box: Box, name: str, pending: Pending) -> None:
         try:
-            self._proved(box, name, pending, {"do": "wait", **(pending.device or {})})
+            step = {"do": "wait", **(pending.device or {})}
+            told = pending.source.sign_in(Watch(cancel=pending.cancel), step)
+            self._prove(box, name, pending, told)
         except Cancelled:
             return
         except ApplianceError as error:
             pending.state, pending.error = "failed", error
 
-    def _proved(self, box: Box, name: str, pending: Pending, step: Mapping[str, object]) -> None:
-        """Have a token stored, then sign in with it as every backup will."""
-        told = pending.source.sign_in(Watch(cancel=pending.cancel), step)
+    def _prove(self, box: Box, name: str, pending: Pending, told: Mapping[str, object]) -> None:
+        """A token is stored: sign in with it as every backup will."""
         pending.told = {**told, **_again(pending.source)}
         now, count = box.clock.now(), sign_ins.known(box.state).read(name).count
         observations.note_probe(box.ledger, name, Probed(now, "", count))

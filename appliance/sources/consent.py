@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from ..core.errors import SourceRefused
 from .refusals import known, refused
 
-_CODE = re.compile(r"[^:?&=#]{1,4096}={0,2}")
+_CODE = re.compile(r"[A-Za-z0-9._~/+%!*$|-]{1,4096}={0,2}")
 """A code by itself; those of Salesforce end in `==`, those of Google have a slash."""
 _COPY = "Copy the whole address of the page on which you landed, and paste it."
 

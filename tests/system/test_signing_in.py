@@ -45,7 +45,8 @@ def office(tmp_path: Path, vendor: SignInServer, ca: Authority) -> Office:
     }
     keys = {"name": "crm", "type": "http", "url": vendor.url("/export.csv"), "auth": auth}
     office.add("[[source]]", **keys, ca_file=ca.certificate)
-    office.disk()
+    nas = {"name": "nas", "path": folder / "nas", "passphrase": "${secret:nas}"}
+    office.add("[[repository]]", **nas, reserve="10 MB")
     return office
 
 
@@ -59,22 +60,21 @@ def read_until(process: subprocess.Popen[str], wanted: re.Pattern[str]) -> str:
     raise AssertionError(said)
 
 
+@pytest.mark.slow
 def test_a_link_is_opened_elsewhere_its_end_is_pasted_and_the_backup_comes(office, vendor):
     vendor.more = {"instance_url": "https://eu.vendor.example"}
-    refused = office.call("run", "crm")
-    assert refused.returncode == 1
-    assert "Nobody has signed in" in refused.stdout + refused.stderr
     with office.started("signin", "crm", stdin=subprocess.PIPE) as process:
         link = read_until(process, LINK)
         said, complaint = process.communicate(vendor.says_yes(link) + "\n", timeout=60)
     assert process.returncode == 0, complaint
     assert "Signed in at the vendor of crm" in said
     assert "https://eu.vendor.example" in said
+    office.ok("init", "nas")
     office.ok("run", "crm")
     (known,) = office.json("status")["sign_ins"]
     assert known["state"] == "good"
     acts = office.json("history", "person:")
-    assert "signed in at the vendor of crm" in acts[0]["message"]
+    assert any("signed in at the vendor of crm" in each["message"] for each in acts)
     assert "s3cret" not in said + complaint
 
 
