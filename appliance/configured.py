@@ -5,6 +5,7 @@ Part of the rim.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -36,10 +37,12 @@ from .exports.unpack import Limits as UnpackLimits
 from .sign_ins import login_of, token_name
 from .sources.child import ChildSource
 from .sources.inbox import InboxSettings
+from .sources.consent import Link, link
 from .system.process import Limits
 from .system.secrets import Secrets
 from .system.sign_ins import FOLDER, SignIns
 
+_SECRET = re.compile(r"\$\{secret:([a-z0-9_-]+)\}")
 _FOR_A_PERSON, _FOR_A_VENDOR = timedelta(minutes=32), timedelta(seconds=45)
 """How long a sign-in may take: somebody has half an hour to type a code."""
 
@@ -99,10 +102,15 @@ class ConfiguredSource:
         waits = step is not None and step["do"] == "wait"
         return self._child(_FOR_A_PERSON if waits else _FOR_A_VENDOR).sign_in(watch, step)
 
-    def auth(self) -> dict[str, Any]:
-        """Return how it signs in; raise ConfigError where a secret of it is missing."""
-        auth: Any = source_settings(self._section, self._supplies).get("auth", {})
-        return dict(auth)
+    def link_of(self, redirect: str = "") -> Link:
+        """Return a link by which somebody signs in; raise ConfigError where the app's id is a
+        secret that is missing.
+        """
+        login = login_of(self._section)
+        auth = login.model_dump(exclude_none=True) if login else {}
+        if found := _SECRET.fullmatch(str(auth.get("client_id", ""))):
+            auth["client_id"] = self._supplies.secrets.get(found[1])
+        return link(auth, redirect)
 
     def _child(self, at_most: timedelta | None = None) -> ChildSource:
         limits = self._section.limits
@@ -214,7 +222,7 @@ def _sftp_settings(source: SftpSource, supplies: Supplies) -> dict[str, object]:
 def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
     return {
         "url": source.url,
-        **login_settings(source, supplies, (source.url, *source.credential_hosts)),
+        **login_settings(source, supplies),
         "hosts": source.hosts,
         "credential_hosts": source.credential_hosts,
         "ca_file": str(source.ca_file or ""),
@@ -222,39 +230,49 @@ def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
     }
 
 
-def login_settings(
-    source: HttpSource, supplies: Supplies, places: Sequence[str]
-) -> dict[str, object]:
-    """Given a source with an `auth`, and the addresses and hosts that see what it brings, return
-    how it signs in and where that is kept, as plain JSON values, secrets filled in.
+def login_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
+    """Given a source with an `auth`, return how it signs in and where what that brings is kept, as
+    plain JSON values, secrets filled in.
     """
     auth = source.auth.model_dump(exclude_none=True, exclude={"sign_in_lasts", "sign_in_idle"})
     secret_keys = {key.removeprefix("auth."): name for key, name in secret_names(source)}
     filled = {key: supplies.secrets.get(name) for key, name in secret_keys.items()}
     if stored := token_name(source):
         filled["refresh_token_secret"] = stored
-    app = (str(auth.get("client_id", "")), _origin(str(auth.get("token_url", ""))))
     return {
         "auth": auth | filled,
-        "sign_in_of": {
-            "source": source.name,
-            "folder": str(supplies.sign_ins.folder),
-            "bound_to": sign_ins.bound_to(*app, *sorted(map(_origin, places))),
-        },
+        "sign_in_of": _sign_in_of(source, supplies, (source.url, *source.credential_hosts)),
         "secrets_dir": str(supplies.secrets.folder),
+    }
+
+
+def _sign_in_of(
+    source: CommonSource, supplies: Supplies, places: Sequence[str]
+) -> dict[str, object]:
+    """Given the addresses and hosts that see what a sign-in brings, return where it is known how
+    that stands.
+    """
+    login = login_of(source)
+    app = (login.client_id, _origin(login.token_url)) if login else ("", "")
+    return {
+        "source": source.name,
+        "folder": str(supplies.sign_ins.folder),
+        "bound_to": sign_ins.bound_to(*app, *sorted(map(_origin, places))),
     }
 
 
 def _recipe_settings(source: RecipeSource, supplies: Supplies) -> dict[str, object]:
     file = source.file
     secret = giving.secrets(file.setting, source.given)
+    given = giving.values(file.setting, source.given)
     named = written.secrets_named(file)
     return {
         "recipe": written.as_json(file),
-        "given": giving.values(file.setting, source.given),
+        "given": given,
         "given_secrets": {key: supplies.secrets.get(name) for key, name in secret.items()},
         "secrets": {name: supplies.secrets.get(name) for name in named},
-        "refresh_token_secret": written.refresh_token_secret(file, secret),
+        "refresh_token_secret": token_name(source),
+        "sign_in_of": _sign_in_of(source, supplies, (file.base, *file.hosts, *given.values())),
         "memory": str(recipe_memory(supplies.secrets.folder.parent, source.name)),
         "only": source.only,
         "without": source.without,

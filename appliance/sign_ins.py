@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .config import CommonSource, OAuth2Auth, Settings
+from .config import CommonSource, OAuth2Auth, RecipeSource, Settings
 from .core import sign_ins
 from .core.ports import Clock, Ledger
 from .core.sign_ins import Lasting, SignIn
@@ -24,6 +24,8 @@ from .system.sign_ins import FOLDER, SignIns
 
 def login_of(source: CommonSource) -> OAuth2Auth | None:
     """Return how a source signs in at its vendor's; None where it needs no sign-in server."""
+    if isinstance(source, RecipeSource):
+        return source.login
     auth = getattr(source, "auth", None)
     return auth if isinstance(auth, OAuth2Auth) else None
 

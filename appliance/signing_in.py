@@ -86,7 +86,7 @@ class SigningIn:
             pending.thread = Thread(target=self._wait, args=(box, name, pending), daemon=True)
             pending.thread.start()
         else:
-            pending.link = consent.link(source.auth(), redirect)
+            pending.link = source.link_of(redirect)
             self._keep(name, pending)
         return pending
 

@@ -373,3 +373,112 @@ def test_no_library_that_asks_vendors_is_loaded_by_the_worker():
     code = "import appliance.signing_in, appliance.probing, sys; print('urllib3' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
+
+
+# --- by a recipe ------------------------------------------------------------------------------
+
+RECIPE = """
+base = "https://${setting.host}"
+hosts = ["${setting.host}"]
+[auth]
+kind = "oauth2"
+grant = "authorization_code"
+authorize_url = "https://${setting.host}/authorize"
+authorize_extra = { prompt = "consent" }
+token_url = "https://${setting.host}/token"
+client_id = "${setting.client_id}"
+client_secret = "${setting.client_secret}"
+refresh_token = "${setting.refresh_token?}"
+sign_in_lasts = "90d"
+[setting.host]
+title = "Server"
+kind = "host"
+[setting.client_id]
+title = "App"
+[setting.client_secret]
+title = "Secret"
+secret = true
+[setting.refresh_token]
+title = "Sign-in"
+secret = true
+default = ""
+[[step]]
+url = "/export.csv"
+to = "all.csv"
+"""
+
+
+class ByRecipe(Box):
+    """A worker whose source follows a recipe."""
+
+    def __init__(self, folder: Path, vendor: SignInServer, ca: Authority, **given: object) -> None:
+        self.vendor = vendor
+        (folder / "crm.toml").write_text(RECIPE)
+        keys = {"name": "crm", "recipe": str(folder / "crm.toml"), "client_id": "box"}
+        keys |= {"host": vendor.url("").removeprefix("https://"), "ca_file": str(ca.certificate)}
+        keys |= {"client_secret": "${secret:app}"} | given
+        nas = {"name": "nas", "path": str(folder / "nas"), "passphrase": "${secret:nas}"}
+        text = section("[appliance]", state="/var/lib/appliance", timezone="UTC")
+        Room.__init__(
+            self, folder, text + section("[[source]]", **keys) + section("[[repository]]", **nas)
+        )
+        self.box.clock.is_synchronised = lambda: True
+        self.box.secrets.put("app", "client-s3cret")
+
+    def pulls(self) -> bytes:
+        (into := self.folder / "into").mkdir()
+        export = self.box.sources["crm"].pull(into, datetime.now(UTC), (), Watch())
+        return export.files[0].path.read_bytes()
+
+
+@pytest.fixture
+def by_recipe(tmp_path: Path, vendor: SignInServer, ca: Authority) -> ByRecipe:
+    (folder := tmp_path / "recipe").mkdir()
+    return ByRecipe(folder, vendor, ca)
+
+
+def test_a_source_with_a_recipe_is_signed_in_for_alike(by_recipe: ByRecipe, vendor: SignInServer):
+    assert by_recipe.stands["state"] == "none"
+    assert by_recipe.signs_in()["state"] == "good"
+    until = datetime.fromisoformat(by_recipe.stands["until"])
+    assert timedelta(days=89) < until - datetime.now(UTC) < timedelta(days=91)
+    assert b"Ada" in by_recipe.pulls()
+    assert by_recipe.box.sources["crm"].sign_in(Watch())["count"] == 4
+
+
+def test_a_recipe_that_was_moved_gets_nothing_of_the_sign_in(by_recipe, vendor):
+    by_recipe.signs_in()
+    text = by_recipe.file.read_text()
+    by_recipe.file.write_text(text.replace("localhost:", "127.0.0.1:"))
+    moved = WholeBox(load(by_recipe.file)).sources["crm"]
+    with pytest.raises(SourceRefused, match="others than when"):
+        moved.sign_in(Watch())
+
+
+def test_a_refresh_token_that_somebody_has_already_will_do(tmp_path, vendor, ca):
+    (folder := tmp_path / "given").mkdir()
+    box = ByRecipe(folder, vendor, ca, refresh_token="${secret:mine}")
+    assert box.stands["state"] == "none"
+    (other := tmp_path / "other").mkdir()
+    signed = ByRecipe(other, vendor, ca)
+    signed.signs_in()
+    box.box.secrets.put("mine", signed.token)
+    assert b"Ada" in box.pulls()
+    assert box.stands["state"] == "good"
+    assert box.box.secrets.get("mine") in vendor.judge.refresh
+
+
+def test_a_recipe_is_told_what_its_grant_lacks(tmp_path: Path):
+    from appliance.config import recipes
+    from appliance.core.errors import ConfigError
+
+    file = tmp_path / "crm.toml"
+    for old, new, words in (
+        ('"authorization_code"', '"authorisation_code"', 'did you mean "authorization_code"'),
+        ("authorize_url", "authorise_url", "authorize_url"),
+        ('grant = "authorization_code"', 'grant = "jwt_bearer"', "needs it"),
+    ):
+        file.write_text(RECIPE.replace(old, new))
+        with pytest.raises(ConfigError) as caught:
+            recipes.named(str(file))
+        assert words in caught.value.message

@@ -160,7 +160,8 @@ def _require_typed_anew(done: Written, fields: Sequence[Field], table: Mapping[s
     if not moved:
         return
     after = {**table, **done.values}
-    if after.get("auth", {}).get("grant") in _BY_HAND:  # its secrets are in no field of the form
+    auth = after.get("auth") or {}
+    if auth.get("grant") in _BY_HAND or "refresh_token" in auth:  # secrets that no field shows
         done.problems.append((moved[0].key, _IN_THE_FILE))
         return
     for each in fields:

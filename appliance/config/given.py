@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..core import templates
 from ..core.errors import did_you_mean
+from .logins import OAuth2Auth
 from .recipes import SettingSection
 from .values import secret_name, web_address
 
@@ -61,3 +64,24 @@ def secrets(wanted: Mapping[str, SettingSection], given: Mapping[str, Any]) -> d
         for key, each in wanted.items()
         if each.secret and key in given
     }
+
+
+def login(
+    auth: Mapping[str, Any], wanted: Mapping[str, SettingSection], given: Mapping[str, Any]
+) -> OAuth2Auth | None:
+    """Given how a recipe signs in, return it with the office's settings filled in, of secrets their
+    names; None where no sign-in server gives what it shows, or where that is known only later.
+    """
+    if auth.get("kind") != "oauth2":
+        return None
+    named = {key: f"${{secret:{name}}}" for key, name in secrets(wanted, given).items()}
+    its_own = [name.partition(":")[2] for name in templates.names(auth) if name[:7] == "secret:"]
+    scope = {
+        "setting": {**values(wanted, given), **named},
+        "secret": {name: f"${{secret:{name}}}" for name in its_own},
+    }
+    try:
+        filled = templates.fill(auth, scope)
+        return OAuth2Auth.model_validate({key: each for key, each in filled.items() if each != ""})
+    except (templates.MissingValue, ValidationError):
+        return None

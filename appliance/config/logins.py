@@ -17,7 +17,7 @@ Grant = Literal[
     "device_code",
     "authorization_code",
 ]
-_NEEDED = {
+NEEDED = {
     "client_credentials": ("client_secret",),
     "refresh_token": ("refresh_token",),
     "password": ("user", "password"),
@@ -25,6 +25,7 @@ _NEEDED = {
     "device_code": ("device_url",),
     "authorization_code": ("authorize_url",),
 }
+"""What each grant cannot do without."""
 _OURS = frozenset(
     {
         "assertion",
@@ -123,7 +124,7 @@ class OAuth2Auth(Section):
 
     @model_validator(mode="after")
     def _has_what_its_grant_needs(self) -> Self:
-        for needed in _NEEDED[self.grant]:
+        for needed in NEEDED[self.grant]:
             if not getattr(self, needed):
                 raise ValueError(f"grant {self.grant} needs {needed}")
         for name, given in (("extra", self.extra), ("authorize_extra", self.authorize_extra)):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core import templates
 from ..core.errors import Problem, did_you_mean
-from .logins import KINDS
+from .logins import KINDS, NEEDED
 from .recipes import RecipeBody, RecipeFile, StepSection
 
 _ALWAYS = frozenset({"round", "page", "n", "url_name", "file_name"})
@@ -51,6 +51,13 @@ def _auth_problems(auth: Mapping[str, Any]) -> Iterator[Problem]:
     for key in auth:
         if key not in known and key not in ("kind", "scheme", "cookie"):
             yield Problem(f"auth.{key}", f"this key is not known{did_you_mean(key, known)}")
+    if kind == "oauth2":
+        grant = str(auth.get("grant", ""))
+        if grant not in NEEDED:
+            yield Problem("auth.grant", f'"{grant}" is not known{did_you_mean(grant, NEEDED)}')
+        for key in NEEDED.get(grant, ()):
+            if key not in auth:
+                yield Problem(f"auth.{key}", f"grant {grant} needs it")
 
 
 def _name_problems(file: RecipeBody) -> Iterator[Problem]:

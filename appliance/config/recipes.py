@@ -6,7 +6,6 @@ Shipped ones lie beside the code that follows them, an office's own wherever it 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -239,15 +238,6 @@ def secrets_named(file: RecipeFile) -> list[str]:
     """Return the names of the secrets that a recipe mentions itself, as `${secret:NAME}`."""
     told = [*templates.names(as_json(file)["steps"]), *templates.names([file.auth, file.base])]
     return sorted({name.partition(":")[2] for name in told if name.startswith("secret:")})
-
-
-def refresh_token_secret(file: RecipeFile, given: Mapping[str, str]) -> str:
-    """Return the name under which a refresh token is stored, empty where there is none; `given`
-    has the name of each setting's secret.
-    """
-    for name in templates.names(file.auth.get("refresh_token", "")):
-        return given.get(name.partition(".")[2], name.partition(":")[2])
-    return ""
 
 
 def shelf() -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from ..core.errors import ConfigError
 from . import given, recipes
-from .logins import Auth, NoAuth
+from .logins import Auth, NoAuth, OAuth2Auth
 from .recipes import RecipeBody, RecipeFile
 from .section import Section
 from .values import (
@@ -173,6 +173,11 @@ class RecipeSource(CommonSource, RecipeBody):
     def given(self) -> dict[str, Any]:
         """What the office gives of the settings that the recipe wants, as it stands in the file."""
         return dict(self.model_extra or {})
+
+    @property
+    def login(self) -> OAuth2Auth | None:
+        """How it signs in; None where it needs no sign-in server."""
+        return given.login(self.file.auth, self.file.setting, self.given)
 
     @property
     def vendor(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..core.errors import ApplianceError
 from ..core.model import Export, StepName
@@ -23,6 +23,9 @@ from ..core.ports import Watch
 from .child import error_to_json, export_to_json, seen_from_json
 from .content import prove
 from .sight import Sight
+
+if TYPE_CHECKING:
+    from .auth import Login
 
 _PROVED = ("http", "recipe")
 """Which prove by themselves what they bring, to see its end."""
@@ -62,20 +65,31 @@ def _look(request: Mapping[str, Any], answers: TextIO, watch: Watch) -> int:
 
 def _sign_in(request: Mapping[str, Any], answers: TextIO, watch: Watch) -> int:
     """Do a step of a person's sign-in, or (asked for nothing else) sign in as a backup does."""
-    from . import http, signin  # noqa: PLC0415 - a child loads what it needs
+    from . import signin  # noqa: PLC0415 - a child loads what it needs
 
-    settings = http.HttpSettings(**request["settings"])
-    who, wanted = settings.login, request["sign_in"]
+    settings, wanted = request["settings"], request["sign_in"]
+    ca_file = settings["ca_file"]
     try:
+        who = _login(request["kind"], settings)
         if wanted is True:
-            told = signin.proved(who, settings.ca_file)
+            told = signin.proved(who, ca_file)
         else:
-            told = signin.step(who, wanted, settings.ca_file, watch)
+            told = signin.step(who, wanted, ca_file, watch)
     except ApplianceError as error:
         _say(answers, error=error_to_json(error))
         return 1
     _say(answers, result=told)
     return 0
+
+
+def _login(kind: str, settings: Mapping[str, Any]) -> Login:
+    if kind == "recipe":
+        from .recipe import pull as by_recipe  # noqa: PLC0415 - as above
+
+        return by_recipe.login(by_recipe.RecipeSettings(**settings))
+    from . import http  # noqa: PLC0415 - as above
+
+    return http.HttpSettings(**settings).login
 
 
 def _seen(kind: str, settings: Mapping[str, Any], sight: Sight, watch: Watch) -> None:

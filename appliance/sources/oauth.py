@@ -201,8 +201,10 @@ def _renewed(auth: Auth, keeping: Keeping, ask: AskForToken) -> Mapping[str, Any
 
 
 def _refreshed(auth: Auth, token: str, ask: AskForToken) -> Mapping[str, Any]:
+    """Without a scope it is the one that the person said yes to (RFC 6749 section 6)."""
     form = {"grant_type": "refresh_token", "refresh_token": token}
-    return tokens.told(asked(auth, form, ask))
+    said = {**auth, "scope": ""} if auth["grant"] in BY_A_PERSON else auth
+    return tokens.told(asked(said, form, ask))
 
 
 def store_of(auth: Auth, keeping: Keeping) -> tuple[Secrets, str]:
@@ -225,7 +227,8 @@ def _current(auth: Auth, store: Secrets, name: str, keeping: Keeping) -> str:
         if not auth.get("refresh_token"):
             raise SourceRefused(_NOBODY, hint=hint)
         return str(auth["refresh_token"]).strip()
-    if auth["grant"] in BY_A_PERSON and keeping.record.bound_to != keeping.bound_to:
+    is_ours = auth["grant"] in BY_A_PERSON and not auth.get("refresh_token")
+    if is_ours and keeping.record.bound_to != keeping.bound_to:
         raise SourceRefused(_MOVED, hint=hint)
     return store.get(name)
 

@@ -44,6 +44,8 @@ class RecipeSettings:
     """By name, those that the recipe mentions itself."""
     refresh_token_secret: str = ""
     """Under which name a replaced refresh token is stored."""
+    sign_in_of: Mapping[str, str] = field(default_factory=dict)
+    """See `auth.Login`."""
     memory: str = ""
     """The file of what is remembered between pulls."""
     only: tuple[str, ...] = ()
@@ -135,7 +137,20 @@ def _errand(
     return Errand(recipe, scope, asker, questions, landing, receiver, memory, watch, has_archive)
 
 
+def login(settings: RecipeSettings) -> auth.Login:
+    """Return how a source shows who we are, before anything was asked."""
+    scope = Scope({**settings.given, **settings.given_secrets}, settings.secrets)
+    return _login(settings, recipes.from_json(settings.recipe), scope)
+
+
 def _login(settings: RecipeSettings, recipe: recipes.Recipe, scope: Scope) -> auth.Login:
-    filled = {key: templates.text_of(value) for key, value in scope.fill(recipe.auth).items()}
+    filled = {key: _as_text(value) for key, value in scope.fill(recipe.auth).items()}
     filled["refresh_token_secret"] = settings.refresh_token_secret
-    return auth.Login(filled, settings.secrets_dir)
+    return auth.Login(filled, settings.secrets_dir, settings.sign_in_of)
+
+
+def _as_text(value: Any) -> Any:
+    """Tables stay tables: further fields for the vendor."""
+    if isinstance(value, Mapping):
+        return {key: templates.text_of(each) for key, each in value.items()}
+    return templates.text_of(value)
