@@ -190,7 +190,7 @@ def test_a_code_that_is_typed_is_waited_for(make, vendor: SignInServer):
     vendor.types_code()
     assert processes.until(lambda: box.engine.sign_in("crm")["pending"]["state"] == "done", 20)
     assert box.stands["state"] == "good"
-    assert box.engine.status()["version"] > version
+    assert processes.until(lambda: box.engine.status()["version"] > version)
 
 
 def test_a_code_that_is_refused_is_said_and_one_that_is_left_is_asked_for_no_more(make, vendor):

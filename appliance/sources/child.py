@@ -168,15 +168,22 @@ def _secrets(value: object, *, under_secret: bool = False) -> Iterator[str]:
     """Yield the strings of the settings that nobody may read, longest parts first."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if key == "recipe" or (under_secret and key in _NO_SECRET):
-                continue  # a recipe has names of secrets alone
-            yield from _secrets(inner, under_secret=under_secret or _is_secret(str(key)))
+            if key == "recipe":
+                continue  # which has names of secrets alone
+            told = _without_words(inner) if key == "auth" else inner
+            yield from _secrets(told, under_secret=under_secret or _is_secret(str(key)))
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:
             yield from _secrets(inner, under_secret=under_secret)
     elif isinstance(value, str) and under_secret and len(value) >= _SHORTEST_SECRET:
         yield value
         yield from (line for line in value.splitlines()[1:-1] if len(line) >= _SHORTEST_SECRET)
+
+
+def _without_words(login: object) -> object:
+    if not isinstance(login, Mapping):
+        return login
+    return {key: value for key, value in login.items() if key not in _NO_SECRET}
 
 
 def _is_secret(key: str) -> bool:

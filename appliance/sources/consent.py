@@ -34,7 +34,9 @@ class Link:
 
 
 def link(auth: Mapping[str, Any], redirect: str = "") -> Link:
-    """Given a source's `auth`, return the link that a person opens."""
+    """Given a source's `auth`, return the link that a person opens; raise SourceRefused where
+    whatever they type there could be read on the way.
+    """
     redirect = redirect or auth["redirect"]
     state, verifier = randomness.token_urlsafe(24), randomness.token_urlsafe(64)
     asked = {
@@ -48,6 +50,11 @@ def link(auth: Mapping[str, Any], redirect: str = "") -> Link:
     asked |= {name: auth[name] for name in ("scope", "audience") if auth.get(name)}
     asked |= auth.get("authorize_extra") or {}
     url = auth["authorize_url"]
+    if not url.startswith("https://"):
+        raise SourceRefused(
+            "The address where people sign in is not protected: it begins with http://.",
+            hint="Give `authorize_url` of this source as the vendor names it, with https://.",
+        )
     joint = "&" if urlsplit(url).query else "?"
     return Link(f"{url}{joint}{urlencode(asked)}", state, verifier, redirect)
 

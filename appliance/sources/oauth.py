@@ -37,6 +37,8 @@ _LASTING = ("refresh_token_expires_in", "refresh_expires_in", "x_refresh_token_e
 """How vendors tell for how many seconds the refresh token lives: Google, GitHub and LinkedIn;
 Keycloak (0: for ever); Intuit."""
 _LONGEST_SECONDS = 100 * 366 * 86400
+_PATIENCE_SECONDS = 150.0
+"""For whoever renews the same sign-in: its server may be slow."""
 _NOBODY = "Nobody has signed in for this source yet."
 _MOVED = "The servers of this source are others than when somebody signed in."
 _SIGN_IN = "Sign in: `appliance signin {}`, or on the page under Settings."
@@ -59,12 +61,14 @@ class Keeping:
         return SignIns(Path(self.folder)).read(self.source) if self.folder else SignIn()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Renew it without anybody else doing so."""
+    def alone(self, patience_seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
+        """Renew it without anybody else doing so; raise SourceUnreachable where somebody does not
+        come to an end.
+        """
         if not self.folder:
             yield
             return
-        with SignIns(Path(self.folder)).alone(self.source):
+        with SignIns(Path(self.folder)).alone(self.source, patience_seconds):
             yield
 
     def remember(

@@ -27,6 +27,9 @@ from .tokens import AskForToken
 _DEFAULT_INTERVAL, _SLOWER = 5.0, 5.0
 """RFC 8628 sections 3.2 and 3.5, seconds."""
 _LONGEST_INTERVAL = 60.0
+_NOT_YET = ("authorization_pending", "slow_down")
+_PATIENCE_SECONDS = 15.0
+"""For whoever renews the same sign-in just now."""
 _LONGEST_WAIT = timedelta(minutes=30)
 _ONLY_ONCE = "The vendor let us in, but only once: it gave no refresh token."
 _ASK_FOR_ONE = (
@@ -62,12 +65,13 @@ def step(who: Login, wanted: Mapping[str, Any], ca_file: str, watch: Watch) -> d
             case "device":
                 return asdict(device(who.auth, ask))
             case "wait":
-                told = _waited(who.auth, wanted, ask, watch)
+                return _waited(who, wanted, ask, watch)
             case _:
                 form = {"grant_type": "authorization_code", "code": wanted["code"]}
                 form |= {"redirect_uri": wanted["redirect"], "code_verifier": wanted["verifier"]}
-                told = tokens.told(oauth.asked(who.auth, form, ask))
-        return kept(who.auth, who.keeping, told)
+                with who.keeping.alone(_PATIENCE_SECONDS):  # before the code is used up
+                    told = tokens.told(oauth.asked(who.auth, form, ask))
+                    return kept(who.auth, who.keeping, told)
 
 
 def _hidden(wanted: Mapping[str, Any]) -> tuple[str, ...]:
@@ -105,42 +109,41 @@ def _number(said: object, default: float) -> float:
 
 
 def _waited(
-    auth: Auth, wanted: Mapping[str, Any], ask: AskForToken, watch: Watch
-) -> Mapping[str, Any]:
+    who: Login, wanted: Mapping[str, Any], ask: AskForToken, watch: Watch
+) -> dict[str, object]:
     """Ask again and again until somebody said yes or no, or nobody did in time."""
     until = monotonic() + float(wanted["expires_seconds"])
     every = float(wanted["interval_seconds"])
     form = {"grant_type": oauth.DEVICE_CODE, "device_code": wanted["device_code"]}
-    form |= {"client_id": auth["client_id"]}  # many servers want it, whoever else says who asks
+    form |= {"client_id": who.auth["client_id"]}  # many want it, whoever else says who asks
     while monotonic() < until:
         watch.report(StepName.PULL, 0, note="waiting for somebody to sign in")
         watch.cancel.wait(every)
         watch.check()
         try:
-            reply = oauth.asked(auth, dict(form), ask)
+            with who.keeping.alone(_PATIENCE_SECONDS):
+                reply = oauth.asked(who.auth, dict(form), ask)
+                error = tokens.error_of(reply)
+                if error not in _NOT_YET:
+                    return kept(who.auth, who.keeping, tokens.told(reply))
         except SourceUnreachable:  # section 3.5: ask less often
             every = min(every * 2, _LONGEST_INTERVAL)
-            continue
-        error = tokens.error_of(reply)
-        if error == "slow_down":
-            every = min(every + _SLOWER, _LONGEST_INTERVAL)
-        elif error != "authorization_pending":
-            return tokens.told(reply)
+        else:
+            every = min(every + (_SLOWER if error == "slow_down" else 0), _LONGEST_INTERVAL)
     raise refused("expired_token")
 
 
 def kept(auth: Auth, keeping: Keeping, told: Mapping[str, Any]) -> dict[str, object]:
-    """Have what a person's sign-in brought on the disk.
+    """Have what a person's sign-in brought on the disk, while nobody else renews it.
 
     Return what is known of it, as `core.sign_ins.as_json` has it, and what the vendor said besides.
     """
     token = tokens.refresh_token(told)
     if not token:
         raise SourceRefused(_ONLY_ONCE, hint=_ASK_FOR_ONE)
-    with keeping.alone():
-        store, name = oauth.store_of(auth, keeping)
-        store.put(name, token)
-        known = keeping.begin_anew(told, sign_ins.mark(token))
+    store, name = oauth.store_of(auth, keeping)
+    store.put(name, token)
+    known = keeping.begin_anew(told, sign_ins.mark(token))
     return {**sign_ins.as_json(known), **besides(told)}
 
 

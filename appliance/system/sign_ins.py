@@ -21,7 +21,6 @@ from .files import make_private, write_durably
 FOLDER = "signins"
 """In the state folder."""
 _LONGEST_BYTES = 1 << 16
-_PATIENCE_SECONDS = 150.0
 _LOOK_EVERY_SECONDS = 0.05
 
 
@@ -50,7 +49,7 @@ class SignIns:
         write_durably(self._file(source), json.dumps(as_json(found)).encode() + b"\n", 0o600)
 
     @contextmanager
-    def alone(self, source: str, patience_seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
+    def alone(self, source: str, patience_seconds: float) -> Iterator[None]:
         """Be the only one, in any process, who renews this sign-in for the length of the block.
 
         Raise SourceUnreachable where somebody else does not come to an end.

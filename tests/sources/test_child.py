@@ -349,3 +349,11 @@ def test_after_years_a_pull_is_told_what_it_needs_of_the_past(
     monkeypatch: pytest.MonkeyPatch, kind: str, settings: dict[str, object], count: int
 ) -> None:
     assert told(monkeypatch, kind, settings) == count
+
+
+def test_words_of_a_login_stay_readable_and_secrets_of_any_name_do_not():
+    settings = {
+        "auth": {"scope": "offline_access", "grant": "password", "password": "p4ssword"},
+        "given_secrets": {"scope": "s3cret-scope", "cookie": "s3cret-cookie"},
+    }
+    assert set(child._secrets(settings)) == {"p4ssword", "s3cret-scope", "s3cret-cookie"}

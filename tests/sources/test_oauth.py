@@ -434,7 +434,7 @@ def test_an_echo_of_a_secret_is_shown_to_nobody(source: Source, vendor: SignInSe
 
 
 def hold_the_lock(folder: str, ready) -> None:
-    with SignIns(Path(folder)).alone("crm"):
+    with SignIns(Path(folder)).alone("crm", 9):
         ready.set()
         threading.Event().wait(30)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.errors import Cancelled, SourceRefused
+from appliance.core.errors import Cancelled, SourceRefused, SourceUnreachable
 from appliance.core.ports import Watch
 from appliance.demo.authority import Authority
 from appliance.sources import signin, tokens
@@ -117,6 +117,21 @@ def test_a_code_works_once(person: Person, vendor: SignInServer):
     with pytest.raises(SourceRefused):
         person.exchange(made, landed)
     assert person.secrets.get("signin-crm") == token
+
+
+def test_a_code_is_not_used_up_while_somebody_else_renews_the_sign_in(person, vendor, monkeypatch):
+    monkeypatch.setattr(signin, "_PATIENCE_SECONDS", 0.1)
+    made = link(person.auth)
+    landed = vendor.says_yes(made.url)
+    with person.known.alone("crm", 1), pytest.raises(SourceUnreachable, match="under way"):
+        person.exchange(made, landed)
+    assert person.exchange(made, landed)["count"] == 1
+
+
+def test_nobody_types_a_password_where_it_can_be_read_on_the_way(person: Person):
+    person.auth["authorize_url"] = "http://vendor.example/authorize"
+    with pytest.raises(SourceRefused, match="not protected"):
+        link(person.auth)
 
 
 def test_a_vendor_that_gives_nothing_that_lasts_is_told_how_to_be_asked(person, vendor):
