@@ -36,6 +36,7 @@ class Probes:
         self, box: Box, is_at_work: Callable[[], bool], changed: Callable[[], None]
     ) -> None:
         self._box, self._is_at_work, self._changed = box, is_at_work, changed
+        self._sources = [one for one in box.settings.source if sign_ins.login_of(one) is not None]
         self._not_before = box.clock.monotonic() + AFTER_START.total_seconds()
         self._later: dict[str, float] = {}
         self._thread: Thread | None = None
@@ -44,9 +45,10 @@ class Probes:
         """Try what is due, one after the other, and hold nobody up for it."""
         if self._thread is not None and self._thread.is_alive():
             return
-        if self._box.clock.monotonic() < self._not_before or not self._may():
+        is_early = self._box.clock.monotonic() < self._not_before
+        if not self._sources or is_early or not self._may():
             return
-        due = [each for each in self._box.settings.source if self._is_due(each)]
+        due = [each for each in self._sources if self._is_due(each)]
         if due:
             self._thread = Thread(target=self._try_all, args=(due,), name="sign-ins", daemon=True)
             self._thread.start()
@@ -57,8 +59,6 @@ class Probes:
 
     def _is_due(self, source: CommonSource) -> bool:
         name, now = source.name, self._box.clock.now()
-        if sign_ins.login_of(source) is None:
-            return False
         if self._box.clock.monotonic() < self._later.get(name, 0.0):
             return False
         token = sign_ins.token_name(source)

@@ -66,7 +66,7 @@ class Room:
             inboxes={"by-hand": settings},
             repositories={"disk-a": SimpleNamespace(room=lambda: self.room)},
             settings=SimpleNamespace(
-                repository_named=lambda _: SimpleNamespace(disk=UUID), panel=None
+                repository_named=lambda _: SimpleNamespace(disk=UUID), panel=None, source=()
             ),
         )
 
