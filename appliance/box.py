@@ -31,6 +31,7 @@ from .messaging import address
 from .mirrors.rclone import RcloneMirror
 from .repositories.borg import BorgRepository
 from .repositories.on_disk import RepositoryOnDisk
+from .sign_ins import awaited_secret
 from .sources.inbox import InboxSettings
 from .system.clock import SystemClock
 from .system.files import make_private
@@ -269,6 +270,7 @@ class Box:
             (f"source.{source.name}.{key}", name)
             for source in self.settings.source
             for key, name in secret_names(source)
+            if name != awaited_secret(source) or self.secrets.has(name)
         ]
         wanted += [
             (f"mirror.{mirror.name}.rclone_config_password", mirror.rclone_config_password)

@@ -34,7 +34,7 @@ from .exports.layout import ExportFolder
 from .exports.manifest import load
 from .exports.tables.grouping import TableRule
 from .exports.unpack import Limits as UnpackLimits
-from .sign_ins import login_of, token_name
+from .sign_ins import awaited_secret, login_of, token_name
 from .sources.child import ChildSource
 from .sources.inbox import InboxSettings
 from .sources.consent import Link, link
@@ -235,8 +235,8 @@ def login_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
     plain JSON values, secrets filled in.
     """
     auth = source.auth.model_dump(exclude_none=True, exclude={"sign_in_lasts", "sign_in_idle"})
-    secret_keys = {key.removeprefix("auth."): name for key, name in secret_names(source)}
-    filled = {key: supplies.secrets.get(name) for key, name in secret_keys.items()}
+    named = {key.removeprefix("auth."): name for key, name in secret_names(source)}
+    filled = _secrets(named, source, supplies)
     if stored := token_name(source):
         filled["refresh_token_secret"] = stored
     return {
@@ -244,6 +244,14 @@ def login_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
         "sign_in_of": _sign_in_of(source, supplies, (source.url, *source.credential_hosts)),
         "secrets_dir": str(supplies.secrets.folder),
     }
+
+
+def _secrets(named: Mapping[str, str], source: CommonSource, supplies: Supplies) -> dict[str, str]:
+    """Given the names of secrets by their keys, return them; raise ConfigError where one is missing
+    that no sign-in brings.
+    """
+    secrets, awaited = supplies.secrets, awaited_secret(source)
+    return {k: secrets.get(n) for k, n in named.items() if n != awaited or secrets.has(n)}
 
 
 def _sign_in_of(
@@ -269,7 +277,7 @@ def _recipe_settings(source: RecipeSource, supplies: Supplies) -> dict[str, obje
     return {
         "recipe": written.as_json(file),
         "given": given,
-        "given_secrets": {key: supplies.secrets.get(name) for key, name in secret.items()},
+        "given_secrets": _secrets(secret, source, supplies),
         "secrets": {name: supplies.secrets.get(name) for name in named},
         "refresh_token_secret": token_name(source),
         "sign_in_of": _sign_in_of(source, supplies, (file.base, *file.hosts, *given.values())),

@@ -32,7 +32,7 @@ def login_of(source: CommonSource) -> OAuth2Auth | None:
 
 def wants_a_person(auth: OAuth2Auth) -> bool:
     """Return whether somebody can sign in for it by a link or a code."""
-    return auth.grant in sign_ins.RENEWED and bool(auth.authorize_url or auth.device_url)
+    return auth.grant in sign_ins.BY_A_PERSON
 
 
 def token_name(source: CommonSource) -> str:
@@ -41,6 +41,14 @@ def token_name(source: CommonSource) -> str:
     if auth is None or auth.grant not in sign_ins.RENEWED:
         return ""
     return auth.refresh_token or sign_ins.secret_name(source.name)
+
+
+def awaited_secret(source: CommonSource) -> str:
+    """Return the name of the secret that a person's sign-in brings: until then it may be missing.
+    Empty where there is none.
+    """
+    auth = login_of(source)
+    return token_name(source) if auth is not None and wants_a_person(auth) else ""
 
 
 def known(state: Path) -> SignIns:

@@ -459,6 +459,7 @@ def test_a_refresh_token_that_somebody_has_already_will_do(tmp_path, vendor, ca)
     (folder := tmp_path / "given").mkdir()
     box = ByRecipe(folder, vendor, ca, refresh_token="${secret:mine}")
     assert box.stands["state"] == "none"
+    box.box.check_secrets()
     (other := tmp_path / "other").mkdir()
     signed = ByRecipe(other, vendor, ca)
     signed.signs_in()
@@ -466,6 +467,14 @@ def test_a_refresh_token_that_somebody_has_already_will_do(tmp_path, vendor, ca)
     assert b"Ada" in box.pulls()
     assert box.stands["state"] == "good"
     assert box.box.secrets.get("mine") in vendor.judge.refresh
+
+
+def test_a_sign_in_brings_the_secret_that_the_file_names(tmp_path, vendor, ca):
+    (folder := tmp_path / "given").mkdir()
+    box = ByRecipe(folder, vendor, ca, refresh_token="${secret:mine}")
+    assert box.signs_in()["state"] == "good"
+    assert box.box.secrets.get("mine") in vendor.judge.refresh
+    assert b"Ada" in box.pulls()
 
 
 def test_a_recipe_is_told_what_its_grant_lacks(tmp_path: Path):

@@ -231,7 +231,7 @@ def _current(auth: Auth, store: Secrets, name: str, keeping: Keeping) -> str:
         if not auth.get("refresh_token"):
             raise SourceRefused(_NOBODY, hint=hint)
         return str(auth["refresh_token"]).strip()
-    is_ours = auth["grant"] in BY_A_PERSON and not auth.get("refresh_token")
+    is_ours = name == sign_ins.secret_name(keeping.source)  # and not somebody's own choice
     if is_ours and keeping.record.bound_to != keeping.bound_to:
         raise SourceRefused(_MOVED, hint=hint)
     return store.get(name)

@@ -81,6 +81,13 @@ def test_the_settings_lead_there_and_say_how_it_stands(browser: Browser, room: B
     assert "is in order" in browser.get("/settings/")
 
 
+def test_the_first_screen_says_in_plain_words_what_to_do(browser: Browser, room: Box):
+    page = text_of(browser.get("/"))
+    assert "Nobody has signed in at the vendor of crm yet." in page
+    assert "Settings on the page lead there" in page
+    assert "appliance signin" not in page
+
+
 def test_a_link_is_opened_and_the_address_is_pasted(browser, room, vendor):
     vendor.more = {"instance_url": "https://eu.vendor.example", "id_token": "a.b.c"}
     assert "Sign in" in browser.get()
