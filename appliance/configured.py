@@ -36,8 +36,8 @@ from .exports.tables.grouping import TableRule
 from .exports.unpack import Limits as UnpackLimits
 from .sign_ins import awaited_secret, login_of, token_name
 from .sources.child import ChildSource
-from .sources.inbox import InboxSettings
 from .sources.consent import Link, link
+from .sources.inbox import InboxSettings
 from .system.process import Limits
 from .system.secrets import Secrets
 from .system.sign_ins import FOLDER, SignIns
