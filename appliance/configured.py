@@ -33,6 +33,7 @@ from .exports.tables.grouping import TableRule
 from .exports.unpack import Limits as UnpackLimits
 from .sources.child import ChildSource
 from .sources.inbox import InboxSettings
+from .sources.links import waiting as links
 from .system.process import Limits
 from .system.secrets import Secrets
 
@@ -45,6 +46,8 @@ class Supplies:
     known_hosts: Path
     reserve_bytes: int
     """Room that is left free where exports are staged."""
+    state: Path | None = None
+    """Where is remembered what an inbox's links led to; None: it is not."""
 
     def secret(self, name: str | None) -> str:
         """Return a secret, empty where none is named; raise ConfigError where it is missing."""
@@ -138,7 +141,7 @@ class ConfiguredExports:
 def source_settings(source: AnySource, supplies: Supplies) -> dict[str, object]:
     """Given a source, return its settings as plain JSON values, secrets filled in."""
     if isinstance(source, InboxSource):
-        return asdict(inbox_settings(source, supplies.reserve_bytes))
+        return asdict(inbox_settings(source, supplies))
     common = {
         "name": source.name,
         "max_bytes": source.limits.size,
@@ -153,16 +156,24 @@ def source_settings(source: AnySource, supplies: Supplies) -> dict[str, object]:
     return common | _http_settings(source, supplies)
 
 
-def inbox_settings(source: InboxSource, reserve_bytes: int) -> InboxSettings:
-    """Given an inbox's section and the room to leave free, return its settings."""
+def inbox_settings(source: InboxSource, supplies: Supplies) -> InboxSettings:
+    """Given an inbox's section and what the box has for it, return its settings."""
+    memory = supplies.state / links.FOLDER / f"{source.name}.json" if supplies.state else ""
     return InboxSettings(
         name=source.name,
         path=str(source.path),
         pick=source.pick,
         stable_for_seconds=source.stable_for.total_seconds(),
         max_bytes=source.limits.size,
-        reserve_bytes=reserve_bytes,
+        reserve_bytes=supplies.reserve_bytes,
         keep_done_seconds=source.keep_done.total_seconds(),
+        link_hosts=source.link_hosts,
+        links_last_seconds=source.links_last.total_seconds() if source.links_last else 0.0,
+        ca_file=str(source.ca_file or ""),
+        idle_seconds=source.limits.idle.total_seconds(),
+        min_rate_bytes_per_second=source.limits.rate,
+        total_seconds=source.limits.total.total_seconds(),
+        links_file=str(memory),
     )
 
 

@@ -18,6 +18,7 @@ from .values import (
     Duration,
     Encoding,
     Globs,
+    HostGlob,
     HostKey,
     Name,
     Port,
@@ -136,6 +137,18 @@ class InboxSource(CommonSource):
     stable_for: Duration = timedelta(seconds=2)
     keep_done: Duration = timedelta(days=30)
     """How long what was archived stays in `done/` before it is removed."""
+    link_hosts: tuple[HostGlob, ...] = ()
+    """Where links in the inbox may lead to; without any none is followed."""
+    links_last: Duration | None = None
+    """How long after it came such a link works, where somebody knows."""
+    ca_file: Path | None = None
+    """A certificate authority of the office's own, for the servers of links."""
+
+    @model_validator(mode="after")
+    def _counts_links_that_it_follows(self) -> Self:
+        if not self.link_hosts and (self.links_last or self.ca_file):
+            raise ValueError("links_last and ca_file belong to links: name their link_hosts")
+        return self
 
 
 class RecipeSource(CommonSource, RecipeBody):

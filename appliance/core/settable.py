@@ -103,6 +103,8 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("pick", Kind.LINES, "*"),
             Field("stable_for", default="2s"),
             Field("keep_done", default="30d"),
+            Field("link_hosts", Kind.LINES),
+            Field("links_last"),
             *_SCHEDULE,
         ),
     }

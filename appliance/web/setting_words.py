@@ -93,6 +93,14 @@ _SOURCES: Mapping[str, Mapping[str, Words]] = {
         "pick": _PICK,
         "stable_for": _STABLE,
         "keep_done": Words("Kept in done/ for", "What was backed up lies there so long: 30d."),
+        "link_hosts": Words(
+            "Servers that links may lead to",
+            "One on each line: *.zoho.com. What a download link or a mailed notice in the inbox "
+            "leads to is fetched then. Left empty, no link is followed.",
+        ),
+        "links_last": Words(
+            "How long such links work", "Where the vendor says so: 7d. It is counted down then."
+        ),
     },
 }
 _SECTIONS: Mapping[str, Mapping[str, Words]] = {
