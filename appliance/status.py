@@ -5,15 +5,18 @@ Part of the rim, and light: `appliance status` loads only this.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from .config import Settings
-from .core import health
+from .core import health, offers
 from .core.evidence import Expectation
 from .core.health import Health, SourceHealth
+from .core.offers import Countdown, Offer
 from .core.ports import Clock, Ledger
 from .core.schedule import Schedule, parse
 from .core.words import listed
@@ -23,6 +26,8 @@ from .engine.trust import trusts
 _RUNS_PER_SOURCE = 50
 _NONE = timedelta()
 _REMINDED_FOR = timedelta(hours=24)
+_NOTED = ("recipes", "links")
+"""Folders below the state folder where the pulls of a recipe and of an inbox write it down."""
 _BY_UUID = Path("/dev/disk/by-uuid")
 """Where udev shows which filesystems are plugged in."""
 
@@ -101,9 +106,22 @@ def expectations(
             away=frozenset(away),
             away_grace=settings.disks.grace,
             on_the_box=_on_the_box(ledger, each.name),
+            offers=offered(settings.state, each.name),
         )
         for each in settings.source
     )
+
+
+def offered(state: Path, source: str) -> tuple[Offer, ...]:
+    """Return what a source's pulls noted of what the vendor keeps for a while; what cannot be read
+    is nothing.
+    """
+    found: list[Offer] = []
+    for folder in _NOTED:
+        with suppress(OSError, ValueError, RecursionError):
+            said = json.loads((state / folder / f"{source}.json").read_bytes())
+            found += offers.from_json(source, said)
+    return tuple(found)
 
 
 def _on_the_box(ledger: Ledger, source: str) -> int:
@@ -155,6 +173,18 @@ def _source_as_json(source: SourceHealth) -> dict[str, object]:
         "last_run": source.last_run,
         "next_due": _iso(source.next_due),
         "reasons": [str(reason) for reason in source.reasons],
+        "offers": [_offer_as_json(each) for each in source.countdowns],
+    }
+
+
+def _offer_as_json(countdown: Countdown) -> dict[str, object]:
+    return {
+        "standing": str(countdown.standing),
+        "what": countdown.offer.what,
+        "since": _iso(countdown.offer.since),
+        "until": _iso(countdown.offer.until),
+        "left_seconds": _seconds(countdown.left),
+        "sentence": countdown.about_file or countdown.sentence,
     }
 
 

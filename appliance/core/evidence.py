@@ -9,6 +9,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from .model import Copy, Outcome, Run
+from .offers import Offer
 from .schedule import Schedule
 from .signals import Reason
 
@@ -48,6 +49,8 @@ class Expectation:
     """How much the office is ready to lose: so long a disk may be away."""
     on_the_box: int = 0
     """How many backups wait on the box itself until a disk is here."""
+    offers: tuple[Offer, ...] = ()
+    """What the vendor keeps for a while."""
 
 
 class Evidence:
