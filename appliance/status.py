@@ -22,6 +22,7 @@ from .core.schedule import Schedule, parse
 from .core.words import listed
 from .engine.memory import WAITING_ROOM, cloud_keeps, is_damaged, not_good, rejected, still_to_bring
 from .engine.trust import trusts
+from .pasted import takers
 
 _RUNS_PER_SOURCE = 50
 _NONE = timedelta()
@@ -67,6 +68,7 @@ def health_of(
         "as_of": _iso(now),
         "reminder": reminder(settings, away, now),
         "mirrors": {name: {"keeps": it} for name, it in keeps.items()},
+        "links": takers(settings),
     }
 
 

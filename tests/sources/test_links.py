@@ -344,7 +344,7 @@ def test_what_could_not_be_moved_is_not_fetched_twice(box, ca):
 def test_without_hosts_a_link_is_told_of_and_a_mail_is_a_file_like_any_other(box):
     box.put("a.url", shortcut(LINK))
     error = box.refused(link_hosts=())
-    assert error.message == "a.url holds a link, and this inbox follows none."
+    assert error.message == "a.url holds a link, and this inbox follows no links."
     assert "link_hosts" in error.hint
     box.put("plain.eml", mail(text="Hello https://shop.example/"))
     box.put("notice.eml", mail(text=f"Here: {LINK}"))

@@ -34,7 +34,7 @@ def chosen(name: str, said: Links, hosts: Sequence[str], *, is_mail: bool) -> Ch
     """
     if not hosts:
         kept = " The mail itself is backed up, what it leads to is not." if is_mail else ""
-        words = f"{name} holds a link, and this inbox follows none.{kept}"
+        words = f"{name} holds a link, and this inbox follows no links.{kept}"
         raise SourceRefused(words, hint=_FOLLOWS_NONE)
     listed = [link for link in said.links if is_listed(link.host, hosts)]
     others = [link for link in said.links if link not in listed]

@@ -38,11 +38,6 @@ def links_alone(data: bytes) -> Links | None:
     return Links(tuple(Link((each,)) for each in dict.fromkeys(map(as_typed, lines))))
 
 
-def as_shortcut(link: str) -> bytes:
-    """Return a link as a file that holds it."""
-    return f"[InternetShortcut]\r\nURL={link}\r\n".encode()
-
-
 def _shortcut(data: bytes) -> Links:
     """A Windows shortcut to an address: `[InternetShortcut]`, `URL=`."""
     return Links(tuple(_values(data, "[internetshortcut]", "url")))
