@@ -411,7 +411,7 @@ def test_what_retention_would_keep_is_played_through_with_the_backups_there_are(
     assert own["today"] == 400
     assert 350 < own["go"] < 400
     assert 40 < own["in_a_year"] < 90
-    (_, site, _) = room.engine.preview_settings("retention", "", less)["kept"]
+    (_, site, *_) = room.engine.preview_settings("retention", "", less)["kept"]
     assert (site["source"], site["today"]) == ("site-export", 0)
     assert 3 <= site["in_a_year"] < 40, "a fifth at most goes in one round"
 

@@ -98,7 +98,7 @@ def countdowns(
     zone: ZoneInfo,
     now: datetime | None,
 ) -> tuple[Countdown, ...]:
-    """Given the offers of one source, its Runs and the archives of it that are proved on a disk,
+    """Given the offers of one source, its Runs and the archives of it that are proved somewhere,
     return what is still to be kept, the soonest first; `now` is None without a clock to trust.
     """
     open_ = [each for each in offers if not _is_answered(each, runs, kept)]

@@ -69,7 +69,9 @@ def test_a_proved_backup_that_ended_after_it_ends_it(outcome) -> None:
     here = [OLD, Copy("crm-new", "crm", "disk-a", DUE, DUE)]
     assert stand(runs=[done], copies=here).countdowns == ()
     on_the_box = [OLD, Copy("crm-new", "crm", "on the box", DUE, DUE)]
-    assert stand(runs=[done], copies=on_the_box).countdowns, "what waits on the box is no copy"
+    assert not stand(runs=[done], copies=on_the_box).countdowns, "no vendor can take that away"
+    nowhere = stand(runs=[done])
+    assert nowhere.countdowns, "what is proved nowhere is not kept"
     before = replace(done, finished=MADE - timedelta(seconds=1))
     assert stand(runs=[before], copies=here).countdowns
     assert stand(runs=[run(outcome)], copies=here).countdowns, "nothing was fetched"
