@@ -189,6 +189,7 @@ _REASONS = {
     "DiskFull": Reason.FULL,
     "SourceUnreachable": Reason.EXPORT,
     "SourceRefused": Reason.EXPORT,
+    "LinkDead": Reason.EXPORT,
     "ExportNotReady": Reason.EXPORT,
     "ExportUnsafe": Reason.EXPORT,
     "MirrorUnreachable": Reason.CLOUD,

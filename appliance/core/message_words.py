@@ -51,6 +51,7 @@ _FOOT = "The page of the box says more."
 _CAUSES: Mapping[str, str] = {
     "SourceUnreachable": "The server that makes the export does not answer.",
     "SourceRefused": "The server that makes the export refuses the login, or is another one.",
+    "LinkDead": "A download link in the inbox has died before what it led to was fetched.",
     "ExportNotReady": "The export was not complete yet, whenever the box looked.",
     "ExportUnsafe": "What came is no export, or is cut off; nothing of it was kept.",
     "DiskAbsent": "The backup disk was not there.",

@@ -80,6 +80,7 @@ def pull(
     kept.
     """
     del seen
+    began = monotonic()
     with _opened(settings) as folder:
         chosen = wait_until_still(
             lambda: newest_of(tuple(_entries(folder, settings)), 0),
@@ -96,7 +97,7 @@ def pull(
         landing.expect(sum(entry.size_bytes for entry in plain))
         for entry in plain:
             _copy(folder, entry, landing)
-        files, troubles = _led_to(folder, held, landing, settings, pulled_at, watch)
+        files, troubles = _led_to(folder, held, landing, settings, pulled_at, began, watch)
     return Export(settings.name, (*landing.files, *files), pulled_at, troubles=troubles)
 
 
@@ -162,6 +163,7 @@ def _led_to(  # noqa: PLR0917 - one pull's links on their way to its files
     landing: Landing,
     settings: InboxSettings,
     now: datetime,
+    began: float,
     watch: Watch,
 ) -> tuple[tuple[ExportFile, ...], tuple[ApplianceError, ...]]:
     """Return what the links led to, and what went wrong; raise that where nothing came at all."""
@@ -178,7 +180,7 @@ def _led_to(  # noqa: PLR0917 - one pull's links on their way to its files
         max_bytes=settings.max_bytes - landing.received_bytes,
         reserve_bytes=settings.reserve_bytes,
         min_rate_bytes_per_second=settings.min_rate_bytes_per_second,
-        deadline=monotonic() + settings.total_seconds * _SHARE_OF_LINKS,
+        deadline=began + settings.total_seconds * _SHARE_OF_LINKS,
         memory=Path(settings.links_file) if settings.links_file else None,
         last=settings.link_lifetime,
     )
@@ -187,7 +189,7 @@ def _led_to(  # noqa: PLR0917 - one pull's links on their way to its files
     done.put_away(folder, found.done)
     if found.troubles and not landing.files and not found.files:
         raise gathering.as_one(found.troubles)
-    return tuple(found.files), tuple(found.troubles)
+    return tuple(found.files), gathering.few(found.troubles)
 
 
 @contextmanager

@@ -17,12 +17,13 @@ import pytest
 from appliance.core.errors import (
     ApplianceError,
     ExportUnsafe,
+    LinkDead,
     SourceRefused,
     SourceUnreachable,
 )
 from appliance.core.ports import Watch
 from appliance.demo.authority import Authority
-from appliance.sources import inbox
+from appliance.sources import inbox, receiving
 from appliance.sources.inbox import InboxSettings
 from appliance.sources.links import files, held
 
@@ -219,6 +220,11 @@ def box(tmp_path: Path, ca: Authority) -> Inbox:
     return Inbox(tmp_path, ca)
 
 
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(receiving, "_PAUSE", timedelta(milliseconds=1))
+
+
 def serving(pages: dict[str, bytes | int]):
     """Serve these bodies or statuses by path; anything else is not there."""
 
@@ -289,7 +295,7 @@ def test_a_dead_link_is_told_in_plain_words_and_holds_up_nothing(box, ca, status
         box.put("old.url", shortcut(server.url(f"/old.zip?{SECRET}")))
         error = box.refused()
         assert error.message == "The link in old.url has died; ask for a new export."
-        assert type(error) is SourceRefused
+        assert type(error) is LinkDead
         box.put("other.csv", CSV)
         export = box.pull()
         assert [file.name for file in export.files] == ["other.csv"]
@@ -388,6 +394,37 @@ def test_a_glob_reaches_the_internet_alone_and_a_redirect_only_what_is_listed(bo
         error = box.refused()
         assert "sends us on to 127.0.0.1" in error.message
         assert "link_hosts" in error.hint
+
+
+def test_no_error_on_the_way_shows_the_key_of_a_redirect(box, ca):
+    def away(request) -> None:
+        request.answer(302, Location=f"https://localhost:1/b.zip?{SECRET}")
+
+    def cut(request) -> None:
+        request.answer(200, ZIP[:50], Content_Length=str(len(ZIP)), ETag="")
+
+    for play in (away, cut):
+        with stub(play, ca) as server:
+            box.put("a.url", shortcut(server.url(f"/{SECRET}/a.zip?{SECRET}")))
+            assert box.refused().retry
+
+
+def test_a_table_that_is_called_a_web_page_is_none(box, ca):
+    """Old programs say text/html of whatever they send: the bytes count."""
+    with stub(lambda request: request.answer(200, CSV, Content_Type="text/html"), ca) as server:
+        box.put("a.url", shortcut(server.url("/a.csv")))
+        assert [file.size_bytes for file in box.pull().files] == [len(CSV)]
+
+
+def test_a_thousand_files_with_links_are_told_in_few_words(box):
+    for number in range(300):
+        box.put(f"{number}.url", shortcut("https://elsewhere.example/a.zip"))
+    box.put("good.csv", CSV)
+    troubles = box.pull().troubles
+    assert len(troubles) == 21
+    assert troubles[-1].message == "280 more files with links were not fetched."
+    (box.folder / "good.csv").unlink()
+    assert len(box.refused().message) < 1000
 
 
 def test_a_mail_with_trackers_alone_says_whose_they_are(box):

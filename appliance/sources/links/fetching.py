@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from ...core.errors import ApplianceError, ExportUnsafe, SourceRefused
+from ...core.errors import ApplianceError, ExportUnsafe, LinkDead, SourceRefused
 from ...core.model import ExportFile
 from ...core.ports import Watch
 from .. import answers, auth
@@ -24,14 +24,9 @@ from .link import Link
 _KEY = "link_hosts"
 _DEAD = (401, 403, 404, 410)
 """What servers answer for a link that is over, whatever they mean by it."""
-_ASK_ANEW = "Ask for a new export, and drop its link in; then take this file out of the inbox."
 _NO_PAGE = (
     "If the vendor wants a login first, download the export yourself and put it into the inbox."
 )
-
-
-class Dead(SourceRefused):
-    """Raised where a link leads to nothing any more."""
 
 
 class WebPage(ExportUnsafe):
@@ -51,7 +46,7 @@ class Bounds:
 def fetch(link: Link, landing: Landing, bounds: Bounds, watch: Watch) -> ExportFile:
     """Given an empty landing, bring what a link leads to into it.
 
-    Of its spellings the first that leads to something counts. Raise Dead, WebPage, or what
+    Of its spellings the first that leads to something counts. Raise LinkDead, WebPage, or what
     `http.pull` raises; no text of it shows more of the link than its host.
     """
     fault: ApplianceError | None = None
@@ -85,7 +80,14 @@ class _Fetch:
         def again(extra: Mapping[str, str], also: Collection[int]) -> Answer:
             return self._answer(asker, extra, also)
 
-        file, _ = Receiver(self._landing, self._watch, self._hidden).receive(answer, name, again)
+        try:
+            file, _ = Receiver(self._landing, self._watch, self._hidden).receive(
+                answer, name, again
+            )
+        except ExportUnsafe:
+            if "html" in answer.headers.get("Content-Type", "").lower():
+                raise WebPage("It leads to a web page, not to a file.", hint=_NO_PAGE) from None
+            raise
         return file
 
     def _answer(
@@ -96,14 +98,11 @@ class _Fetch:
         if answer.status in _DEAD:
             answer.close()
             raise _dead(answer.address.host, f"HTTP status {answer.status}")
-        if "html" in answer.headers.get("Content-Type", "").lower():
-            answer.close()
-            raise WebPage("It leads to a web page, not to a file.", hint=_NO_PAGE)
         return answer
 
 
-def _dead(host: str, detail: str = "") -> Dead:
-    return Dead(f"It has died: {host} has nothing there any more.", hint=_ASK_ANEW, detail=detail)
+def _dead(host: str, detail: str = "") -> LinkDead:
+    return LinkDead(f"It has died: {host} has nothing there any more.", detail=detail)
 
 
 def _understood(link: str) -> Address:

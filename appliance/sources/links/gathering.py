@@ -18,6 +18,7 @@ from ...core.errors import (
     DiskFull,
     ExportNotReady,
     ExportUnsafe,
+    LinkDead,
     SourceRefused,
     SourceUnreachable,
 )
@@ -26,13 +27,14 @@ from ...core.ports import Watch
 from ..landing import Landing, clean_name
 from . import waiting
 from .choosing import Choice, chosen
-from .fetching import Bounds, Dead, WebPage, fetch
+from .fetching import Bounds, WebPage, fetch
 from .held import Held
 from .link import Link, Links
 from .waiting import Waiting
 
 _MOST_TOLD = 4
-_KINDS = (SourceUnreachable, ExportNotReady, ExportUnsafe, DiskFull)
+_MOST_TROUBLES = 20
+_KINDS = (SourceUnreachable, LinkDead, ExportNotReady, ExportUnsafe, DiskFull)
 _NO_TIME = "It is tried again by itself; what came in time is backed up."
 
 
@@ -109,7 +111,9 @@ class Gathering:
 
     def _waits(self, held: Held, choice: Choice | None, before: Waiting | None) -> Waiting:
         written = held.said.written if isinstance(held.said, Links) else None
-        since = before.since if before else min(written or self._now, self._now)
+        since = before.since if before else self._now
+        if written and written <= self._now:  # a clock that was wrong at first is right by now
+            since = written
         marks = frozenset(link.mark for link in choice.links) if choice else frozenset()
         return Waiting(held.name, since, marks, before.fetched if before else frozenset())
 
@@ -129,7 +133,7 @@ class Gathering:
         told = {each.message: each for mark, each in faults.items() if mark not in pages}
         for fault in told.values():
             self._complain(held.name, fault)
-        is_dead = bool(faults) and all(isinstance(each, Dead) for each in faults.values())
+        is_dead = bool(faults) and all(isinstance(each, LinkDead) for each in faults.values())
         return replace(known, wanted=known.wanted - pages, landed=landed, is_dead=is_dead)
 
     def _pages(
@@ -181,7 +185,7 @@ class Gathering:
 def _about(name: str, error: ApplianceError) -> ApplianceError:
     """Say of which file an error is, as one of the kinds that everybody knows."""
     kind = next((kind for kind in _KINDS if isinstance(error, kind)), SourceRefused)
-    if isinstance(error, Dead):
+    if isinstance(error, LinkDead):
         words = f"The link in {name} has died; ask for a new export."
     elif error.message.startswith("It "):
         words = f"What is in {name} cannot be fetched: i{error.message[1:]}"
@@ -190,6 +194,16 @@ def _about(name: str, error: ApplianceError) -> ApplianceError:
     else:
         words = f"The link in {name} could not be fetched: {error.message}"
     return kind(words, hint=error.hint, detail=error.detail)
+
+
+def few(troubles: Sequence[ApplianceError]) -> tuple[ApplianceError, ...]:
+    """Return so many as somebody reads, what is tried again first, and how many more there are."""
+    ordered = sorted(troubles, key=lambda each: not each.retry)
+    more = len(ordered) - _MOST_TROUBLES
+    if more <= 0:
+        return tuple(ordered)
+    rest = SourceRefused(f"{more} more files with links were not fetched.", hint=ordered[-1].hint)
+    return (*ordered[:_MOST_TROUBLES], rest)
 
 
 def as_one(troubles: Sequence[ApplianceError]) -> ApplianceError:
