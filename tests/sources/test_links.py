@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import plistlib
+import random
 import time
 import zipfile
 from dataclasses import replace
@@ -154,9 +155,10 @@ def test_a_text_is_a_link_only_where_it_has_nothing_else():
             ),
         ),
         ("a.eml", mail(html="".join(f'<a href="https://a.example/{n}">' for n in range(10_000)))),
+        ("a.eml", b"Subject: x\n\n" + (b"https://x/" + b"a" * 60 + b"\n") * 70_000),
         ("a.msg", b"\xd0\xcf\x11\xe0"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_what_is_no_link_is_said_to_be_none_and_soon(name, data):
     began = time.monotonic()
@@ -535,3 +537,23 @@ def test_a_link_file_that_cannot_be_opened_holds_up_nothing(box, monkeypatch):
     export = box.pull()
     assert [file.name for file in export.files] == ["good.csv"]
     assert len(export.troubles) == 1
+
+
+def test_a_file_that_chance_has_spoilt_is_read_or_refused_and_nothing_else():
+    chance = random.Random(6)
+    whole = [
+        ("a.eml", mail(html=f'<a href="{LINK}">')),
+        ("a.eml", mail(text=f"{LINK[:70]}\r\n{LINK[70:]}", encoding="base64")),
+        ("a.url", shortcut(LINK)),
+        ("a.webloc", plistlib.dumps({"URL": LINK}, fmt=plistlib.FMT_BINARY)),
+    ]
+    for _ in range(1500):
+        name, data = chance.choice(whole)
+        spoilt = bytearray(data)
+        for _ in range(chance.randrange(1, 8)):
+            at = chance.randrange(len(spoilt))
+            spoilt[at : at + chance.randrange(9)] = chance.randbytes(chance.randrange(4))
+        try:
+            assert files.read(name, bytes(spoilt)).links
+        except ExportUnsafe as error:
+            assert error.message.startswith("It ")

@@ -22,6 +22,7 @@ from .link import MOST_MAIL_BYTES, Link, Links
 _MOST_LINES = 200_000
 _MOST_PARTS = 40
 _MOST_FOUND = 5_000
+_MOST_BROKEN = LONGEST_LINK // 60
 _FULL_LINE = 60
 """A line that a link fills so far may have been broken by the program that sent it."""
 _PART = re.compile(rb"(multipart|message)/", re.IGNORECASE)
@@ -109,7 +110,7 @@ def _of_text(text: str, part: Message) -> Iterator[Link]:
 def _over_lines(lines: list[str], number: int, found: re.Match[str]) -> str:
     """Return a link with the lines that may belong to it; empty where none may."""
     link, last = found[0], lines[number]
-    for line in lines[number + 1 :]:
+    for line in lines[number + 1 : number + 1 + _MOST_BROKEN]:
         is_more = len(last) >= _FULL_LINE and line and " " not in line and "://" not in line
         if not is_more or len(link) + len(line) > LONGEST_LINK:
             break
