@@ -13,12 +13,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from .config import Settings
-from .core import health, offers
+from .core import health, vanishing
 from .core.evidence import Expectation
 from .core.health import Health, SourceHealth
-from .core.offers import Countdown, Offer
 from .core.ports import Clock, Ledger
 from .core.schedule import Schedule, parse
+from .core.vanishing import Countdown, Vanishing
 from .core.words import listed
 from .engine.memory import WAITING_ROOM, cloud_keeps, is_damaged, not_good, rejected, still_to_bring
 from .engine.trust import trusts
@@ -114,15 +114,15 @@ def expectations(
     )
 
 
-def offered(state: Path, source: str) -> tuple[Offer, ...]:
+def offered(state: Path, source: str) -> tuple[Vanishing, ...]:
     """Return what a source's pulls noted of what the vendor keeps for a while; what cannot be read
     is nothing.
     """
-    found: list[Offer] = []
+    found: list[Vanishing] = []
     for folder in _NOTED:
         with suppress(OSError, ValueError, RecursionError):
             said = json.loads((state / folder / f"{source}.json").read_bytes())
-            found += offers.from_json(source, said)
+            found += vanishing.from_json(source, said)
     return tuple(found)
 
 
@@ -182,9 +182,9 @@ def _source_as_json(source: SourceHealth) -> dict[str, object]:
 def _offer_as_json(countdown: Countdown) -> dict[str, object]:
     return {
         "standing": str(countdown.standing),
-        "what": countdown.offer.what,
-        "since": _iso(countdown.offer.since),
-        "until": _iso(countdown.offer.until),
+        "what": countdown.about.what,
+        "since": _iso(countdown.about.since),
+        "until": _iso(countdown.about.until),
         "left_seconds": _seconds(countdown.left),
         "sentence": countdown.about_file or countdown.sentence,
     }

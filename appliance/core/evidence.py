@@ -9,9 +9,9 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from .model import Copy, Outcome, Run
-from .offers import Offer
 from .schedule import Schedule
 from .signals import Reason
+from .vanishing import Vanishing
 
 _CONFIRMS = (Outcome.SKIPPED, Outcome.WARNING)
 """A warning is of another thing (a disk that is away): its archive was proved all the same."""
@@ -49,7 +49,7 @@ class Expectation:
     """How much the office is ready to lose: so long a disk may be away."""
     on_the_box: int = 0
     """How many backups wait on the box itself until a disk is here."""
-    offers: tuple[Offer, ...] = ()
+    offers: tuple[Vanishing, ...] = ()
     """What the vendor keeps for a while."""
 
 

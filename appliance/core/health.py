@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from .evidence import MISSED_SLOTS, Evidence, Expectation, reasons_of, was_empty
 from .model import Copy, Outcome, Run
-from .offers import URGENT_BELOW, Countdown, countdowns
 from .signals import Reason
+from .vanishing import URGENT_BELOW, Countdown, countdowns
 from .words import age, listed, plural, when
 
 
@@ -226,7 +226,7 @@ class _Case(Evidence):
             return None
         slot = expected.schedule.next(expected.zone, self.now)
         known = slot.due + expected.grace if slot else self.now + _DAY
-        calm = [each.offer.until - URGENT_BELOW for each in offered if not each.wants_a_person]
+        calm = [each.about.until - URGENT_BELOW for each in offered if not each.wants_a_person]
         return min([known, *calm])
 
     def _judged(self, retrying: bool) -> _Verdict:

@@ -13,9 +13,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .messages import Decision, Trouble
-from .offers import Standing, in_time
 from .outbox import MESSAGES
 from .signals import SIGNS, Reason
+from .vanishing import Standing, in_time
 from .vitals import Condition
 from .words import listed, near, plural
 

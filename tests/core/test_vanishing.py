@@ -12,9 +12,9 @@ from appliance.core.evidence import Expectation
 from appliance.core.health import State, assess
 from appliance.core.message_words import Scene, troubles
 from appliance.core.model import Copy, Outcome, Run, Trigger
-from appliance.core.offers import Offer, from_json
 from appliance.core.schedule import parse
 from appliance.core.signals import Reason
+from appliance.core.vanishing import Vanishing, from_json
 from appliance.status import as_json
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -24,7 +24,7 @@ UNTIL = datetime(2026, 11, 26, 13, tzinfo=UTC)
 DAY = timedelta(days=1)
 CRM = Expectation("crm", parse("daily at 03:00"), BERLIN, timedelta(hours=6), ("disk-a",))
 MADE = DUE + timedelta(minutes=1)
-OFFER = Offer("crm", UNTIL, MADE)
+OFFER = Vanishing("crm", UNTIL, MADE)
 OLD = Copy("crm-old", "crm", "disk-a", DUE - DAY, DUE)
 
 
@@ -112,7 +112,7 @@ def test_a_clock_in_doubt_counts_nothing_down() -> None:
 def test_the_soonest_is_told_first_and_not_too_many() -> None:
     several = [replace(OFFER, until=UNTIL + DAY * n, what=f"{n}.url") for n in (3, 0, 2, 1)]
     found = stand(*several)
-    assert [each.offer.what for each in found.countdowns] == ["0.url", "1.url", "2.url", "3.url"]
+    assert [each.about.what for each in found.countdowns] == ["0.url", "1.url", "2.url", "3.url"]
     assert found.sentence.count("works until") == 2
 
 

@@ -35,7 +35,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Vanishing:
     """Something that a vendor keeps for a while."""
 
     source: str
@@ -53,7 +53,7 @@ class Offer:
 class Countdown:
     """An offer that is not kept yet, in words."""
 
-    offer: Offer
+    about: Vanishing
     standing: Standing
     sentence: str
     """It names no file: it may stand in a message."""
@@ -69,7 +69,7 @@ class Countdown:
         return self.standing is not Standing.KEPT
 
 
-def from_json(source: str, told: object) -> tuple[Offer, ...]:
+def from_json(source: str, told: object) -> tuple[Vanishing, ...]:
     """Given what a pull noted beside the ledger (`offer`, or several `offers`), return it; what
     cannot be understood is left out.
     """
@@ -81,18 +81,18 @@ def from_json(source: str, told: object) -> tuple[Offer, ...]:
     return tuple(each for each in offers if each is not None)
 
 
-def _offer(source: str, told: Mapping[str, Any]) -> Offer | None:
+def _offer(source: str, told: Mapping[str, Any]) -> Vanishing | None:
     try:
         until, since = (datetime.fromisoformat(str(told[key])) for key in ("until", "since"))
     except (KeyError, ValueError):
         return None
     if until.tzinfo is None or since.tzinfo is None:
         return None
-    return Offer(source, until, since, str(told.get("what", "")))
+    return Vanishing(source, until, since, str(told.get("what", "")))
 
 
 def countdowns(
-    offers: Sequence[Offer],
+    offers: Sequence[Vanishing],
     runs: Sequence[Run],
     kept: Collection[str],
     zone: ZoneInfo,
@@ -106,7 +106,7 @@ def countdowns(
     return tuple(_told(each, zone, now) for each in sorted(told, key=lambda each: each.until))
 
 
-def _is_answered(offer: Offer, runs: Sequence[Run], kept: Collection[str]) -> bool:
+def _is_answered(offer: Vanishing, runs: Sequence[Run], kept: Collection[str]) -> bool:
     """Whether a backup that ended after it has it."""
     return not offer.what and any(
         run.archive in kept
@@ -117,7 +117,7 @@ def _is_answered(offer: Offer, runs: Sequence[Run], kept: Collection[str]) -> bo
     )
 
 
-def _told(offer: Offer, zone: ZoneInfo, now: datetime | None) -> Countdown:
+def _told(offer: Vanishing, zone: ZoneInfo, now: datetime | None) -> Countdown:
     link = f"The link in {offer.what}" if offer.what else ""
     sentence, file = (_sentence(offer, about, zone, now) for about in ("A link in the inbox", link))
     if now is None:
@@ -130,7 +130,7 @@ def _told(offer: Offer, zone: ZoneInfo, now: datetime | None) -> Countdown:
     return Countdown(offer, standing, sentence, file, _IN_TIME, left)
 
 
-def _sentence(offer: Offer, link: str, zone: ZoneInfo, now: datetime | None) -> str:
+def _sentence(offer: Vanishing, link: str, zone: ZoneInfo, now: datetime | None) -> str:
     """Given what to call a link, say until when there is something; empty where that is nothing."""
     at = near(offer.until, zone, now or offer.since)
     left = offer.until - now if now else None
