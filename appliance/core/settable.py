@@ -8,7 +8,7 @@ is not here; nor are names of files on the box.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -65,6 +65,18 @@ _AUTH = Field(
     "none",
     ("none", "basic", "bearer", "header", "query", "oauth2"),
 )
+_LOGIN = (
+    Field("auth.user"),
+    Field("auth.password", Kind.SECRET),
+    Field("auth.token", Kind.LONG_SECRET),
+    Field("auth.name"),
+    Field("auth.value", Kind.SECRET),
+    Field("auth.token_url", is_place=True),
+    Field("auth.client_id"),
+    Field("auth.client_secret", Kind.SECRET),
+    Field("auth.scope"),
+    Field("auth.client_auth", Kind.CHOICE, "basic", ("basic", "body")),
+)
 
 SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
     {
@@ -84,19 +96,18 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
         "http": (
             Field("url", is_place=True),
             _AUTH,
-            Field("auth.user"),
-            Field("auth.password", Kind.SECRET),
-            Field("auth.token", Kind.LONG_SECRET),
-            Field("auth.name"),
-            Field("auth.value", Kind.SECRET),
-            Field("auth.token_url", is_place=True),
-            Field("auth.client_id"),
-            Field("auth.client_secret", Kind.SECRET),
-            Field("auth.scope"),
-            Field("auth.client_auth", Kind.CHOICE, "basic", ("basic", "body")),
+            *_LOGIN,
             Field("hosts", Kind.LINES),
             Field("credential_hosts", Kind.LINES, is_place=True),
             Field("file_name"),
+            *SCHEDULED,
+        ),
+        "carddav": (
+            Field("url", is_place=True),
+            replace(_AUTH, choices=("none", "basic", "bearer", "header", "oauth2")),
+            *_LOGIN,
+            Field("hosts", Kind.LINES, is_place=True),
+            Field("collections", Kind.LINES, "*"),
             *SCHEDULED,
         ),
         "inbox": (

@@ -1,0 +1,142 @@
+"""The only home of finding a server's address books (RFC 6352, 7.1; RFC 6764, 6).
+
+The given address may be a server, an account or one address book. Asked in turn: the address, the
+principal that it names, the principal's home set, `/.well-known/carddav`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ...core.errors import SourceRefused
+from ...core.words import listed
+from ..origins import Address, read
+from . import multistatus, places
+from .multistatus import Item
+from .server import Server, Told, refusal, whole
+
+_WELL_KNOWN = "/.well-known/carddav"
+_NAMED_AT_MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One address book."""
+
+    address: Address
+    name: str
+    """As its owner calls it; empty where the server does not say."""
+
+    @property
+    def key(self) -> str:
+        """Its path, by which it is known again; see `places.key`."""
+        return places.key(self.address)
+
+    @property
+    def label(self) -> str:
+        """What it is called on the disk and in messages."""
+        return self.name or places.for_people(places.last_part(self.key)) or "contacts"
+
+    def is_meant(self, globs: Iterable[str]) -> bool:
+        """Return whether one of them is its name, its path or the last part of that."""
+        path = places.for_people(self.key).lower()
+        ways = (self.name.lower(), path, f"{path}/", path.rpartition("/")[2])
+        return any(fnmatchcase(way, glob.lower()) for glob in globs for way in ways if way)
+
+
+def find(server: Server, home: Address) -> tuple[Book, ...]:
+    """Given the configured address, return the address books there, in the order of their paths.
+
+    Raise SourceRefused where there are none, or what `Asker.ask` does.
+    """
+    first = _Place(server, home)
+    books = first.books() or _Place(server, read(_WELL_KNOWN, home)).books()
+    if not books:
+        raise refusal(first.told)
+    return books
+
+
+def chosen(books: Sequence[Book], globs: Sequence[str]) -> tuple[Book, ...]:
+    """Return the books that are meant; raise SourceRefused where none is."""
+    meant = tuple(book for book in books if book.is_meant(globs))
+    if not meant:
+        names = listed([book.label for book in books[:_NAMED_AT_MOST]])
+        raise SourceRefused(
+            "None of the address books there is called as `collections` says.",
+            hint=f"There is: {names}. Change `collections`, or leave it out to have them all.",
+        )
+    return meant
+
+
+class _Place:
+    """One address to begin at."""
+
+    def __init__(self, server: Server, start: Address) -> None:
+        self._server = server
+        self.told, self._own = self._about(start)
+        """What was said of it, and by whom in the end."""
+
+    def _about(self, address: Address, by: Address | None = None) -> tuple[Told, Item]:
+        """Return what an address says of itself; an empty Item where it says nothing."""
+        told = self._server.propfind(address, multistatus.DISCOVERY, 0, by)
+        items = [each for each in whole(told) if each.status in (None, 200)]
+        return told, items[0] if items else Item()
+
+    def books(self) -> tuple[Book, ...]:
+        """Return what can be found from here, nothing where this is no beginning."""
+        here = self.told.address
+        if self._own.is_book:
+            return (_book(here, self._own),)
+        found = {book.key: book for home in self._homes() for book in self._listed(home, here)}
+        if not found and self.told.status == 207:
+            found = {book.key: book for book in self._listed(here, here)}
+        return tuple(found[key] for key in sorted(found))
+
+    def _homes(self) -> Iterator[Address]:
+        """Yield the home sets that this address or the principal it names tells."""
+        here = self.told.address
+        yield from (places.resolved(one, here) for one in _hrefs(self._own, multistatus.HOME_SET))
+        for href in _hrefs(self._own, multistatus.PRINCIPAL)[:1]:
+            told, own = self._about(places.resolved(href, here), here)
+            for one in _hrefs(own, multistatus.HOME_SET):
+                yield places.resolved(one, told.address)
+
+    def _listed(self, home: Address, by: Address) -> tuple[Book, ...]:
+        """Return the books right below an address, or the one that it is itself."""
+        told = self._server.propfind(home, multistatus.LISTING, 1, by)
+        items, base = list(whole(told)), told.address
+        if said := [each for each in items if each.is_book]:
+            return tuple(_book(places.resolved(each.href, base), each) for each in said)
+        return (_book(base, Item()),) if _is_untold_book(items, base) else ()
+
+
+def _is_untold_book(items: Sequence[Item], base: Address) -> bool:
+    """Google tells no resource types at all: there, a place that has cards is an address book.
+
+    So is any other that says of what lies in it that it is vCards.
+    """
+    members = [each for each in items if places.key_of(each.href, base) != places.key(base)]
+    if any(is_card_type(each) is True for each in members):
+        return True
+    return not any(each.kinds for each in items) and any(
+        each.texts.get(multistatus.ETAG) for each in members
+    )
+
+
+def is_card_type(item: Item) -> bool | None:
+    """Return whether its content type is one of those of vCards; None where it tells none.
+
+    text/vcard, text/x-vcard and text/directory are all in use, with and without a charset.
+    """
+    told = item.texts.get(multistatus.CONTENT_TYPE, "").lower()
+    return ("vcard" in told or "text/directory" in told) if told.strip() else None
+
+
+def _book(address: Address, item: Item) -> Book:
+    return Book(address, " ".join(item.texts.get(multistatus.NAME, "").split()))
+
+
+def _hrefs(item: Item, name: str) -> list[str]:
+    return [each for each in item.hrefs.get(name, []) if each.strip()]
