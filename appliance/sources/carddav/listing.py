@@ -59,21 +59,35 @@ def listings(server: Server, books: Sequence[Book]) -> tuple[Listing, ...]:
 
 
 def listing(server: Server, book: Book) -> tuple[Listing, list[Book]]:
-    """Return what lies in one address book, and the address books within it."""
+    """Return what lies in one address book, and the address books within it.
+
+    Where ETags do not tell its state a counter does, and is looked at before the cards: what
+    comes in between is then counted the next time, and never overlooked.
+    """
+    cards, inner = _listed(server, book)
+    if all(card.etag for card in cards):
+        return Listing(book, cards), inner
+    counter = _counter(server, book)
+    if counter:
+        cards, inner = _listed(server, book)
+    return Listing(book, cards, counter), inner
+
+
+def _listed(server: Server, book: Book) -> tuple[tuple[Listed, ...], list[Book]]:
     told = server.propfind(book.address, multistatus.LISTING, 1)
     if told.status != 207:
         raise refusal(told)
-    cards, inner, counter = dict[str, Listed](), list[Book](), ""
+    cards, inner = dict[str, Listed](), list[Book]()
     for item in whole(told):
         key = places.key_of(item.href, told.address)
         if key == places.key(told.address):
-            counter = _counter(item) or counter
-        elif item.is_book:
+            continue
+        if item.is_book:
             name = item.texts.get(multistatus.NAME, "")
             inner.append(Book(places.resolved(item.href, told.address), " ".join(name.split())))
         elif _is_card(item):  # Zimbra and DavMail list some twice
             cards.setdefault(key, Listed(key, item.href, item.texts.get(multistatus.ETAG, "")))
-    return Listing(book, tuple(cards[key] for key in sorted(cards)), counter), inner
+    return tuple(cards[key] for key in sorted(cards)), inner
 
 
 def newness(settings: CardDavSettings, found: Sequence[Listing]) -> str:
@@ -100,6 +114,8 @@ def _is_card(item: Item) -> bool:
     return is_card_type(item) is not False
 
 
-def _counter(item: Item) -> str:
-    told = (item.texts.get(name, "").strip() for name in (multistatus.CTAG, multistatus.SYNC_TOKEN))
+def _counter(server: Server, book: Book) -> str:
+    items = list(whole(server.propfind(book.address, multistatus.COUNTER, 0)))
+    names = (multistatus.CTAG, multistatus.SYNC_TOKEN)
+    told = (item.texts.get(name, "").strip() for item in items[:1] for name in names)
     return next(filter(None, told), "")
