@@ -24,6 +24,7 @@ from tests.servers import free_port
 
 USER, PASSWORD = "ann", "only for a test"
 _STARTS_WITHIN_SECONDS = 30
+_TOOLS = {"PYTHONPATH": os.pathsep.join(sys.path)}
 _DAVICAL = "/usr/share/davical/htdocs"
 _ROUTER = """<?php
 $_SERVER['SCRIPT_NAME'] = '/caldav.php';
@@ -104,7 +105,7 @@ def radicale(folder: Path, ca: Authority | None = None) -> Iterator[Contacts]:
     (folder / "radicale.conf").write_text("\n".join(lines) + "\n")
     argv = [sys.executable, "-m", "radicale", "--config", str(folder / "radicale.conf")]
     scheme, file = ("https", str(ca.certificate)) if ca else ("http", "")
-    with _running(argv, folder, port):
+    with _running(argv, folder, port, **_TOOLS):
         yield Contacts(f"{scheme}://localhost:{port}/", f"/{USER}/", file)
 
 
@@ -121,7 +122,7 @@ def xandikos(folder: Path) -> Iterator[Contacts]:
     port, data = free_port(), folder / "data"
     argv = [sys.executable, "-m", "xandikos", "serve", "-d", str(data), "--autocreate"]
     argv += ["-l", "127.0.0.1", "-p", str(port), "--current-user-principal", f"/{USER}/"]
-    with _running([*argv, "--defaults"], folder, port):
+    with _running([*argv, "--defaults"], folder, port, **_TOOLS):
         yield Contacts(f"http://localhost:{port}/", f"/{USER}/contacts/", user="")
 
 
