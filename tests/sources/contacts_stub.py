@@ -15,7 +15,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape, unescape
 
+from tests.contacts_servers import card
+
 from .stub import Request
+
+BASIC = {"kind": "basic", "user": "ann@x.example", "password": "only for a test"}
 
 _MANY = '<?xml version="1.0"?><{p}multistatus xmlns{d}="DAV:" xmlns:card="{c}" xmlns:CS="{s}">'
 _CARD, _APPLE = "urn:ietf:params:xml:ns:carddav", "http://calendarserver.org/ns/"
@@ -176,3 +180,16 @@ class FakeContacts:
         for name, data in self.raw.items():
             body = body.replace(f"\0{name}\0".encode(), data)
         request.answer(207, body, Content_Type="application/xml; charset=utf-8")
+
+
+def people(count, start=0):
+    return {f"u{n:04}.vcf": card(f"u{n:04}", f"Someone {n}") for n in range(start, start + count)}
+
+
+def text_of(export, at=0):
+    return export.files[at].path.read_bytes().decode()
+
+
+def uids(export, at=0):
+    lines = text_of(export, at).splitlines()
+    return [line.removeprefix("UID:") for line in lines if line.startswith("UID:")]

@@ -18,7 +18,7 @@ from .multistatus import Item
 from .server import Server, Told, refusal, whole
 
 _WELL_KNOWN = "/.well-known/carddav"
-_NAMED_AT_MOST = 10
+_NAMED_AT_MOST, _MOST_HOMES = 10, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ class _Place:
     def _about(self, address: Address, by: Address | None = None) -> tuple[Told, Item]:
         """Return what an address says of itself; an empty Item where it says nothing."""
         told = self._server.propfind(address, multistatus.DISCOVERY, 0, by)
-        items = [each for each in whole(told) if each.status in (None, 200)]
-        return told, items[0] if items else Item()
+        return told, next((each for each in whole(told) if each.status in (None, 200)), Item())
 
     def books(self) -> tuple[Book, ...]:
         """Return what can be found from here, nothing where this is no beginning."""
@@ -100,29 +99,43 @@ class _Place:
         yield from (places.resolved(one, here) for one in _hrefs(self._own, multistatus.HOME_SET))
         for href in _hrefs(self._own, multistatus.PRINCIPAL)[:1]:
             told, own = self._about(places.resolved(href, here), here)
-            for one in _hrefs(own, multistatus.HOME_SET):
-                yield places.resolved(one, told.address)
+            yield from (
+                places.resolved(one, told.address) for one in _hrefs(own, multistatus.HOME_SET)
+            )
 
     def _listed(self, home: Address, by: Address) -> tuple[Book, ...]:
         """Return the books right below an address, or the one that it is itself."""
         told = self._server.propfind(home, multistatus.LISTING, 1, by)
-        items, base = list(whole(told)), told.address
-        if said := [each for each in items if each.is_book]:
+        base, said, signs = told.address, list[Item](), _Signs(told.address)
+        for item in whole(told):
+            signs.see(item)
+            if item.is_book:
+                said.append(item)
+        if said:
             return tuple(_book(places.resolved(each.href, base), each) for each in said)
-        return (_book(base, Item()),) if _is_untold_book(items, base) else ()
+        return (_book(base, Item()),) if signs.are_of_a_book else ()
 
 
-def _is_untold_book(items: Sequence[Item], base: Address) -> bool:
+class _Signs:
     """Google tells no resource types at all: there, a place that has cards is an address book.
 
     So is any other that says of what lies in it that it is vCards.
     """
-    members = [each for each in items if places.key_of(each.href, base) != places.key(base)]
-    if any(is_card_type(each) is True for each in members):
-        return True
-    return not any(each.kinds for each in items) and any(
-        each.texts.get(multistatus.ETAG) for each in members
-    )
+
+    def __init__(self, base: Address) -> None:
+        self._base = base
+        self._has_cards = self._has_kinds = self._has_etags = False
+
+    def see(self, item: Item) -> None:
+        """Look at what is said of the place or of something in it."""
+        self._has_kinds = self._has_kinds or bool(item.kinds)
+        if places.key_of(item.href, self._base) != places.key(self._base):
+            self._has_cards = self._has_cards or is_card_type(item) is True
+            self._has_etags = self._has_etags or bool(item.texts.get(multistatus.ETAG))
+
+    @property
+    def are_of_a_book(self) -> bool:
+        return self._has_cards or (self._has_etags and not self._has_kinds)
 
 
 def is_card_type(item: Item) -> bool | None:
@@ -139,4 +152,4 @@ def _book(address: Address, item: Item) -> Book:
 
 
 def _hrefs(item: Item, name: str) -> list[str]:
-    return [each for each in item.hrefs.get(name, []) if each.strip()]
+    return [each for each in item.hrefs.get(name, []) if each.strip()][:_MOST_HOMES]

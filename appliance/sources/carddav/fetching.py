@@ -106,7 +106,7 @@ class Fetcher:
         return data
 
     def _compare(self, card: Listed, etag: str) -> None:
-        if etag and etag != card.etag:
+        if etag and card.etag and etag != card.etag:
             self.is_as_listed = False
 
     def _check_gone(self) -> None:

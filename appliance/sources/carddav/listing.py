@@ -17,7 +17,8 @@ from .multistatus import Item
 from .server import Server, refusal, whole
 from .settings import CardDavSettings
 
-_MOST_BOOKS = 1000
+_MOST_BOOKS, MOST_CARDS = 1000, 200_000
+"""More than an office has; all of them are held in memory, but for what they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,9 @@ def listings(server: Server, books: Sequence[Book]) -> tuple[Listing, ...]:
     Raise what `Asker.ask` does, and ExportUnsafe where a listing is not whole.
     """
     waiting, found = list(books), dict[str, Listing]()
-    while waiting and len(found) < _MOST_BOOKS:
+    while waiting:
         book = waiting.pop(0)
+        _check_bounds(len(found), _MOST_BOOKS)
         if book.key not in found:
             found[book.key], inner = listing(server, book)
             waiting += inner
@@ -86,6 +88,7 @@ def _listed(server: Server, book: Book) -> tuple[tuple[Listed, ...], list[Book]]
             name = item.texts.get(multistatus.NAME, "")
             inner.append(Book(places.resolved(item.href, told.address), " ".join(name.split())))
         elif _is_card(item):  # Zimbra and DavMail list some twice
+            _check_bounds(len(cards), MOST_CARDS)
             cards.setdefault(key, Listed(key, item.href, item.texts.get(multistatus.ETAG, "")))
     return tuple(cards[key] for key in sorted(cards)), inner
 
@@ -111,7 +114,16 @@ def _is_card(item: Item) -> bool:
             hint="Open the address book in the vendor's own screen, with the same login.",
             detail=f"status {item.status}",
         )
-    return is_card_type(item) is not False
+    return is_card_type(item) is not False or item.href.strip().lower().endswith(".vcf")
+
+
+def _check_bounds(count: int, most: int) -> None:
+    if count >= most:
+        raise ExportUnsafe(
+            "The server lists more than an office can have.",
+            hint="Name the address books that you need as `collections`.",
+            detail=f"more than {most}",
+        )
 
 
 def _counter(server: Server, book: Book) -> str:

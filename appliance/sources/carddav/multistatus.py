@@ -49,6 +49,10 @@ COUNTER = _propfind("<S:getctag/><sync-token/>")
 """Asked of address books alone: DAViCal breaks down where it is to make a token for a principal."""
 
 _DEEPEST = 40
+_MOST_PARTS = 1000
+"""Elements in what is said of one address."""
+_LONGEST_CHARACTERS = 1 << 20
+"""Of any property but a card."""
 _STATUS = re.compile(r"HTTP/\d+(?:\.\d+)?\s+(\d{3})")
 _OK, _GONE = range(200, 300), 404
 _NEVER_IN_XML = bytes(set(range(32)) - set(b"\t\n\r"))
@@ -135,6 +139,7 @@ class _Told:
         self._given = Item()
         """What one propstat says, until its status is known: it may stand before or behind."""
         self._status: int | None = None
+        self._parts = self._characters = 0
 
     def take(self) -> Sequence[Item]:
         """Return the items that are whole by now, each once."""
@@ -145,7 +150,10 @@ class _Told:
         if len(self._path) >= _DEEPEST or (not self._path and tag != f"{_DAV}multistatus"):
             raise ValueError(tag)
         self._path.append(tag)
-        self._text = []
+        self._begin_text()
+        self._parts = 0 if len(self._path) < 3 else self._parts + 1
+        if self._parts > _MOST_PARTS:
+            raise ValueError(tag)
         if tag == f"{_DAV}response" and len(self._path) == 2:
             self._item = Item()
         elif tag == f"{_DAV}propstat" and len(self._path) == 3:
@@ -154,11 +162,18 @@ class _Told:
             self._given.kinds |= {tag}
 
     def data(self, text: str) -> None:
+        self._characters += len(text)
+        if self._characters > _LONGEST_CHARACTERS and self._path[-1] != CARD:
+            raise ValueError(self._path[-1])
         self._text.append(text)
+
+    def _begin_text(self) -> None:
+        self._text, self._characters = [], 0
 
     def end(self, tag: str) -> None:
         depth = len(self._path)
-        text, self._text = "".join(self._text), []
+        text = "".join(self._text)
+        self._begin_text()
         if depth == 2 and tag == f"{_DAV}response":
             self._whole.append(self._item)
         elif depth == 3:

@@ -16,9 +16,8 @@ from ..origins import Address, Reach
 from . import multistatus
 from .multistatus import Item, TooMuch, Unreadable
 
-MOST_OF_A_LISTING = 512 << 20
-"""Of a million cards."""
-MOST_AT_ONCE = 64 << 20
+MOST_OF_A_LISTING = 256 << 20
+MOST_AT_ONCE = 32 << 20
 """Of a batch; of one card, too. What is more is asked for in smaller batches."""
 _PIECE_BYTES = 1 << 18
 _TOLD, _AND_MORE = 207, 507
