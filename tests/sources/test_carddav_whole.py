@@ -45,6 +45,7 @@ def test_a_card_that_vanishes_while_we_look_is_passed_over(bring, ca):
     with stub(play, ca) as at:
         export = bring(at.url("/"))
     assert uids(export) == ["u0000", "u0002"]
+    assert export.notes == ("1 contact of contacts went while we looked; all others came.",)
     assert export.files[0].validator == ""
 
 
@@ -171,6 +172,22 @@ def test_more_cards_than_an_office_has_are_refused(bring, ca, monkeypatch):
         pytest.raises(ExportUnsafe, match="more than an office can have"),
     ):
         bring(at.url("/"))
+
+
+def test_a_server_that_drips_looks_silent(bring, ca):
+    """Who is silent for minutes is given up by the parent; each byte must be no sign of life."""
+    signs = []
+
+    def play(request):
+        request.send_response(207)
+        request.end_headers()
+        for letter in b'<multistatus xmlns="DAV:">' + b" " * 300:
+            request.wfile.write(bytes([letter]))
+
+    watch = Watch(signs.append)
+    with stub(play, ca) as at, pytest.raises(SourceUnreachable):
+        bring(at.url("/"), watch=watch)
+    assert signs == []
 
 
 def test_an_endless_listing_ends(bring, ca, monkeypatch):

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 from ...core.errors import ExportUnsafe
 from ...core.model import Export, ExportFile, SeenFile, StepName
@@ -32,6 +33,9 @@ from .server import Server
 from .settings import ELSEWHERE, CardDavSettings
 
 __all__ = ["CardDavSettings", "look", "pull"]
+
+_TELL_EVERY_SECONDS = 0.1
+_NOT_FETCHED = "Pictures come with a contact where it holds them; one it only links to does not."
 
 
 def pull(
@@ -59,8 +63,8 @@ def pull(
                 f"There is no contact in the address books on {home.host}.",
                 hint="Check the login of this source, and whether somebody emptied them.",
             )
-        files = _brought(settings, server, found, into, progress=progress, state=state)
-        return Export(settings.name, files, pulled_at, server.time)
+        files, notes = _brought(settings, server, found, into, progress=progress, state=state)
+        return Export(settings.name, files, pulled_at, server.time, notes)
 
 
 def look(settings: CardDavSettings, sight: Sight, watch: Watch) -> None:
@@ -75,6 +79,7 @@ def look(settings: CardDavSettings, sight: Sight, watch: Watch) -> None:
             found = _found(settings, server, home)
         finally:
             sight.tell(caller.certificates.get(sight.server))
+        sight.note = _NOT_FETCHED
         for each in found:
             count = plural(len(each.cards), "contact")
             sight.would_take(each.book.label, None, None, count)
@@ -108,27 +113,23 @@ def _brought(
     *,
     progress: _Progress,
     state: str,
-) -> tuple[ExportFile, ...]:
-    """Bring every address book that has cards; `state` is kept with them if it is still true."""
-    landing = Landing(
-        into,
-        settings.max_bytes,
-        settings.reserve_bytes,
-        Watch(cancel=progress.watch.cancel),  # it would count bytes
-        min_rate_bytes_per_second=settings.min_rate_bytes_per_second,
-        rate_seconds=settings.rate_seconds,
-    )
+) -> tuple[tuple[ExportFile, ...], tuple[str, ...]]:
+    """Bring every address book that has cards, and say which were gone meanwhile; `state` is kept
+    with the files if it is still true.
+    """
+    quiet = Watch(cancel=progress.watch.cancel)  # it would count bytes
+    landing = Landing(into, settings.max_bytes, settings.reserve_bytes, quiet)
     progress.total = sum(len(each.cards) for each in found)
-    is_as_listed = True
+    fetchers = [Fetcher(server, each, progress.pause, progress.brought) for each in found]
     names = file_names([each.book for each in found])
-    for name, each in zip(names, found, strict=True):
+    for name, each, fetcher in zip(names, found, fetchers, strict=True):
         if each.cards:
-            fetcher = Fetcher(server, each, progress.pause, progress.brought)
             with landing.file(name) as writer:
                 for card in fetcher.each(settings.batch):
                     writer.write(card)
-            is_as_listed = is_as_listed and fetcher.is_as_listed
-    return tuple(replace(each, validator=state if is_as_listed else "") for each in landing.files)
+    still = state if all(each.is_as_listed for each in fetchers) else ""
+    files = tuple(replace(each, validator=still) for each in landing.files)
+    return files, tuple(each.note for each in fetchers if each.note)
 
 
 class _Progress:
@@ -137,15 +138,18 @@ class _Progress:
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
         self.total: int | None = None
-        self._done = 0
+        self._done, self._told = 0, float("-inf")
 
-    def brought(self, count: int) -> None:
-        self._done += count
+    def brought(self) -> None:
+        self._done += 1
         self.pulse()
 
     def pulse(self) -> None:
-        """Say that it goes on."""
-        self.watch.report(StepName.PULL, self._done, self.total, unit="contacts")
+        """Say that it goes on, ten times a second at most; raise Cancelled."""
+        self.watch.check()
+        if monotonic() - self._told >= _TELL_EVERY_SECONDS:
+            self._told = monotonic()
+            self.watch.report(StepName.PULL, self._done, self.total, unit="contacts")
 
     def pause(self, wait: timedelta) -> None:
         asking.pause(self.watch, wait)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from ...core.errors import ExportUnsafe, SourceUnreachable
+from ...core.words import plural
 from ..origins import Address
 from . import multistatus, places
 from .cards import Listed, is_whole, stored
@@ -22,7 +23,7 @@ _PAUSE = timedelta(seconds=1)  # doubled with each interruption
 class Fetcher:
     """Brings one address book's cards, in the order of its listing.
 
-    `pause` waits, and `brought` is called with how many cards came. When all did, `is_as_listed`
+    `pause` waits, and `brought` is called for each card that came. When all did, `is_as_listed`
     says whether they are those of the listing: somebody may work in the book meanwhile.
     """
 
@@ -31,12 +32,20 @@ class Fetcher:
         server: Server,
         found: Listing,
         pause: Callable[[timedelta], None],
-        brought: Callable[[int], None],
+        brought: Callable[[], None],
     ) -> None:
         self._server, self._found = server, found
         self._pause, self._brought = pause, brought
         self._gone: list[Listed] = []
         self.is_as_listed = True
+
+    @property
+    def note(self) -> str:
+        """What is to be said of those that somebody deleted while we looked; mostly nothing."""
+        if not self._gone:
+            return ""
+        count = plural(len(self._gone), "contact")
+        return f"{count} of {self._found.book.label} went while we looked; all others came."
 
     @property
     def _base(self) -> Address:
@@ -48,8 +57,9 @@ class Fetcher:
         """
         cards = self._found.cards
         for start in range(0, len(cards), batch):
-            yield from self._some(cards[start : start + batch])
-            self._brought(len(cards[start : start + batch]))
+            for data in self._some(cards[start : start + batch]):
+                self._brought()
+                yield data
         self._check_gone()
 
     def _some(self, cards: Sequence[Listed]) -> Iterator[bytes]:

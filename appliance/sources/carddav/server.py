@@ -19,7 +19,7 @@ from .multistatus import Item, TooMuch, Unreadable
 MOST_OF_A_LISTING = 256 << 20
 MOST_AT_ONCE = 32 << 20
 """Of a batch; of one card, too. What is more is asked for in smaller batches."""
-_PIECE_BYTES = 1 << 18
+_PIECE_BYTES, _PULSE_BYTES = 1 << 18, 1 << 16
 _TOLD, _AND_MORE = 207, 507
 _NOT_THAT = frozenset({200, 204, 400, 403, 404, 405, 406, 409, 410, 413, 414, 415, 422, 501, 507})
 """What servers say where they do not answer such a question at such an address."""
@@ -38,7 +38,9 @@ class Told:
 
 
 class Server:
-    """Asks for one source; `pulse` is called while long answers come."""
+    """Asks for one source; `pulse` is called while long answers come: for so many bytes, not for
+    each that drips in, as whoever watches us goes by it.
+    """
 
     def __init__(self, asker: Asker, reach: Reach, pulse: Callable[[], None]) -> None:
         self._asker, self._reach, self._pulse = asker, reach, pulse
@@ -76,8 +78,12 @@ class Server:
             answer.close()
 
     def _pieces(self, response: BaseHTTPResponse) -> Iterator[bytes]:
+        since = 0
         while piece := response.read1(_PIECE_BYTES):
-            self._pulse()
+            since += len(piece)
+            if since >= _PULSE_BYTES:
+                since = 0
+                self._pulse()
             yield piece
 
     def card(self, address: Address) -> tuple[bytes, str] | None:

@@ -36,6 +36,7 @@ class CardDavSettings:
     idle_seconds: float = 120.0
     """How long the server may be silent, thinking about its answer included."""
     min_rate_bytes_per_second: int = 1000
-    rate_seconds: float = 300.0
+    """Not gone by: contacts are small, and some servers think long about each. One that drips is
+    silent all the same; see `server.Server`."""
     secrets_dir: str = ""
     """Where a replaced refresh token is stored."""
