@@ -61,6 +61,8 @@ class FakeContacts:
     """Cards that are listed, and not there."""
     multiget: int = 207
     truncated: bool = False
+    within: dict[str, str] = field(default_factory=dict)
+    """Books that others lie in, as Zimbra's folders do."""
     raw: dict[str, bytes] = field(default_factory=dict)
     """What is put into the XML as it is instead of a card."""
     asked: list[int] = field(default_factory=list)
@@ -94,6 +96,8 @@ class FakeContacts:
         elif book is not None:
             items = [self._told_book(book)]
             items += self._members(book) if depth == "1" else []
+            if book in self.within:
+                items.append(self._told_book(self.within[book]))
             self._tell(request, items)
         else:
             request.answer(404, b"<html>not here</html>")

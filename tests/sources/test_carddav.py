@@ -104,6 +104,22 @@ def test_books_are_found_from_any_address_of_the_account(bring, ca):
         assert [file.name for file in bring(at.url("/dav/ann/two/")).files] == ["two.vcf"]
 
 
+def test_a_book_under_another_name_is_one_and_one_within_another_is_two(bring, ca):
+    fake = FakeContacts(books={"one": people(2), "one/inner": people(1, 9)})
+
+    def play(request):
+        request.path = request.path.replace("/alias/", "/dav/ann/one/")
+        fake(request)
+
+    with stub(play, ca) as at:
+        assert [file.name for file in bring(at.url("/alias/")).files] == ["one.vcf"]
+        fake.within = {"one": "one/inner"}
+        export = bring(at.url("/dav/ann/one/"))
+    assert [(file.name, uids(export, n)) for n, file in enumerate(export.files)] == [
+        *(("one.vcf", ["u0000", "u0001"]), ("one-inner.vcf", ["u0009"]))
+    ]
+
+
 def test_collections_are_meant_by_name_by_path_and_by_its_last_part(bring, ca):
     fake = FakeContacts(
         books={"one": people(1), "two": people(2)}, titles={"one": "Customers", "two": "Friends"}

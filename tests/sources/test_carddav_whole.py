@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -304,3 +305,18 @@ def test_a_look_tells_which_books_there_are(ca):
     assert [(file["name"], file["amount"]) for file in sight.files] == [
         *(("one", "1 contact"), ("two", "12 contacts"))
     ]
+
+
+def test_no_connection_stays_open_however_often_a_server_is_asked(bring, ca, monkeypatch):
+    """Most servers keep a connection for the next request; a thousand of them are too many."""
+    most = []
+    fake = FakeContacts(books={"contacts": people(120)})
+
+    def play(request):
+        request.close_connection = False
+        most.append(len(list(Path("/proc/self/fd").iterdir())))
+        fake(request)
+
+    with stub(play, ca) as at:
+        assert len(uids(bring(at.url("/"), batch=2))) == 120
+    assert max(most) - most[0] < 20

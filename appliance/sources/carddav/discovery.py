@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 
 from ...core.errors import SourceRefused
 from ...core.words import listed
@@ -79,15 +80,21 @@ class _Place:
         """What was said of it, and by whom in the end."""
 
     def _about(self, address: Address, by: Address | None = None) -> tuple[Told, Item]:
-        """Return what an address says of itself; an empty Item where it says nothing."""
+        """Return what an address says of itself; an empty Item where it says nothing.
+
+        Some name themselves otherwise than they were asked: then it is what they say first.
+        """
         told = self._server.propfind(address, multistatus.DISCOVERY, 0, by)
-        return told, next((each for each in whole(told) if each.status in (None, 200)), Item())
+        items = [each for each in whole(told) if each.status in (None, 200)]
+        here = places.key(told.address)
+        own = (each for each in items if places.key_of(each.href, told.address) == here)
+        return told, next(chain(own, items), Item())
 
     def books(self) -> tuple[Book, ...]:
         """Return what can be found from here, nothing where this is no beginning."""
         here = self.told.address
         if self._own.is_book:
-            return (_book(here, self._own),)
+            return (book_of(here, self._own),)
         found = {book.key: book for home in self._homes() for book in self._listed(home, here)}
         if not found and self.told.status == 207:
             found = {book.key: book for book in self._listed(here, here)}
@@ -112,8 +119,8 @@ class _Place:
             if item.is_book:
                 said.append(item)
         if said:
-            return tuple(_book(places.resolved(each.href, base), each) for each in said)
-        return (_book(base, Item()),) if signs.are_of_a_book else ()
+            return tuple(book_of(places.resolved(each.href, base), each) for each in said)
+        return (book_of(base, Item()),) if signs.are_of_a_book else ()
 
 
 class _Signs:
@@ -147,7 +154,8 @@ def is_card_type(item: Item) -> bool | None:
     return ("vcard" in told or "text/directory" in told) if told.strip() else None
 
 
-def _book(address: Address, item: Item) -> Book:
+def book_of(address: Address, item: Item) -> Book:
+    """Return the book at an address of which this is said."""
     return Book(address, " ".join(item.texts.get(multistatus.NAME, "").split()))
 
 

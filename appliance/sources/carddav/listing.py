@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.errors import ExportUnsafe
-from . import multistatus, places
+from ..origins import Address
+from . import discovery, multistatus, places
 from .cards import Listed
 from .discovery import Book, is_card_type
 from .multistatus import Item
@@ -85,12 +86,17 @@ def _listed(server: Server, book: Book) -> tuple[tuple[Listed, ...], list[Book]]
         if key == places.key(told.address):
             continue
         if item.is_book:
-            name = item.texts.get(multistatus.NAME, "")
-            inner.append(Book(places.resolved(item.href, told.address), " ".join(name.split())))
+            inner += _within(book, item, told.address)
         elif _is_card(item):  # Zimbra and DavMail list some twice
             _check_bounds(len(cards), MOST_CARDS)
             cards.setdefault(key, Listed(key, item.href, item.texts.get(multistatus.ETAG, "")))
     return tuple(cards[key] for key in sorted(cards)), inner
+
+
+def _within(book: Book, item: Item, base: Address) -> list[Book]:
+    """A book that does not lie below this one is this one, by another of its names."""
+    found = discovery.book_of(places.resolved(item.href, base), item)
+    return [found] if found.key.startswith(f"{book.key}/") else []
 
 
 def newness(settings: CardDavSettings, found: Sequence[Listing]) -> str:
