@@ -29,7 +29,7 @@ def test_what_a_batch_leaves_out_is_asked_for_by_itself(bring, ca):
     assert export.files[0].validator
 
 
-@pytest.mark.parametrize("status", [400, 403, 501])
+@pytest.mark.parametrize("status", [400, 403, 500, 501])
 def test_a_server_without_batches_gives_its_cards_one_by_one(bring, ca, status):
     with stub(FakeContacts(books={"contacts": people(3)}, multiget=status), ca) as at:
         assert len(uids(bring(at.url("/")))) == 3
@@ -200,6 +200,19 @@ def test_an_endless_listing_ends(bring, ca, monkeypatch):
         pytest.raises(SourceUnreachable, match="cannot be read"),
     ):
         bring(at.url("/"))
+
+
+def test_a_server_that_breaks_down_is_asked_at_its_other_address_and_later_again(bring, ca):
+    fake = FakeContacts(books={"contacts": people(2)}, well_known="/principals/ann/")
+
+    def play(request):
+        request.answer(500) if request.path == "/" else fake(request)
+
+    with stub(play, ca) as at:
+        assert len(uids(bring(at.url("/")))) == 2
+        fake.well_known = ""
+        with pytest.raises(SourceUnreachable, match="a fault of its own"):
+            bring(at.url("/"))
 
 
 @pytest.mark.parametrize("status", [200, 404, 405])

@@ -116,7 +116,7 @@ class Fetcher:
         return data
 
     def _compare(self, card: Listed, etag: str) -> None:
-        if etag and card.etag and etag != card.etag:
+        if etag and card.etag and etag.removeprefix("W/") != card.etag.removeprefix("W/"):
             self.is_as_listed = False
 
     def _check_gone(self) -> None:

@@ -21,8 +21,12 @@ MOST_AT_ONCE = 32 << 20
 """Of a batch; of one card, too. What is more is asked for in smaller batches."""
 _PIECE_BYTES, _PULSE_BYTES = 1 << 18, 1 << 16
 _TOLD, _AND_MORE = 207, 507
-_NOT_THAT = frozenset({200, 204, 400, 403, 404, 405, 406, 409, 410, 413, 414, 415, 422, 501, 507})
-"""What servers say where they do not answer such a question at such an address."""
+_NOT_THAT = frozenset(
+    {200, 204, 400, 403, 404, 405, 406, 409, 410, 413, 414, 415, 422, 500, 501, 507}
+)
+"""What servers say where they do not answer such a question at such an address. DAViCal breaks down
+(500) over some; another question may do.
+"""
 _XML = 'application/xml; charset="utf-8"'
 
 
@@ -140,7 +144,7 @@ def _unreadable(host: str, why: str) -> SourceUnreachable:
 def refusal(told: Told) -> ApplianceError:
     """Return the error for a server that does not answer such questions there."""
     host = told.address.host
-    if told.status in (401, 403):
+    if told.status in (401, 403, 500):
         return answers.refusal(told.status, {}, host)
     return SourceRefused(
         f"There is no address book at this address on {host}.",
