@@ -12,7 +12,7 @@ import pytest
 from appliance.core.errors import ApplianceError, SourceUnreachable
 from appliance.sources.hostkeys import pinned
 from tests import servers
-from tests.contacts_servers import card
+from tests.real_servers.contacts import card
 from tests.servers import free_port, s3_client
 from tests.sources.contacts_stub import FakeContacts
 from tests.sources.stub import stub

@@ -12,7 +12,7 @@ from appliance.core.ports import Watch
 from appliance.sources import carddav
 from appliance.sources.carddav import CardDavSettings
 from appliance.sources.sight import Sight
-from tests.contacts_servers import Contacts, card, davical, radicale, xandikos
+from tests.real_servers.contacts import Contacts, card, davical, radicale, xandikos
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 NAMES = ["plain.vcf", "a b@c.vcf", "ü+&.vcf"]

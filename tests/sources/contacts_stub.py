@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape, unescape
 
-from tests.contacts_servers import card
+from tests.real_servers.contacts import card
 
 from .stub import Request
 

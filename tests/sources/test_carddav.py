@@ -8,7 +8,7 @@ from appliance.core.errors import SourceRefused
 from appliance.sources.carddav import places
 from appliance.sources.carddav.settings import ELSEWHERE
 from appliance.sources.origins import Reach, read
-from tests.contacts_servers import card
+from tests.real_servers.contacts import card
 
 from .contacts_stub import FakeContacts, people, text_of, uids
 from .stub import stub

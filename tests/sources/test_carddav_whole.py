@@ -13,7 +13,7 @@ from appliance.sources import carddav
 from appliance.sources.carddav import CardDavSettings, listing, multistatus, server
 from appliance.sources.carddav.cards import Listed, is_whole, stored
 from appliance.sources.sight import Sight
-from tests.contacts_servers import card
+from tests.real_servers.contacts import card
 
 from .contacts_stub import BASIC, FakeContacts, people, text_of, uids
 from .stub import stub

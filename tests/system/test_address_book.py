@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contacts_servers import card, radicale
+from tests.real_servers.contacts import card, radicale
 from tests.system.office import Office
 
 pytestmark = pytest.mark.slow

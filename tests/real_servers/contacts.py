@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -21,6 +20,8 @@ from xml.sax.saxutils import escape
 
 from appliance.demo.authority import Authority
 from tests.servers import free_port
+
+from .account import uid, unprivileged
 
 USER, PASSWORD = "ann", "only for a test"
 _STARTS_WITHIN_SECONDS = 30
@@ -130,18 +131,18 @@ def xandikos(folder: Path) -> Iterator[Contacts]:
 def davical() -> Iterator[Contacts]:
     """DAViCal on PHP's own server, with a PostgreSQL of its own.
 
-    Both run as nobody where the tests are root, as PostgreSQL wants; so their folder is not below
-    pytest's, which is root's alone.
+    Both run as nobody where the tests are root, as PostgreSQL wants. Their folder has a short
+    name, as its socket's may have no more than a hundred letters.
     """
     with tempfile.TemporaryDirectory() as place:
         folder, port = Path(place), free_port()
         (folder / "router.php").write_text(_ROUTER.format(_DAVICAL))
         if os.geteuid() == 0:
-            shutil.chown(folder, "nobody")
+            os.chown(folder, uid(), uid())
         with _postgres(folder):
             _run(folder, "sh", "/usr/share/davical/dba/create-database.sh", "davical", PASSWORD)
             php = ["php", "-S", f"127.0.0.1:{port}", "-t", _DAVICAL, str(folder / "router.php")]
-            with _running(_as_nobody(php), folder, port, **_where(folder)):
+            with _running(unprivileged(php), folder, port, **_where(folder)):
                 url = f"http://localhost:{port}/caldav.php/"
                 yield Contacts(url, "/caldav.php/admin/", user="admin")
 
@@ -154,13 +155,13 @@ def _postgres(folder: Path) -> Iterator[None]:
     _run(folder, str(programs / "initdb"), "-D", str(data), *made)
     argv = [str(programs / "postgres"), "-D", str(data), "-c", "fsync=off"]
     argv += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
-    with _running(_as_nobody(argv), folder, listens, **_where(folder)):
+    with _running(unprivileged(argv), folder, listens, **_where(folder)):
         yield
 
 
 def _run(folder: Path, *argv: str) -> None:
     done = subprocess.run(
-        _as_nobody([*argv]),
+        unprivileged([*argv]),
         env=os.environ | _where(folder),
         cwd=folder,
         capture_output=True,
@@ -168,12 +169,6 @@ def _run(folder: Path, *argv: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _as_nobody(argv: list[str]) -> list[str]:
-    if os.geteuid() != 0:
-        return argv
-    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *argv]
 
 
 def _where(folder: Path) -> dict[str, str]:
