@@ -85,7 +85,11 @@ def test_names_with_signs_in_them_are_the_same_however_they_are_written(bring, c
 
 
 @pytest.mark.parametrize(
-    "one", ["/a/b@c/ü x.vcf", "https://proxy/a/b%40c/%C3%BC%20x.vcf", "ü x.vcf"]
+    "one",
+    [
+        *("/a/b@c/ü x.vcf", "ü x.vcf", "/a/b@c/ü x.vcf?x=https://y/z"),
+        *("https://proxy/a/b%40c/%C3%BC%20x.vcf", "https://[::y/a/b@c/ü x.vcf"),
+    ],
 )
 def test_two_ways_of_writing_are_one_place(one):
     assert places.key_of(one, read("https://x/a/b@c/")) == "/a/b%40c/%C3%BC%20x.vcf"

@@ -6,12 +6,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from appliance.core.errors import Cancelled, ExportUnsafe, SourceRefused, SourceUnreachable
 from appliance.core.ports import Watch
 from appliance.sources import carddav
-from appliance.sources.carddav import CardDavSettings, listing, multistatus, server
+from appliance.sources.carddav import CardDavSettings, listing, multistatus, places, server
 from appliance.sources.carddav.cards import Listed, is_whole, stored
+from appliance.sources.origins import read
 from appliance.sources.sight import Sight
 from tests.real_servers.contacts import card
 
@@ -333,3 +336,25 @@ def test_no_connection_stays_open_however_often_a_server_is_asked(bring, ca, mon
     with stub(play, ca) as at:
         assert len(uids(bring(at.url("/"), batch=2))) == 120
     assert max(most) - most[0] < 20
+
+
+_ANSWER = (
+    b'<?xml version="1.0"?><D:multistatus xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav">'
+    b"<D:response><D:href>/a/b.vcf</D:href><D:propstat><D:prop><D:getetag>1</D:getetag>"
+    b"<C:address-data>BEGIN:VCARD&#13;\nEND:VCARD</C:address-data></D:prop>"
+    b"<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response></D:multistatus>"
+)
+
+
+@given(st.integers(0, len(_ANSWER)), st.integers(0, 60), st.binary(max_size=30))
+@example(0, 0, b"\xff\xfe")
+@example(0, len(_ANSWER), b"<a/>")
+@example(_ANSWER.index(b"/a/b"), 5, b"https://[::x/a")
+def test_whatever_an_answer_says_it_is_read_or_refused(at, less, more):
+    body = _ANSWER[:at] + more + _ANSWER[at + less :]
+    try:
+        for item in multistatus.items([body[:50], body[50:]], 10_000):
+            assert is_whole(item.texts.get(multistatus.CARD, "").encode()) in (True, False)
+            places.key_of(item.href, read("https://x/"))
+    except (multistatus.Unreadable, SourceRefused):
+        pass

@@ -6,7 +6,7 @@ of writing are one place if their parts say the same bytes.
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes
 
 from ..origins import Address, read
 
@@ -31,8 +31,9 @@ def key_of(href: str, base: Address) -> str:
 
     Which server it names does not matter: behind a proxy many name themselves otherwise.
     """
-    path = urlsplit(href.strip()).path if "://" in href else href.strip()
-    path = path.partition("?")[0].partition("#")[0]
+    path = href.strip().partition("?")[0].partition("#")[0]
+    if not path.startswith("/") and "://" in path:
+        path = "/" + path.partition("://")[2].partition("/")[2]
     if not path.startswith("/"):
         return key(resolved(href, base))
     return written(path).rstrip("/") or "/"
