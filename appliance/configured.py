@@ -13,6 +13,7 @@ from typing import Any
 
 from .config import (
     AnySource,
+    CardDavSource,
     CommonSource,
     HttpSource,
     InboxSource,
@@ -153,7 +154,10 @@ def source_settings(source: AnySource, supplies: Supplies) -> dict[str, object]:
         return common | _sftp_settings(source, supplies)
     if isinstance(source, RecipeSource):
         return common | _recipe_settings(source, supplies)
-    return common | _http_settings(source, supplies)
+    common |= _login_settings(source, supplies)
+    if isinstance(source, CardDavSource):
+        return common | _carddav_settings(source)
+    return common | _http_settings(source)
 
 
 def inbox_settings(source: InboxSource, supplies: Supplies) -> InboxSettings:
@@ -196,7 +200,8 @@ def _sftp_settings(source: SftpSource, supplies: Supplies) -> dict[str, object]:
     }
 
 
-def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
+def _login_settings(source: HttpSource | CardDavSource, supplies: Supplies) -> dict[str, object]:
+    """What every kind of source needs that asks a web server."""
     auth = source.auth.model_dump(exclude_none=True)
     secret_keys = {key.removeprefix("auth."): name for key, name in secret_names(source)}
     filled = {key: supplies.secrets.get(name) for key, name in secret_keys.items()}
@@ -206,11 +211,17 @@ def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
         "url": source.url,
         "auth": auth | filled,
         "hosts": source.hosts,
-        "credential_hosts": source.credential_hosts,
         "ca_file": str(source.ca_file or ""),
-        "file_name": source.file_name,
         "secrets_dir": str(supplies.secrets.folder),
     }
+
+
+def _http_settings(source: HttpSource) -> dict[str, object]:
+    return {"credential_hosts": source.credential_hosts, "file_name": source.file_name}
+
+
+def _carddav_settings(source: CardDavSource) -> dict[str, object]:
+    return {"collections": source.collections, "batch": source.batch}
 
 
 def _recipe_settings(source: RecipeSource, supplies: Supplies) -> dict[str, object]:

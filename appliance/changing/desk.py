@@ -21,13 +21,14 @@ from ..box import Box
 from ..config import Settings, load, parse, tables
 from ..core.errors import ApplianceError, ConfigError, Problem
 from ..core.foresight import Foresight, foresee
+from ..core.offers import as_json as offer_as_json
 from ..core.outbox import MESSAGES
 from ..core.ports import Ledger
-from ..core.settable import NAMED, SECTIONS
+from ..core.settable import NAMED, SCHEDULED, SECTIONS
 from ..data_protection import when_gone
 from ..messaging import address
 from ..system.files import make_private, write_durably
-from . import editing, forms
+from . import editing, forms, offers
 from .drafts import Drafts
 from .proposals import CLOUDS, PAGE, Proposal, Proposer, names_in, shown
 
@@ -83,6 +84,7 @@ class Desk:
             "addresses": self._addresses(raw),
             "repositories": [each.name for each in in_use.repository if each.url is None],
             "panel": raw.get("panel", {}),
+            "recipes": [offer_as_json(each) for each in offers.offered(_tables(raw, "source"))],
         }
 
     def _raw(self) -> Mapping[str, Any]:
@@ -238,9 +240,30 @@ def _sections(raw: Mapping[str, Any], section: str) -> list[dict[str, object]]:
             "name": str(one.get("name", "")),
             "type": str(one.get("type", "")),
             "fields": shown(raw, section, str(one.get("name", ""))),
+            **(_of_source(one) if section == "source" else {}),
         }
-        for one in raw.get(section, ())
+        for one in _tables(raw, section)
     ]
+
+
+def _of_source(one: Mapping[str, Any]) -> dict[str, object]:
+    offer = offers.of(one)
+    recipe = str(one.get("recipe", ""))
+    told = {"recipe": recipe, "title": Path(recipe).stem, "by_hand": offers.by_hand(one)}
+    if offer is not None:
+        told |= {"type": offer.kind, "title": offer.title}
+    return {**told, "schedule": str(one.get("schedule", "")) or _default(one)}
+
+
+def _default(source: Mapping[str, Any]) -> str:
+    found = (*offers.fields("source", source), *SCHEDULED)
+    return next(each.default for each in found if each.key == "schedule")
+
+
+def _tables(raw: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:
+    """Return the tables of a section; what is written in another way is told as a mistake."""
+    found = raw.get(section, ())
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
 def _as_json(problem: Problem) -> dict[str, str]:

@@ -17,9 +17,9 @@ from ..config import Settings, parse, tables
 from ..config.values import require_name
 from ..core.errors import ConfigError, Problem
 from ..core.outbox import MESSAGES
-from ..core.settable import ADDRESS, FORGET, NAMED, NOT_SET, SET, SOURCES, Field, fields_of
+from ..core.settable import ADDRESS, FORGET, NAMED, NOT_SET, SET, SOURCES, Field
 from ..messaging import address
-from . import accounts, editing, forms
+from . import accounts, editing, forms, offers
 from .drafts import Drafts
 
 PAGE = "page-"
@@ -76,8 +76,9 @@ class Proposer:
         """Return the file with what the form holds; raise ConfigError where the file cannot be
         read, or there is no such section.
         """
-        table = _table(tables(text), section, name)
-        fields = _fields(section, table, wish)
+        raw = tables(text)
+        table = _table(raw, section, name)
+        fields = _fields(raw, section, table, wish)
         proposal = Proposal(text)
         if section in NAMED and (wrong := _name_problem(table, name, wish)):
             proposal.problems.append(_problem("name", wrong))
@@ -90,10 +91,11 @@ class Proposer:
         else:
             done = forms.written(fields, wish, table or {}, keeper.keep)
         if table is None and section == "source":
-            done.values = {"type": wish["type"], **done.values}
+            key = "recipe" if "recipe" in wish else "type"
+            done.values = {key: wish[key], **done.values}
         proposal.problems += [_problem(*each) for each in done.problems]
         if (table or wish).get("type") == "inbox":
-            proposal.problems += [_problem("path", each) for each in _inbox(done, tables(text))]
+            proposal.problems += [_problem("path", each) for each in _inbox(done, raw)]
         if not proposal.problems:
             proposal.text = editing.with_values(text, section, name, done.values)
             self._check(proposal, section, name)
@@ -107,11 +109,14 @@ class Proposer:
             parse(proposal.text)
         except ConfigError as error:
             where = f"{section}.{name}." if name else f"{section}."
-            proposal.problems += [_beside_its_field(each, where) for each in error.problems]
+            told = [_beside_its_field(each, where) for each in error.problems]
+            source = _table(tables(proposal.text), section, name) if section == "source" else None
+            wrong = [_problem(*each) for each in offers.problems(source or {})]
+            proposal.problems += [*wrong, *(each for each in told if each["field"] or not wrong)]
 
     def free_secret(self, section: str, name: str, key: str, taken: Collection[str]) -> str:
         """Return a name that no secret has: the old one is in use until the new text is."""
-        words = f"{PAGE}{name or section}"[:40] + f"-{key.replace('.', '-')}"
+        words = f"{PAGE}{name or section}"[:40] + f"-{key.replace('.', '-').lower()}"
         names = (f"{words}-{number}" for number in count(1))
         return next(each for each in names if each not in self._stored and each not in taken)
 
@@ -218,14 +223,24 @@ class _Keeper:
         return f"${{secret:{name}}}"
 
 
-def _fields(section: str, table: Mapping[str, Any] | None, wish: forms.Wish) -> tuple[Field, ...]:
-    kind = str((table or wish).get("type", ""))
-    fields = fields_of(section, kind)
+def _fields(
+    raw: Mapping[str, Any], section: str, table: Mapping[str, Any] | None, wish: forms.Wish
+) -> tuple[Field, ...]:
+    if table is None and "recipe" in wish:
+        choosable = offers.choosable(raw.get("source", ()))
+        fields = offers.fields(section, wish) if wish["recipe"] in choosable else ()
+    else:
+        fields = offers.fields(section, wish if table is None else table)
     if not fields:
-        known = ", ".join(SOURCES)
-        words = f"a source is one of {known}" if section == "source" else "this cannot be changed"
-        raise ConfigError([Problem(section, words)])
+        raise ConfigError([Problem(section, _not_here(section, table))])
     return fields
+
+
+def _not_here(section: str, table: Mapping[str, Any] | None) -> str:
+    if section != "source":
+        return "this cannot be changed"
+    known = f"a source is one of {', '.join(SOURCES)}, or has a recipe that there is"
+    return offers.by_hand(table) if table else known
 
 
 def _name_problem(table: Mapping[str, Any] | None, name: str, wish: forms.Wish) -> str:
@@ -251,7 +266,7 @@ def _table(raw: Mapping[str, Any], section: str, name: str) -> Mapping[str, Any]
 def shown(raw: Mapping[str, Any], section: str, name: str) -> dict[str, str]:
     """Given the file's tables, return what a section's form shows."""
     table = _table(raw, section, name) or {}
-    fields = fields_of(section, str(table.get("type", "")))
+    fields = offers.fields(section, table)
     if section == MESSAGES:
         fields = tuple(each for each in fields if each.key != ADDRESS)
     if section != "mirror":

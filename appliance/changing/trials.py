@@ -52,7 +52,10 @@ class Trials:
             return {"problems": problems}
         section = settings_of(proposal.text).source_named(name)
         with self._alone():
-            sight, error = self._look(box, section, _Typed(box.secrets, proposal))
+            try:
+                sight, error = self._look(box, section, _Typed(box.secrets, proposal))
+            finally:
+                self._take_back(box.secrets, proposal, wish)
         sight.pop("blob")
         told = {"message": error.message, "hint": _for_the_page(error)} if error else None
         return {"problems": [], "sight": sight, "error": told}
@@ -93,6 +96,16 @@ class Trials:
             settings |= _PATIENCE
         child = ChildSource(section.name, section.type, settings, Limits(total=WITHIN))
         return child.look(Watch())
+
+    def _take_back(self, store: Secrets, proposal: Proposal, wish: forms.Wish) -> None:
+        """A vendor may replace a sign-in when it is used: the form goes on with the new one, and
+        what is not saved does not stay in the store.
+        """
+        for name in {*proposal.secrets} & {*store.own_names()}:
+            for mark in wish.values():
+                if self._desk.drafts.read(mark) == proposal.secrets[name]:
+                    self._desk.drafts.correct(mark, store.get(name))
+            store.remove(name)
 
     @contextmanager
     def _mirror(

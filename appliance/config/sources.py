@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from ..core.errors import ConfigError
 from . import given, recipes
-from .logins import Auth, NoAuth
+from .logins import Auth, CardDavAuth, NoAuth
 from .recipes import RecipeBody, RecipeFile
 from .section import Section
 from .values import (
@@ -128,6 +128,22 @@ class HttpSource(CommonSource):
     file_name: str = ""
 
 
+class CardDavSource(CommonSource):
+    """The address books on a contacts server."""
+
+    type: Literal["carddav"]
+    url: Url
+    """The server, an account or one address book there."""
+    auth: CardDavAuth = NoAuth()
+    hosts: tuple[str, ...] = ()
+    """Further hosts that the address books lie on; they are shown the credentials."""
+    ca_file: Path | None = None
+    collections: Globs = ("*",)
+    """Which address books: by name, by path or by the path's last part."""
+    batch: int = Field(default=100, ge=1, le=1000)
+    """How many contacts are asked for at once."""
+
+
 class InboxSource(CommonSource):
     """A folder somebody saves exports into."""
 
@@ -207,5 +223,5 @@ class RecipeSource(CommonSource, RecipeBody):
 _BODY = tuple(RecipeBody.model_fields)
 _STEPS_OWN = ("base", "hosts", "auth", "each", "repeat_while", "quota")
 
-AnySource = SftpSource | HttpSource | InboxSource | RecipeSource
+AnySource = SftpSource | HttpSource | CardDavSource | InboxSource | RecipeSource
 SourceSection = Annotated[AnySource, Field(discriminator="type")]

@@ -8,7 +8,7 @@ is not here; nor are names of files on the box.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -57,12 +57,25 @@ class Field:
     """Whether this secret is never shown to anybody, wherever the place is."""
 
 
-_SCHEDULE = (Field("schedule", default="daily at 03:00"), Field("grace", default="6h"))
+SCHEDULED = (Field("schedule", default="daily at 03:00"), Field("grace", default="6h"))
+"""What every source has."""
 _AUTH = Field(
     "auth.kind",
     Kind.CHOICE,
     "none",
     ("none", "basic", "bearer", "header", "query", "oauth2"),
+)
+_LOGIN = (
+    Field("auth.user"),
+    Field("auth.password", Kind.SECRET),
+    Field("auth.token", Kind.LONG_SECRET),
+    Field("auth.name"),
+    Field("auth.value", Kind.SECRET),
+    Field("auth.token_url", is_place=True),
+    Field("auth.client_id"),
+    Field("auth.client_secret", Kind.SECRET),
+    Field("auth.scope"),
+    Field("auth.client_auth", Kind.CHOICE, "basic", ("basic", "body")),
 )
 
 SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
@@ -78,25 +91,24 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("pick", Kind.LINES, "*"),
             Field("newest", Kind.NUMBER, "1"),
             Field("stable_for", default="2m"),
-            *_SCHEDULE,
+            *SCHEDULED,
         ),
         "http": (
             Field("url", is_place=True),
             _AUTH,
-            Field("auth.user"),
-            Field("auth.password", Kind.SECRET),
-            Field("auth.token", Kind.LONG_SECRET),
-            Field("auth.name"),
-            Field("auth.value", Kind.SECRET),
-            Field("auth.token_url", is_place=True),
-            Field("auth.client_id"),
-            Field("auth.client_secret", Kind.SECRET),
-            Field("auth.scope"),
-            Field("auth.client_auth", Kind.CHOICE, "basic", ("basic", "body")),
+            *_LOGIN,
             Field("hosts", Kind.LINES),
             Field("credential_hosts", Kind.LINES, is_place=True),
             Field("file_name"),
-            *_SCHEDULE,
+            *SCHEDULED,
+        ),
+        "carddav": (
+            Field("url", is_place=True),
+            replace(_AUTH, choices=("none", "basic", "bearer", "header", "oauth2")),
+            *_LOGIN,
+            Field("hosts", Kind.LINES, is_place=True),
+            Field("collections", Kind.LINES, "*"),
+            *SCHEDULED,
         ),
         "inbox": (
             Field("path"),
@@ -105,7 +117,7 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("keep_done", default="30d"),
             Field("link_hosts", Kind.LINES),
             Field("links_last"),
-            *_SCHEDULE,
+            *SCHEDULED,
         ),
     }
 )

@@ -71,6 +71,10 @@ def _seen(kind: str, settings: Mapping[str, Any], sight: Sight, watch: Watch) ->
             from .recipe import pull as by_recipe  # noqa: PLC0415 - as above
 
             by_recipe.look(by_recipe.RecipeSettings(**settings), sight, watch)
+        case "carddav":
+            from . import carddav  # noqa: PLC0415 - as above
+
+            carddav.look(carddav.CardDavSettings(**settings), sight, watch)
         case _:
             from . import inbox  # noqa: PLC0415 - as above
 
@@ -115,6 +119,10 @@ def _pull(request: Mapping[str, Any], watch: Watch) -> Export | None:
 
             recipe = by_recipe.RecipeSettings(**settings)
             return by_recipe.pull(recipe, into, pulled_at, seen, watch)
+        case "carddav":
+            from . import carddav  # noqa: PLC0415 - as above
+
+            return carddav.pull(carddav.CardDavSettings(**settings), into, pulled_at, seen, watch)
         case "inbox":
             from . import inbox  # noqa: PLC0415 - as above
 

@@ -71,7 +71,8 @@ def sign_in(auth: Mapping[str, str], secrets_dir: str, ask: AskForToken) -> Cred
     Its kinds: none; basic (user, password); bearer (token); header (name, value); query (name,
     value); oauth2 (grant, token_url, client_id, client_secret, scope, client_auth, and for the
     grant refresh_token also refresh_token and refresh_token_secret, the NAME under which a
-    replaced one is stored; `scheme`, where the vendor wants another word than Bearer).
+    replaced one is stored; `scheme`, where the vendor wants another word than Bearer;
+    `cookie`, where it wants the token in one of this name, too).
     Raise SourceRefused where they cannot be used or the token server says no.
     """
     kind = auth.get("kind", "none")
@@ -89,7 +90,8 @@ def sign_in(auth: Mapping[str, str], secrets_dir: str, ask: AskForToken) -> Cred
         scheme = auth.get("scheme") or "Bearer"
         told = _token_reply(auth, secrets_dir, ask)
         header = _header("Authorization", f"{scheme} {told['access_token']}")
-        return replace(header, told=told)
+        cookie = {"Cookie": f"{auth['cookie']}={told['access_token']}"} if "cookie" in auth else {}
+        return replace(header, told=told, headers={**header.headers, **cookie})
     raise SourceRefused(f"The login of this source is of no known kind: {kind}.")
 
 

@@ -6,7 +6,8 @@ another device and a restart of anything lose nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from string import ascii_lowercase
@@ -19,10 +20,13 @@ from flask.typing import ResponseReturnValue
 from ..core import words
 from ..core.errors import ApplianceError
 from ..core.model import StepName, Trigger
-from . import confirm
+from ..core.offers import Offer
+from . import confirm, offers
 from .box import the_box
 from .certificate import fingerprint
 from .policy import Role, open_to
+from .setting_words import KINDS
+from .settings import SETTING_UP
 
 room = Blueprint("first_run", __name__, url_prefix="/first-run")
 
@@ -195,7 +199,17 @@ def _shown(key: str, **typed: str) -> str:
         waiting=bool(status.get("waiting")),
         failed=_failed(status),
         next_page=_addresses(),
+        offers=_offered() if key == "source" else (),
+        kinds=KINDS,
+        then=SETTING_UP,
     )
+
+
+def _offered() -> Iterable[Offer]:
+    """Return the CRMs that can be named; none where the settings are for a person with the file."""
+    with suppress(ApplianceError):
+        return offers.told(the_box().settings()).values()
+    return ()
 
 
 def _running(status: Mapping[str, Any]) -> Mapping[str, object] | None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from ..core import forgetting, pins, words
 from ..core.settable import SECTIONS, SET, Field, Kind
 from . import when
-from .setting_words import LOGINS, plain
+from .setting_words import KINDS, LOGINS, plain
 from .sheets import SCHEDULES, Sheet
 
 
@@ -39,6 +39,12 @@ def _messages(said: Mapping[str, str]) -> str:
     )
     quiet = f"; quiet from {said['quiet'].replace('-', ' to ')}" if said.get("quiet") else ""
     return f"{word}{quiet}."
+
+
+def kind_of(source: Mapping[str, Any]) -> str:
+    """Return what a source is: its vendor's name, or the kind of place."""
+    kind = str(source["type"])
+    return str(source["title"]) or (KINDS[kind].label if kind in KINDS else "Steps of its own")
 
 
 def pin_places(panel: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -134,14 +140,27 @@ def sight(sheet: Sheet) -> dict[str, Any] | None:
         **seen,
         "trouble": trouble,
         "keeps": sheet.tried.get("keeps"),
+        "checks": [_check_in_words(each) for each in seen.get("checks", ())],
+        "verdict": _verdict(seen.get("checks", ())),
         "files": [_file_in_words(each, sheet.zone) for each in seen.get("files", ())],
     }
+
+
+def _verdict(checks: Sequence[Mapping[str, Any]]) -> str:
+    bad = sum(not each["ok"] for each in checks)
+    kinds = f"{bad} of {words.plural(len(checks), 'kind')} of records"
+    return f"Not all of it works: {kinds} would be missing." if bad else "It works."
+
+
+def _check_in_words(check: Mapping[str, Any]) -> dict[str, Any]:
+    says = plain(str(check["says"]).strip())
+    return {**check, "says": says if says.endswith((".", "!", "?")) else f"{says}."}
 
 
 def _file_in_words(file: Mapping[str, Any], zone: ZoneInfo) -> dict[str, str]:
     size, modified = file["size_bytes"], file["modified"]
     return {
         "name": file["name"],
-        "size": "size not told" if size is None else words.size(size),
+        "size": file.get("amount") or ("size not told" if size is None else words.size(size)),
         "time": words.when(datetime.fromisoformat(modified), zone) if modified else "",
     }

@@ -19,6 +19,10 @@ KINDS: Mapping[str, Words] = MappingProxyType(
     {
         "sftp": Words("A folder on a server (SFTP)", "Most vendors put exports there at night."),
         "http": Words("A web address", "One file that is fetched over https."),
+        "carddav": Words(
+            "An address book (CardDAV)",
+            "The contacts of an account: iCloud, Nextcloud, a mailbox that has address books.",
+        ),
         "inbox": Words("An inbox", "A folder on the box: what somebody saves there is backed up."),
     }
 )
@@ -54,6 +58,19 @@ _SCHEDULE = {
 }
 _STABLE = Words("Still for", "A file counts as whole when it has not changed for so long: 2m, 30s.")
 _PICK = Words("Which files", "One pattern on each line: *.zip. The star stands for anything.")
+_LOGIN = {
+    "auth.kind": Words("Login"),
+    "auth.user": Words("User name"),
+    "auth.password": Words("Password"),
+    "auth.token": Words("Token"),
+    "auth.name": Words("Name of the header, or in the address", "As the vendor calls it."),
+    "auth.value": Words("Key"),
+    "auth.token_url": Words("Address of the sign-in server", "It begins with https://."),
+    "auth.client_id": Words("Id of the app"),
+    "auth.client_secret": Words("Secret of the app"),
+    "auth.scope": Words("Scope", "Only where the vendor wants one."),
+    "auth.client_auth": Words("How id and secret are sent"),
+}
 _SOURCES: Mapping[str, Mapping[str, Words]] = {
     "sftp": {
         "host": Words("Server", "Its name, such as crm.example.org."),
@@ -71,22 +88,29 @@ _SOURCES: Mapping[str, Mapping[str, Words]] = {
     },
     "http": {
         "url": Words("Address", "It begins with https://."),
-        "auth.kind": Words("Login"),
-        "auth.user": Words("User name"),
-        "auth.password": Words("Password"),
-        "auth.token": Words("Token"),
-        "auth.name": Words("Name of the header, or in the address", "As the vendor calls it."),
-        "auth.value": Words("Key"),
-        "auth.token_url": Words("Address of the sign-in server", "It begins with https://."),
-        "auth.client_id": Words("Id of the app"),
-        "auth.client_secret": Words("Secret of the app"),
-        "auth.scope": Words("Scope", "Only where the vendor wants one."),
-        "auth.client_auth": Words("How id and secret are sent"),
+        **_LOGIN,
         "hosts": Words(
             "Further servers", "Where the file may lie, one on each line; no login is sent."
         ),
         "credential_hosts": Words("Further servers that may see the login", "One on each line."),
         "file_name": Words("Name of the file", "Instead of the one that the server gives."),
+    },
+    "carddav": {
+        **_LOGIN,
+        "url": Words(
+            "Address",
+            "Of the server, the account or one address book: https://contacts.icloud.com/.",
+        ),
+        "auth.password": Words(
+            "Password", "Apple and Nextcloud want one made for apps alone, in their own settings."
+        ),
+        "hosts": Words(
+            "Further servers",
+            "Where the address books may lie, one on each line; they see the login.",
+        ),
+        "collections": Words(
+            "Which address books", "One name on each line; the star stands for anything."
+        ),
     },
     "inbox": {
         "path": Words("Folder", "On the box, below /srv: /srv/inbox."),
@@ -164,7 +188,7 @@ def words_of(section: str, kind: str, key: str) -> Words:
     """Return what a field is called."""
     if key == "name" and section in ("source", "mirror"):
         return Words("Name", "Small letters, digits and hyphens: crm-nightly. It stays for ever.")
-    table = {**_SOURCES[kind], **_SCHEDULE} if section == "source" else _SECTIONS[section]
+    table = {**_SOURCES.get(kind, {}), **_SCHEDULE} if section == "source" else _SECTIONS[section]
     return table.get(key, Words(key))
 
 

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from ..core.errors import ApplianceError
 from ..core.settable import FORGET, NAMED, SOURCES, Field, Kind
 from ..system.socket import WorkerAbsent
-from . import setting_told, when
+from . import offers, setting_told, when
 from .box import the_box
 from .policy import Role, open_to
 from .setting_words import KINDS, TITLES, plain
@@ -25,6 +25,8 @@ room = Blueprint("settings", __name__, url_prefix="/settings")
 
 _WRONG = 422
 _NEW = "new"
+SETTING_UP = "first-run"
+"""In an address as `then`: where to go on once it is saved."""
 _KINDS_OF = {"source": "Source", "mirror": "Cloud copy"}
 _IN_USE = {
     "now": "It is in use now.",
@@ -44,7 +46,7 @@ def overview() -> ResponseReturnValue:
         "settings.html",
         facts=facts,
         titles=TITLES,
-        kinds=KINDS,
+        kind_of=setting_told.kind_of,
         summary=setting_told.summaries(facts),
         addresses=setting_told.addresses(facts, the_box().messages()),
         pins=setting_told.pin_places(cast("Mapping[str, Any]", facts["panel"])),
@@ -76,7 +78,19 @@ def one(section: str) -> ResponseReturnValue:
 @open_to(Role.CHANGE)
 def new_source() -> ResponseReturnValue:
     """Ask which kind of source it is to be."""
-    return render_template("setting_kinds.html", kinds=KINDS)
+    return render_template("setting_kinds.html", kinds=KINDS, offers=offers.told(_facts()).values())
+
+
+@room.route("/source/new/recipe", methods=["GET", "POST"])
+@open_to(Role.CHANGE)
+def add_recipe() -> ResponseReturnValue:
+    """Add a source by the name of its CRM, which the address says: `?recipe=hubspot`."""
+    facts = _facts()
+    offer = offers.told(facts).get(request.args.get("recipe", ""))
+    if offer is None:
+        return redirect(url_for("settings.new_source"))
+    name = request.form.get("name", offers.free_name(offer, facts)).strip()
+    return _answered(Sheet("source", name, offer.kind, adding=True, facts=facts, offer=offer))
 
 
 @room.route("/source/new/<kind>", methods=["GET", "POST"])
@@ -103,10 +117,13 @@ def named(section: str, name: str) -> ResponseReturnValue:
     """Show and change a source, or a copy in the cloud."""
     facts = _facts()
     found = _found(facts, section, name)
+    if section != "source":
+        return _answered(Sheet(section, name, stored=found["fields"], facts=facts))
+    if found["by_hand"]:
+        return render_template("setting_by_hand.html", name=name, why=found["by_hand"])
+    offer = offers.told(facts)[found["recipe"]] if found["recipe"] else None
     return _answered(
-        Sheet(section, name, found["type"], stored=found["fields"], facts=facts)
-        if section == "source"
-        else Sheet(section, name, stored=found["fields"], facts=facts)
+        Sheet(section, name, found["type"], stored=found["fields"], facts=facts, offer=offer)
     )
 
 
@@ -225,11 +242,17 @@ def _read(sheet: Sheet) -> None:
         else:
             sheet.wish[each.key] = request.form.get(f"kept:{each.key}", "")
     if sheet.adding:
-        sheet.wish |= {"name": sheet.name} | ({"type": sheet.kind} if sheet.kind else {})
+        sheet.wish |= {"name": sheet.name} | _what_it_is(sheet)
     for each in sheet.fields:
         typed = request.form.get(each.key, "") if each.kind.is_secret else ""
         if typed.strip() and sheet.wish[each.key] != FORGET:
             sheet.wish[each.key] = the_box().put_secret(typed)
+
+
+def _what_it_is(sheet: Sheet) -> dict[str, str]:
+    if sheet.offer:
+        return {"recipe": sheet.offer.name}
+    return {"type": sheet.kind} if sheet.kind else {}
 
 
 def _filled_in(one: Field) -> str:
@@ -316,7 +339,8 @@ def _save(sheet: Sheet, stamp: str) -> ResponseReturnValue:
 def _done(sentence: str, told: Mapping[str, Any]) -> ResponseReturnValue:
     the_box().note("settings", sentence)
     flash(f"{sentence} {_IN_USE.get(str(told.get('in_use')), '')}".strip())
-    return redirect(url_for("settings.overview"))
+    is_setting_up = request.args.get("then") == SETTING_UP
+    return redirect(url_for("first_run.start" if is_setting_up else "settings.overview"))
 
 
 def _try(sheet: Sheet) -> ResponseReturnValue:

@@ -8,12 +8,25 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..core.settable import AUTH_KEYS, FORGET, NAMED, SET, Field, fields_of
+from ..core.offers import KINDS as KINDS_OF_RECORDS
+from ..core.offers import RARE, Offer
+from ..core.settable import AUTH_KEYS, FORGET, NAMED, SCHEDULED, SET, Field, fields_of
 from . import when
 from .setting_words import KINDS, LOGINS, TITLES, Words, words_of
 
 SCHEDULES = ("schedule", "remind", "weekly")
 """Fields that hold a schedule."""
+_CLOSED = {KINDS_OF_RECORDS: "Only some kinds of records", RARE: "Seldom changed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that stand together."""
+
+    fields: tuple[Field, ...]
+    title: str = ""
+    """Of a part that is closed until somebody opens it."""
+    is_open: bool = True
 
 
 @dataclass(slots=True)
@@ -31,19 +44,46 @@ class Sheet:
     trouble: str = ""
     tried: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    offer: Offer | None = None
+    """The recipe that it follows."""
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """Its fields, in their order."""
-        return fields_of(self.section, self.kind)
+        return self.offer.fields if self.offer else fields_of(self.section, self.kind)
+
+    @property
+    def groups(self) -> list[Group]:
+        """Its fields as they stand together: of a recipe what everybody must give comes first."""
+        if self.offer is None:
+            return [Group(self.fields)]
+        always = {each.key for each in SCHEDULED}
+        plain = tuple(each.field for each in self.offer.asks if not each.part)
+        asked = tuple(each for each in plain if each.key not in always)
+        when_ = tuple(each for each in plain if each.key in always)
+        found = [Group(asked), self._closed(KINDS_OF_RECORDS), Group(when_), self._closed(RARE)]
+        return [each for each in found if each.fields]
+
+    def _closed(self, part: str) -> Group:
+        asks = self.offer.asks if self.offer else ()
+        fields = tuple(each.field for each in asks if each.part == part)
+        is_open = any(self.value(one) != one.default or one.key in self.problems for one in fields)
+        return Group(fields, _CLOSED[part], is_open)
 
     @property
     def title(self) -> str:
         """What stands above it."""
         if self.section not in NAMED:
             return TITLES[self.section].label
+        if self.offer:
+            return self.offer.title if self.adding else f"{self.name}: {self.offer.title}"
         what = KINDS[self.kind].label if self.section == "source" else "A copy in the cloud"
         return f"{what}: new" if self.adding else f"{self.name}: {what}"
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether somebody sees it for the first time: nothing was filled in or tried yet."""
+        return self.adding and not self.wish
 
     @property
     def zone(self) -> ZoneInfo:
@@ -52,6 +92,9 @@ class Sheet:
 
     def words(self, key: str) -> Words:
         """What a field is called."""
+        ask = self.offer.ask(key) if self.offer else None
+        if ask and ask.label:
+            return Words(ask.label, ask.help)
         return words_of(self.section, self.kind, key)
 
     def value(self, one: Field) -> str:

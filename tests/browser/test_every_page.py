@@ -15,13 +15,14 @@ from tests.browser.window import DESKTOP, PHONE, overflows, serious, unreached
 
 pytestmark = pytest.mark.slow
 NOWHERE = Path("/nonexistent")
+BY_NAME = [f"/settings/source/new/recipe?recipe={name}" for name in ("hubspot", "cpanel")]
 
 
 def paths() -> list[str]:
     """Every address that can be opened without knowing more, and one that is not there."""
     rules = create_app(Client(NOWHERE), People(NOWHERE)).url_map.iter_rules()
     found = {each.rule for each in rules if "GET" in (each.methods or ()) and not each.arguments}
-    return [*sorted(found), "/no-such-page"]
+    return [*sorted(found), *BY_NAME, "/no-such-page"]
 
 
 def opened(page: Page, path: str) -> bool:

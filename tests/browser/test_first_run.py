@@ -19,7 +19,7 @@ from appliance.web.policy import Role
 from tests.browser.conftest import PASSWORD, come_in, worker_of
 from tests.browser.serving import served
 from tests.browser.vendor import Vendor
-from tests.browser.window import PHONE, overflows, serious, window
+from tests.browser.window import PHONE, overflows, serious, unreached, window
 from tests.sources.stub import Stub, stub
 from tests.system import processes
 from tests.system.office import Office
@@ -131,6 +131,50 @@ def _said_again(page: Page, words: list[str]) -> bool:
     with page.expect_navigation():
         page.get_by_role("button", name="Compare").click()
     return not page.get_by_role("button", name="Compare").is_visible()
+
+
+def test_a_crm_is_chosen_by_its_name_on_a_phone(page: Page, new_box: NewBox) -> None:
+    new_box.gains_a_folder()
+    assert processes.until(lambda: new_box.worker.first_run()["repositories"], 30)
+    page.goto("/first-run/source")
+    at(page, "What to back up")
+    page.get_by_role("link", name="HubSpot").click()
+    expect(page.get_by_role("heading", name="What is not in this backup")).to_be_visible()
+    expect(page.get_by_text("crm.objects.contacts.read")).to_be_visible()
+    assert is_well(page)
+
+    look = page.locator("button:not(.skip)", has_text="Show what will change")
+    look.click()
+    page.get_by_role("alert").get_by_role("link", name="Access token").click()
+    expect(page.get_by_label("Access token")).to_be_in_viewport()
+    expect(page.get_by_text("it is missing: Access token")).to_be_visible()
+    assert is_well(page)
+    assert unreached(page) == []
+
+    page.get_by_label("Access token").fill("pat-eu1-canary")
+    page.get_by_text("Seldom changed").press("Enter")
+    page.get_by_label("HubSpot's address").fill("127.0.0.1:9")
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.get_by_role("heading", name="What the test showed")).to_be_visible()
+    expect(page.locator("#sight")).to_contain_text("Please look")
+    expect(page.get_by_label("HubSpot's address")).to_have_value("127.0.0.1:9")
+    assert is_well(page)
+
+    look.click()
+    expect(page.get_by_role("heading", name="HubSpot: hubspot")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Source hubspot added")).to_be_visible()
+    expect(page.get_by_role("heading", name="Setting up this box")).to_be_visible()
+    text = new_box.office.config.read_text()
+    assert 'name = "hubspot"\nrecipe = "hubspot"\n' in text
+    assert "canary" not in text + page.content()
+    page.goto("/settings/source/hubspot")
+    expect(page.get_by_label("Access token")).to_have_value("")
+    assert is_well(page)
+
+
+def is_well(page: Page) -> bool:
+    return (serious(page), overflows(page)) == ([], 0)
 
 
 def test_whoever_leaves_comes_back_to_the_same_step_on_another_device(

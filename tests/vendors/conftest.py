@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from appliance.demo.authority import Authority
 
 from .client import Client
 from .serving import Premises, premises
+from .unhurried import Puller, Start
+from .vendor import Vendor
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,17 @@ def client(house: Premises):
     """What a careful person with curl could ask, to see that a vendor behaves as its page says."""
     with Client(house) as made:
         yield made
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch) -> Start:
+    """A source that pulls a vendor by its recipe."""
+
+    number = count()
+
+    def source(vendor: Vendor) -> Puller:
+        made = Puller(tmp_path / f"source-{next(number)}", vendor)
+        made.put_into(monkeypatch)
+        return made
+
+    return source

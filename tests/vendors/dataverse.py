@@ -35,7 +35,7 @@ class Dataverse(Vendor):
 
     recipe = "dataverse"
     most_per_page: ClassVar[int] = 5000
-    small_pages: ClassVar[int] = 40
+    small_pages: int = 40
     """So much of the asked-for page size is given: "the service may return fewer"."""
     reactions: ClassVar = {
         Trap.CURSOR_REPEATS: REFUSES,
@@ -81,6 +81,9 @@ class Dataverse(Vendor):
             "client_secret": self.client_secret,
         }
 
+    def make_pages_small(self, rows: int) -> None:
+        self.small_pages = rows
+
     @route("POST", "/{tenant}/oauth2/v2.0/token", ACCOUNTS)
     def token(self, question: Question, tenant: str) -> Answer:
         """The scope is the environment's address and `/.default`."""
@@ -110,7 +113,6 @@ class Dataverse(Vendor):
         self.check_token(question)
         if self.requests.take(self.now):
             return None
-        self.advance(timedelta(minutes=5))  # who is told to wait is taken to have waited
         said = self._error(429, "0x80072322", "Number of requests exceeded the limit of 6000.")
         said.headers = dict(said.headers) | {"Retry-After": "1"}
         return said
@@ -163,7 +165,7 @@ class Dataverse(Vendor):
         said = Answer.json(
             told, OData_Version="4.0", Preference_Applied=f"odata.maxpagesize={size}"
         )
-        if len(some) > 10:
+        if len(some) > 3:
             return self.download(said.body, "application/json; odata.metadata=minimal")
         return said
 

@@ -31,6 +31,7 @@ class Odoo(Vendor):
     """A server whose database manager is open to who knows the master password."""
 
     recipe = "odoo"
+    can_leave_out = False
     shown_to = frozenset({API})
     answers_wrong_password_with: ClassVar[int] = 200
     """Up to 18: 200 and the manager's page. Since then 422."""
@@ -244,7 +245,7 @@ class OdooJson(Vendor):
             return Answer.json(None)
         some = self._seen(model, asked)[first : first + limit]
         said = Answer.json([{name: row[name] for name in asked["fields"]} for row in some])
-        if len(some) > 10:
+        if len(some) > 3:
             return self.download(said.body, said.headers["Content-Type"])
         return said
 

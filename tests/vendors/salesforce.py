@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from .office import COMPANIES, CONTACTS, DEALS, LEADS, MACHINES, Row
 from .serving import API, FOREIGN, Answer, Question
 from .tables import as_csv, as_zip
-from .traps import HOLDS, REFUSES, SURVIVES, Trap
+from .traps import HOLDS, NOTHING, REFUSES, SURVIVES, Trap
 from .vendor import Job, Quota, Refusal, Vendor, route
 
 VERSION = "v66.0"
@@ -124,7 +124,7 @@ class Salesforce(_Org):
     """Bulk API 2.0 query jobs."""
 
     recipe = "salesforce"
-    most_per_page: ClassVar[int] = 40
+    most_per_page: int = 40
     """https://…/query-get-job-results.html: a set may be smaller than asked."""
     reactions: ClassVar = {
         Trap.NULL_CURSOR: SURVIVES,
@@ -150,6 +150,9 @@ class Salesforce(_Org):
         super().__init__(*given, **more)
         self.tables[_EMPTY] = []
         self.starts = Quota(10_000, timedelta(hours=24))
+
+    def make_pages_small(self, rows: int) -> None:
+        self.most_per_page = rows
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -293,11 +296,12 @@ class SalesforceWeekly(_Org):
     """
 
     recipe = "salesforce-weekly"
+    can_leave_out = False
     reactions: ClassVar = {
         Trap.BREAKS_OFF: SURVIVES,
         Trap.HTML_FOR_ZIP: REFUSES,
         Trap.ZIP_CUT: REFUSES,
-        Trap.NO_BACKUP: REFUSES,
+        Trap.NO_BACKUP: NOTHING,
         Trap.FOREIGN_LINK: REFUSES,
         Trap.FOREIGN_REDIRECT: REFUSES,
         Trap.RETRY_DATE: SURVIVES,

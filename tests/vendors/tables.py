@@ -43,6 +43,8 @@ def tables_of(name: str, data: bytes) -> Iterator[tuple[str, list[dict[str, Any]
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for member in archive.namelist():
+                if not member.endswith((".csv", ".json", ".jsonl")):
+                    continue  # a picture, a dump
                 yield from tables_of(member, archive.read(member))
     elif data[:1] == b"{":
         yield name, [json.loads(line) for line in data.splitlines()]

@@ -48,7 +48,9 @@ class Reaction(Enum):
 
     SURVIVES = "the export holds exactly the vendor's records"
     REFUSES = "the run fails with a sentence; nothing is archived, no credential went elsewhere"
+    NOTHING = "there is nothing there: the run says so, and nothing is archived"
     HOLDS = "the export is stored, and held for a person"
 
 
 SURVIVES, REFUSES, HOLDS = Reaction.SURVIVES, Reaction.REFUSES, Reaction.HOLDS
+NOTHING = Reaction.NOTHING

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from .office import COMPANIES, CONTACTS, DEALS, LEADS, MACHINES, NOTES, Row
 from .serving import ACCOUNTS, API, FILES, FOREIGN, Answer, Question
 from .tables import as_csv, as_zip
-from .traps import HOLDS, REFUSES, SURVIVES, Trap
+from .traps import HOLDS, NOTHING, REFUSES, SURVIVES, Trap
 from .vendor import Job, Quota, Refusal, Vendor, route
 
 _KINDS = {
@@ -100,7 +100,7 @@ class Zoho(_Account):
     recipe = "zoho"
     key = "Id"
     scopes = READ_SCOPES
-    per_page: ClassVar[int] = 60
+    per_page: int = 60
     """…/bulk-read/create-job.html: 200,000 there."""
     reactions: ClassVar = {
         Trap.OTHER_SUCCESS: SURVIVES,
@@ -138,6 +138,12 @@ class Zoho(_Account):
 
     def settings(self) -> dict[str, Any]:
         return self.sign_in()
+
+    def make_pages_small(self, rows: int) -> None:
+        self.per_page = rows
+
+    def jobs_at_most(self) -> int:
+        return sum(-(-len(rows) // self.per_page) for rows in self.tables.values())
 
     @route("GET", "/crm/v8/settings/modules")
     def modules(self, question: Question) -> Answer:
@@ -237,6 +243,7 @@ class ZohoBackup(_Account):
     """The whole account as ZIPs, twice a month without pay."""
 
     recipe = "zoho-backup"
+    can_leave_out = False
     key = "Record Id"
     scopes = BACKUP_SCOPES
     org = "75734565104"
@@ -244,7 +251,7 @@ class ZohoBackup(_Account):
         Trap.BREAKS_OFF: SURVIVES,
         Trap.HTML_FOR_ZIP: REFUSES,
         Trap.ZIP_CUT: REFUSES,
-        Trap.NO_BACKUP: REFUSES,
+        Trap.NO_BACKUP: NOTHING,
         Trap.LINK_LIST: SURVIVES,
         Trap.FOREIGN_LINK: REFUSES,
         Trap.FOREIGN_REDIRECT: REFUSES,
@@ -275,6 +282,9 @@ class ZohoBackup(_Account):
 
     def settings(self) -> dict[str, Any]:
         return self.sign_in() | {"files": self.premises.host(FILES)}
+
+    def jobs_at_most(self) -> int:
+        return 1
 
     def table_of(self, file: str, member: str) -> str | None:
         if not member.endswith(".csv") or not file.startswith("Data"):

@@ -17,6 +17,7 @@ from ..calling import Answer
 from ..content import Verdict
 from ..landing import clean_name
 from . import answer as reading
+from . import rows
 from .answer import Envelope
 from .errand import Errand, Renew
 
@@ -106,6 +107,8 @@ def require_kind(wanted: str, file: ExportFile, verdict: Verdict) -> None:
     for each in wanted.split("|"):
         kind, _, members = each.partition(":")
         if kind.strip() == verdict.format:
+            if verdict.format == "csv":
+                rows.in_csv(file.path)
             _require_members(file, [name.strip() for name in members.split(",") if name.strip()])
             return
     raise ExportUnsafe(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -59,7 +60,7 @@ class Listing:
         return self._file() if self._step.records else nullcontext()
 
     def _follow(self, number: int, writer: Writer | None) -> None:
-        errand, step, pages = self._errand, self._step, Pages(self._step.paginate)
+        errand, step, pages = self._errand, self._step, self._pages()
         address = errand.questions.targets(step)[number]
         while True:
             errand.scope.local["page"] = pages.page
@@ -71,6 +72,12 @@ class Listing:
                 return
             if pages.link:
                 address = errand.questions.link(pages.link, address)
+
+    def _pages(self) -> Pages:
+        """Lists of one vendor may go on by different parameters, which their items name."""
+        paging = self._step.paginate
+        into = self._errand.scope.text(paging.into) if paging else ""
+        return Pages(replace(paging, into=into) if paging else None)
 
     def _page(
         self, number: int, address: Address, pages: Pages, writer: Writer | None
@@ -85,17 +92,23 @@ class Listing:
         return {**told, "rows": len(found)}, found
 
     def _asked(self, address: Address, pages: Pages) -> Envelope:
-        """Ask for a page; one that says nothing although its status is good is asked for again:
-        taken for the end of the list it would lose what comes after.
+        """Ask for a page; one that breaks off is asked for again, and one that says nothing though
+        its status is good: taken for the end of the list it would lose what comes after.
         """
         errand, step = self._errand, self._step
+        fault = SourceUnreachable(f"{errand.vendor} answers with nothing where records should be.")
         for attempt in range(_NOTHING_TIMES):
             question = errand.questions.question(step, address, pages.parameters)
-            told = errand.read(step, errand.ask(step, question), pages.page)
-            if told["body"] is not None or not step.records:
-                return told
+            answer = errand.ask(step, question)
+            try:
+                told = errand.read(step, answer, pages.page)
+            except SourceUnreachable as broken:
+                fault = broken
+            else:
+                if told["body"] is not None or not step.records:
+                    return told
             pause(errand.watch, _PAUSE * 2**attempt)
-        raise SourceUnreachable(f"{errand.vendor} answers with nothing where records should be.")
+        raise fault
 
     def _records(self, told: Envelope) -> list[Any]:
         if reading.is_an_error(told["body"]):

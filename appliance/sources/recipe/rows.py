@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ...core.errors import ExportUnsafe
 from ..landing import Writer
 
 _LONGEST_CELL = 1 << 26
+_LONGEST_HEAD = 1 << 20
 _PIECE_ROWS = 200
 _line = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 """Made once: that is a quarter of what `dumps` takes for each row."""
@@ -45,12 +47,43 @@ def _escaped(letter: str) -> str:
 
 
 def in_csv(file: Path) -> int:
-    """Return how many rows a CSV has below its head."""
+    """Return how many rows a CSV has below its head; raise ExportUnsafe where it ends in the middle
+    of one: a server that is cut off and tells the length of what is left is not seen otherwise.
+    """
     csv.field_size_limit(_LONGEST_CELL)
+    try:
+        return _counted(file, strict=True)
+    except csv.Error as error:
+        if "unexpected end" in str(error):  # inside of quotes
+            raise _cut() from None
+        return _counted(file, strict=False)
+
+
+def _counted(file: Path, *, strict: bool) -> int:
+    rows, head, last, line = 0, 0, 0, ""
     with file.open("rb") as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="")
-        rows = sum(1 for row in csv.reader(_without_nul(text)) if row)
+        lines = (line := each for each in _without_nul(text))
+        apart = _delimiter(file)
+        for row in filter(None, csv.reader(lines, delimiter=apart, strict=strict)):
+            rows, last, head = rows + 1, len(row), head or len(row)
+    if last < head and not line.endswith(("\n", "\r")):
+        raise _cut()
     return max(0, rows - 1)
+
+
+def _delimiter(file: Path) -> str:
+    """What stands most often in the head: where quotes begin hangs on it, and so where rows end."""
+    with file.open("rb") as stream:
+        head = stream.readline(_LONGEST_HEAD).decode("utf-8", "replace")
+    return max(",;\t|", key=head.count)
+
+
+def _cut() -> ExportUnsafe:
+    return ExportUnsafe(
+        "The export is not whole: it ends in the middle of a row.",
+        hint="It is not kept. Start another backup; if it happens again, ask the vendor.",
+    )
 
 
 def _without_nul(lines: Iterable[str]) -> Iterator[str]:
