@@ -167,9 +167,7 @@ def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
 def _offered(
     expected: Expectation, copies: Sequence[Copy], runs: Sequence[Run], now: datetime | None
 ) -> tuple[Countdown, ...]:
-    """Return what the vendor keeps for a while. What is held is kept here all the same, and what
-    waits on the box for a disk cannot be lost at the vendor's any more.
-    """
+    """Return what the vendor may yet take away: not what is held, or waits here for a disk."""
     kept = {copy.archive for copy in copies if copy.source == expected.source}
     mine = [run for run in runs if run.source == expected.source]
     return countdowns(expected.offers, mine, kept, expected.zone, now)
