@@ -109,6 +109,13 @@ def _part(paging: Mapping[str, Any], part: str) -> dict[str, Any]:
 
 
 def _put(told: Any, place: list[str], value: Any) -> None:
-    for part in place[:-1]:
-        told = told.setdefault(part, {})
-    told[place[-1]] = value
+    """`params.1` is the second of a list, as JSON-RPC has its arguments."""
+    part, *further = place
+    if isinstance(told, list):
+        key, below = int(part), told[int(part)]
+    else:
+        key, below = part, told.setdefault(part, {})
+    if further:
+        _put(below, further, value)
+    else:
+        told[key] = value
