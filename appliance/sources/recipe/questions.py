@@ -111,11 +111,8 @@ def _part(paging: Mapping[str, Any], part: str) -> dict[str, Any]:
 def _put(told: Any, place: list[str], value: Any) -> None:
     """`params.1` is the second of a list, as JSON-RPC has its arguments."""
     part, *further = place
-    if isinstance(told, list):
-        key, below = int(part), told[int(part)]
-    else:
-        key, below = part, told.setdefault(part, {})
-    if further:
-        _put(below, further, value)
-    else:
+    key: Any = int(part) if isinstance(told, list) else part
+    if not further:
         told[key] = value
+    else:
+        _put(told[key] if isinstance(told, list) else told.setdefault(key, {}), further, value)
