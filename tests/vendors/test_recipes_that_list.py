@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from appliance.core.errors import ApplianceError
+from appliance.core.errors import ApplianceError, Cancelled
+from appliance.core.ports import Watch
 
 from .civicrm import CiviCrm
 from .espocrm import EspoCrm, EspoCrmExport
@@ -133,3 +134,29 @@ def test_a_module_of_the_offices_own_that_is_new_is_announced_and_fetched(house,
     assert vendor.found(brought(export)) == vendor.truth()
     (note,) = export.notes
     assert "ofc_Maschinen" in note
+
+
+def test_an_export_of_espocrm_that_was_begun_is_gone_on_with_after_a_power_cut(house, source):
+    vendor = EspoCrmExport(house, office(1, SOME))
+    pulling, watch, answer = source(vendor), Watch(), vendor.premises.tenant
+
+    def tenant(question):
+        said = answer(question)
+        if question.path.endswith("/status"):
+            watch.cancel.set()
+        return said
+
+    vendor.premises.tenant = tenant
+    with pytest.raises(Cancelled):
+        pulling.pull(watch=watch)
+    vendor.premises.tenant = answer
+    assert vendor.found(brought(pulling.pull())) == vendor.truth()
+    assert vendor.count("POST", "/Export") == len(vendor.tables)
+
+
+def test_a_server_that_allows_smaller_pages_only_is_no_empty_backup(house, source, monkeypatch):
+    monkeypatch.setattr("tests.vendors.espocrm._LIMIT", 100)
+    vendor = EspoCrm(house, office(1, SOME))
+    export = source(vendor).pull()
+    assert export.files == ()
+    assert len(export.notes) == len(vendor.tables)
