@@ -19,7 +19,8 @@ PACKAGES       = $(BUILD_PACKAGES) $(BASE_PACKAGES) $(DEMO_PACKAGES)
 TEST_PACKAGES  = faketime curl unzip zip strace systemd smartmontools duktape mount util-linux \
                  exfatprogs dosfstools chromium openssl libnss-wrapper $(REAL_SERVERS)
 REAL_SERVERS   = openssh-sftp-server dropbear-bin proftpd-core proftpd-mod-crypto \
-                 lighttpd lighttpd-mod-openssl lighttpd-mod-deflate apache2-bin
+                 lighttpd lighttpd-mod-openssl lighttpd-mod-deflate apache2-bin \
+                 davical php-cgi php-cli php-pgsql php-xml postgresql
 VM_PACKAGES    = qemu-system-x86 qemu-utils mmdebstrap busybox-static e2fsprogs exfatprogs dosfstools
 BENCH_PACKAGES = restic
 

@@ -98,13 +98,14 @@ class Box:
     @property
     def supplies(self) -> Supplies:
         """What every source needs of this box."""
-        return Supplies(self.secrets, self.known_hosts, self.settings.appliance.reserve)
+        reserve = self.settings.appliance.reserve
+        return Supplies(self.secrets, self.known_hosts, reserve, self.state)
 
     @cached_property
     def inboxes(self) -> Mapping[str, InboxSettings]:
         """The folders that somebody saves exports into, by the source's name."""
         return {
-            each.name: inbox_settings(each, self.supplies.reserve_bytes)
+            each.name: inbox_settings(each, self.supplies)
             for each in self.settings.source
             if isinstance(each, InboxSource)
         }

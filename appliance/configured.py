@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from .config import (
     AnySource,
+    CardDavSource,
     CommonSource,
     HttpSource,
     InboxSource,
@@ -38,6 +39,7 @@ from .sign_ins import awaited_secret, login_of, token_name
 from .sources.child import ChildSource
 from .sources.consent import Link, link
 from .sources.inbox import InboxSettings
+from .sources.links import waiting as links
 from .system.process import Limits
 from .system.secrets import Secrets
 from .system.sign_ins import FOLDER, SignIns
@@ -55,6 +57,8 @@ class Supplies:
     known_hosts: Path
     reserve_bytes: int
     """Room that is left free where exports are staged."""
+    state: Path | None = None
+    """Where is remembered what an inbox's links led to; None: it is not."""
 
     @property
     def sign_ins(self) -> SignIns:
@@ -172,7 +176,7 @@ class ConfiguredExports:
 def source_settings(source: AnySource, supplies: Supplies) -> dict[str, object]:
     """Given a source, return its settings as plain JSON values, secrets filled in."""
     if isinstance(source, InboxSource):
-        return asdict(inbox_settings(source, supplies.reserve_bytes))
+        return asdict(inbox_settings(source, supplies))
     common = {
         "name": source.name,
         "max_bytes": source.limits.size,
@@ -184,19 +188,30 @@ def source_settings(source: AnySource, supplies: Supplies) -> dict[str, object]:
         return common | _sftp_settings(source, supplies)
     if isinstance(source, RecipeSource):
         return common | _recipe_settings(source, supplies)
-    return common | _http_settings(source, supplies)
+    common |= _login_settings(source, supplies)
+    if isinstance(source, CardDavSource):
+        return common | _carddav_settings(source)
+    return common | _http_settings(source)
 
 
-def inbox_settings(source: InboxSource, reserve_bytes: int) -> InboxSettings:
-    """Given an inbox's section and the room to leave free, return its settings."""
+def inbox_settings(source: InboxSource, supplies: Supplies) -> InboxSettings:
+    """Given an inbox's section and what the box has for it, return its settings."""
+    memory = supplies.state / links.FOLDER / f"{source.name}.json" if supplies.state else ""
     return InboxSettings(
         name=source.name,
         path=str(source.path),
         pick=source.pick,
         stable_for_seconds=source.stable_for.total_seconds(),
         max_bytes=source.limits.size,
-        reserve_bytes=reserve_bytes,
+        reserve_bytes=supplies.reserve_bytes,
         keep_done_seconds=source.keep_done.total_seconds(),
+        link_hosts=source.link_hosts,
+        links_last_seconds=source.links_last.total_seconds() if source.links_last else 0.0,
+        ca_file=str(source.ca_file or ""),
+        idle_seconds=source.limits.idle.total_seconds(),
+        min_rate_bytes_per_second=source.limits.rate,
+        total_seconds=source.limits.total.total_seconds(),
+        links_file=str(memory),
     )
 
 
@@ -219,31 +234,32 @@ def _sftp_settings(source: SftpSource, supplies: Supplies) -> dict[str, object]:
     }
 
 
-def _http_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
-    return {
-        "url": source.url,
-        **login_settings(source, supplies),
-        "hosts": source.hosts,
-        "credential_hosts": source.credential_hosts,
-        "ca_file": str(source.ca_file or ""),
-        "file_name": source.file_name,
-    }
-
-
-def login_settings(source: HttpSource, supplies: Supplies) -> dict[str, object]:
-    """Given a source with an `auth`, return how it signs in and where what that brings is kept, as
-    plain JSON values, secrets filled in.
+def _login_settings(source: HttpSource | CardDavSource, supplies: Supplies) -> dict[str, object]:
+    """What every kind of source needs that asks a web server: how it signs in and where what that
+    brings is kept, too.
     """
     auth = source.auth.model_dump(exclude_none=True, exclude={"sign_in_lasts", "sign_in_idle"})
     named = {key.removeprefix("auth."): name for key, name in secret_names(source)}
     filled = _secrets(named, source, supplies)
     if stored := token_name(source):
         filled["refresh_token_secret"] = stored
+    shown = source.hosts if isinstance(source, CardDavSource) else source.credential_hosts
     return {
+        "url": source.url,
         "auth": auth | filled,
-        "sign_in_of": _sign_in_of(source, supplies, (source.url, *source.credential_hosts)),
+        "hosts": source.hosts,
+        "ca_file": str(source.ca_file or ""),
+        "sign_in_of": _sign_in_of(source, supplies, (source.url, *shown)),
         "secrets_dir": str(supplies.secrets.folder),
     }
+
+
+def _http_settings(source: HttpSource) -> dict[str, object]:
+    return {"credential_hosts": source.credential_hosts, "file_name": source.file_name}
+
+
+def _carddav_settings(source: CardDavSource) -> dict[str, object]:
+    return {"collections": source.collections, "batch": source.batch}
 
 
 def _secrets(named: Mapping[str, str], source: CommonSource, supplies: Supplies) -> dict[str, str]:

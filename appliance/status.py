@@ -5,24 +5,30 @@ Part of the rim, and light: `appliance status` loads only this.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from .config import Settings
-from .core import health
+from .core import health, vanishing
 from .core.evidence import Expectation
 from .core.health import Health, SourceHealth
 from .core.ports import Clock, Ledger
 from .core.schedule import Schedule, parse
+from .core.vanishing import Countdown, Vanishing
 from .core.words import listed
 from .engine.memory import WAITING_ROOM, cloud_keeps, is_damaged, not_good, rejected, still_to_bring
 from .engine.trust import trusts
+from .pasted import takers
 
 _RUNS_PER_SOURCE = 50
 _NONE = timedelta()
 _REMINDED_FOR = timedelta(hours=24)
+_NOTED = ("recipes", "links")
+"""Folders below the state folder where the pulls of a recipe and of an inbox write it down."""
 _BY_UUID = Path("/dev/disk/by-uuid")
 """Where udev shows which filesystems are plugged in."""
 
@@ -62,6 +68,7 @@ def health_of(
         "as_of": _iso(now),
         "reminder": reminder(settings, away, now),
         "mirrors": {name: {"keeps": it} for name, it in keeps.items()},
+        "links": takers(settings),
     }
 
 
@@ -101,9 +108,22 @@ def expectations(
             away=frozenset(away),
             away_grace=settings.disks.grace,
             on_the_box=_on_the_box(ledger, each.name),
+            offers=offered(settings.state, each.name),
         )
         for each in settings.source
     )
+
+
+def offered(state: Path, source: str) -> tuple[Vanishing, ...]:
+    """Return what a source's pulls noted of what the vendor keeps for a while; what cannot be read
+    is nothing.
+    """
+    found: list[Vanishing] = []
+    for folder in _NOTED:
+        with suppress(OSError, ValueError, RecursionError):
+            said = json.loads((state / folder / f"{source}.json").read_bytes())
+            found += vanishing.from_json(source, said)
+    return tuple(found)
 
 
 def _on_the_box(ledger: Ledger, source: str) -> int:
@@ -155,6 +175,18 @@ def _source_as_json(source: SourceHealth) -> dict[str, object]:
         "last_run": source.last_run,
         "next_due": _iso(source.next_due),
         "reasons": [str(reason) for reason in source.reasons],
+        "offers": [_offer_as_json(each) for each in source.countdowns],
+    }
+
+
+def _offer_as_json(countdown: Countdown) -> dict[str, object]:
+    return {
+        "standing": str(countdown.standing),
+        "what": countdown.about.what,
+        "since": _iso(countdown.about.since),
+        "until": _iso(countdown.about.until),
+        "left_seconds": _seconds(countdown.left),
+        "sentence": countdown.about_file or countdown.sentence,
     }
 
 

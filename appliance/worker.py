@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from . import __version__, activity, data_protection, deciding, sign_ins
+from . import __version__, activity, data_protection, deciding, pasted, sign_ins
 from .attendance import Attendance
 from .audit import Audit
 from .box import Box
@@ -297,6 +297,14 @@ class Engine:
         if trigger in _BY_A_PERSON:
             self.attendance.take_back()
         return self.runner.submit(source, trigger)
+
+    def fetch_link(self, source: str, link: str, trigger: Trigger) -> str:
+        """Put a download link into an inbox, and ask for a Run; the link is noted nowhere."""
+        box = self._box
+        host = pasted.take(box.settings, source, link, box.clock.now())
+        words = f"A download link to {host} was given to {source}."
+        self.audit_trail.note("link", words, trigger=trigger)
+        return self.start(source, trigger)
 
     def cancel(self, source: str) -> bool:
         """Cancel a waiting or running Run."""

@@ -43,6 +43,7 @@ def test_the_example_is_accepted():
         "crm-nightly",
         "site-export",
         "crm",
+        "address-book",
         "by-hand",
     ]
     assert settings.source_named("crm-nightly").limits.total == timedelta(hours=6)

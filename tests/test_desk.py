@@ -195,6 +195,19 @@ def test_nor_is_a_token(room, wish):
     assert "shown to no other" in room.problems("source", "site-export", wish)["auth.token"]
 
 
+def test_an_address_book_is_set_on_the_page_and_its_password_stays_with_its_servers(room):
+    wish = {"name": "book", "type": "carddav", "url": "https://contacts.icloud.com/"}
+    wish |= {"auth.kind": "basic", "auth.user": "ann@example.org", "auth.password": room.type()}
+    settings = room.saved("source", "book", wish | {"collections": "Customers\nFriends"})
+    book = settings.source_named("book")
+    assert (book.collections, book.auth.user) == (("Customers", "Friends"), "ann@example.org")
+    for elsewhere in ({"url": "https://evil.example/"}, {"hosts": "*.evil.example"}):
+        assert "shown to no other" in room.problems("source", "book", elsewhere)["auth.password"]
+    assert room.problems("source", "book", {"url": "https://contacts.icloud.com/17/"}) == {}
+    login = {"auth.kind": "query", "auth.name": "key", "auth.value": room.type()}
+    assert room.problems("source", "book", login)
+
+
 def test_another_file_on_the_same_server_needs_no_token_anew(room):
     wish = {"url": "https://crm.example.org/other.zip"}
     assert room.problems("source", "site-export", wish) == {}

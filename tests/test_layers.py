@@ -37,6 +37,8 @@ DOORS = {
     "paramiko": {"sources/sftp.py", "sources/sftp/"},
     "requests": set(),
     "urllib3": {"sources/"},
+    "defusedxml": {"sources/carddav/multistatus.py"},
+    "xml": {"sources/carddav/multistatus.py", "exports/tables/workbook.py"},
     "cronsim": {"core/schedule.py"},
     "tomllib": {"config/", "place.py", "sources/recipe.py"},
     "jmespath": {"core/selectors.py"},
@@ -148,6 +150,7 @@ PLANTED = {
     "cli/any.py": ("import paramiko.client", "paramiko has its door"),
     "web/j.py": ("import sqlite3", "sqlite3 has its door"),
     "messaging/m.py": ("from apprise import Apprise", "apprise has its door"),
+    "sources/x.py": ("import defusedxml.ElementTree", "defusedxml has its door"),
     "sources/k.py": ("from backports.zstd import open", "backports.zstd has its door"),
     "sources/l.py": ("from backports import zstd", "backports.zstd has its door"),
 }

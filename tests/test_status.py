@@ -10,6 +10,9 @@ import pytest
 from appliance.config import Settings, parse
 from appliance.core.model import Copy
 from appliance.engine.memory import WAITING_ROOM
+from appliance.sources.links import waiting
+from appliance.sources.links.waiting import Waiting
+from appliance.sources.recipe.memory import Memory, settle
 from appliance.status import disks_away, health_of, reminder
 from tests.fakes import FakeClock, FakeLedger
 
@@ -88,3 +91,38 @@ def test_the_lamps_are_told_of_proved_copies_on_disks_alone(
     office, copies, office_copy, cloud_copy
 ) -> None:
     assert copies_in(office, *copies) == {"office": office_copy, "cloud": cloud_copy}
+
+
+def told_by(tmp_path: Path, clock: FakeClock) -> list[dict[str, object]]:
+    """What status says of what the vendor of `crm` removes."""
+    settings = parse(f'[appliance]\nstate = "{tmp_path}"\n' + OFFICE)
+    ledger = FakeLedger()
+    ledger.add_copy(Copy("crm-old", "crm", "disk-a", clock.time - HOUR, clock.time))
+    (source,) = health_of(settings, ledger, clock, away=())["sources"]
+    assert all(each["sentence"] in source["sentence"] or each["what"] for each in source["offers"])
+    return source["offers"]
+
+
+def test_what_a_recipe_and_an_inbox_note_of_a_vendor_is_counted_down(tmp_path) -> None:
+    clock = FakeClock()
+    assert told_by(tmp_path, clock) == []
+    kept = Memory(tmp_path / "recipes" / "crm.json", clock.time)
+    kept.offer(clock.time + 3 * DAY)
+    link = Waiting("a.url", clock.time, frozenset({"mark"}))
+    waiting.write(tmp_path / "links" / "crm.json", {"key": link}, 2 * DAY)
+    assert [(each["what"], each["left_seconds"]) for each in told_by(tmp_path, clock)] == [
+        ("a.url", 2 * 86400),
+        ("", 3 * 86400),
+    ]
+    kept.pulled()
+    settle(tmp_path / "recipes" / "crm.json")
+    waiting.write(tmp_path / "links" / "crm.json", {}, 2 * DAY)
+    assert told_by(tmp_path, clock) == []
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "7", '{"offer": 7}', "[" * 100_000])
+def test_a_note_that_is_torn_says_nothing_and_harms_nothing(tmp_path, text) -> None:
+    for folder in ("recipes", "links"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "crm.json").write_text(text)
+    assert told_by(tmp_path, FakeClock()) == []

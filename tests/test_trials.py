@@ -12,7 +12,10 @@ import pytest
 from appliance.core.errors import ApplianceError, SourceUnreachable
 from appliance.sources.hostkeys import pinned
 from tests import servers
+from tests.real_servers.contacts import card
 from tests.servers import free_port, s3_client
+from tests.sources.contacts_stub import FakeContacts
+from tests.sources.stub import stub
 from tests.test_desk import CANARY, Room
 
 START = '[appliance]\nstate = "/var/lib/appliance"\ntimezone = "UTC"\n'
@@ -136,6 +139,21 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_token(room, https, served
     told = room.engine.try_source("site", wish)
     assert (told["sight"]["confirmed"], told["sight"]["files"]) == (False, [])
     assert "authority" in told["error"]["message"]
+
+
+def test_a_contacts_server_tells_its_address_books(room, ca):
+    fake = FakeContacts(books={"contacts": {"a.vcf": card("a", "A"), "b.vcf": card("b", "B")}})
+    with stub(fake, ca) as at:
+        url, place = at.url("/"), f'ca_file = "{ca.certificate}"\n'
+        text = f'[[source]]\nname = "book"\ntype = "carddav"\nurl = "{url}"\n{place}'
+        room.file.write_text(room.file.read_text() + text)
+        wish = {"auth.kind": "basic", "auth.user": "ann", "auth.password": room.type()}
+        told = room.engine.try_source("book", wish)
+    assert (told["error"], told["sight"]["confirmed"]) == (None, True)
+    assert [(one["name"], one["amount"]) for one in told["sight"]["files"]] == [
+        ("contacts", "2 contacts")
+    ]
+    assert CANARY not in repr(told)
 
 
 def test_an_inbox_tells_what_lies_in_it(room, tmp_path):

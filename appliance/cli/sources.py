@@ -181,8 +181,9 @@ def _seen(sight: Mapping[str, Any]) -> Iterator[str]:
         mark = MARKS[Outcome.OK if each["ok"] else Outcome.FAILED]
         yield f"{mark} {each['what']}: {str(each['says']).rstrip('.')}."
     for each in sight["files"]:
-        known = f", {words.size(each['size_bytes'])}" if each["size_bytes"] is not None else ""
-        yield f"It would take {each['name']}{known}."
+        size = each["size_bytes"]
+        known = each.get("amount", "") if size is None else words.size(size)
+        yield f"It would take {each['name']}{known and f', {known}'}."
     if sight["more"]:
         yield f"And {sight['more']} more."
     if sight["note"]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import ApplianceError
+from ..core.links import LONGEST_LINK
 from ..core.model import Trigger
 from ..screen import exit_code, say, say_json
 from ..system.socket import Client, WorkerAbsent
-from .office import Office, json_option, main, names, office, source_argument
+from .office import Office, json_option, main, names, office, source_argument, write_down
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -39,6 +40,30 @@ def run_jobs(office: Office, jobs: list[str], *, as_json: bool) -> None:
     if as_json:
         say_json(runs)
     sys.exit(exit_code([one.outcome for one in runs]))
+
+
+@main.command(short_help="Fetch a download link now.")
+@source_argument
+@json_option
+@office
+def fetch(office: Office, source: str, as_json: bool) -> None:
+    """Fetch what a download link leads to, into an inbox, and back it up.
+
+    The link is asked for, or read from standard input; it never stands in the command itself.
+    """
+    from ..pasted import take
+
+    name = office.settings.source_named(source).name
+    host = take(office.settings, name, _a_link(), office.box.clock.now())
+    write_down(office, "link", f"A download link to {host} was given to {name}.")
+    run_jobs(office, [name], as_json=as_json)
+
+
+def _a_link() -> str:
+    """A prompt shows nothing of it: what stands on a screen is read."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Download link (not shown)", hide_input=True))
+    return sys.stdin.read(2 * LONGEST_LINK)
 
 
 @main.command(short_help="Stop what waits or runs of a source.")

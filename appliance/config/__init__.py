@@ -21,11 +21,20 @@ from .logins import OAuth2Auth
 from .problems import cross_checks, in_words
 from .recipes import with_recipes
 from .sections import MOUNTS, MirrorSection, RepositorySection, Settings
-from .sources import AnySource, CommonSource, HttpSource, InboxSource, RecipeSource, SftpSource
+from .sources import (
+    AnySource,
+    CardDavSource,
+    CommonSource,
+    HttpSource,
+    InboxSource,
+    RecipeSource,
+    SftpSource,
+)
 
 __all__ = [
     "MOUNTS",
     "AnySource",
+    "CardDavSource",
     "CommonSource",
     "HttpSource",
     "InboxSource",

@@ -133,6 +133,11 @@ class OAuth2Auth(Section):
         return self
 
 
+CardDavAuth = Annotated[
+    NoAuth | BasicAuth | BearerAuth | HeaderAuth | OAuth2Auth,
+    Field(discriminator="kind"),
+]
+"""A key in the address would have to be put behind each one that the server tells."""
 Auth = Annotated[
     NoAuth | BasicAuth | BearerAuth | HeaderAuth | QueryAuth | OAuth2Auth,
     Field(discriminator="kind"),

@@ -22,6 +22,7 @@ from .sections import (
     WebSection,
 )
 from .sources import (
+    CardDavSource,
     HttpSource,
     InboxSource,
     LimitsSection,
@@ -118,6 +119,7 @@ _OF_RECIPES: dict[str, type[Section]] = {
 _BY_TAG: dict[str, type[Section]] = {
     "sftp": SftpSource,
     "http": HttpSource,
+    "carddav": CardDavSource,
     "inbox": InboxSource,
     "recipe": RecipeSource,
     **KINDS,

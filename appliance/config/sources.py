@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from ..core.errors import ConfigError
 from . import given, recipes
-from .logins import Auth, NoAuth, OAuth2Auth
+from .logins import Auth, CardDavAuth, NoAuth, OAuth2Auth
 from .recipes import RecipeBody, RecipeFile
 from .section import Section
 from .values import (
@@ -18,6 +18,7 @@ from .values import (
     Duration,
     Encoding,
     Globs,
+    HostGlob,
     HostKey,
     Name,
     Port,
@@ -127,6 +128,22 @@ class HttpSource(CommonSource):
     file_name: str = ""
 
 
+class CardDavSource(CommonSource):
+    """The address books on a contacts server."""
+
+    type: Literal["carddav"]
+    url: Url
+    """The server, an account or one address book there."""
+    auth: CardDavAuth = NoAuth()
+    hosts: tuple[str, ...] = ()
+    """Further hosts that the address books lie on; they are shown the credentials."""
+    ca_file: Path | None = None
+    collections: Globs = ("*",)
+    """Which address books: by name, by path or by the path's last part."""
+    batch: int = Field(default=100, ge=1, le=1000)
+    """How many contacts are asked for at once."""
+
+
 class InboxSource(CommonSource):
     """A folder somebody saves exports into."""
 
@@ -136,6 +153,18 @@ class InboxSource(CommonSource):
     stable_for: Duration = timedelta(seconds=2)
     keep_done: Duration = timedelta(days=30)
     """How long what was archived stays in `done/` before it is removed."""
+    link_hosts: tuple[HostGlob, ...] = ()
+    """Where links in the inbox may lead to; without any none is followed."""
+    links_last: Duration | None = None
+    """How long after it came such a link works, where somebody knows."""
+    ca_file: Path | None = None
+    """A certificate authority of the office's own, for the servers of links."""
+
+    @model_validator(mode="after")
+    def _counts_links_that_it_follows(self) -> Self:
+        if not self.link_hosts and (self.links_last or self.ca_file):
+            raise ValueError("links_last and ca_file belong to links: name their link_hosts")
+        return self
 
 
 class RecipeSource(CommonSource, RecipeBody):
@@ -199,5 +228,5 @@ class RecipeSource(CommonSource, RecipeBody):
 _BODY = tuple(RecipeBody.model_fields)
 _STEPS_OWN = ("base", "hosts", "auth", "each", "repeat_while", "quota")
 
-AnySource = SftpSource | HttpSource | InboxSource | RecipeSource
+AnySource = SftpSource | HttpSource | CardDavSource | InboxSource | RecipeSource
 SourceSection = Annotated[AnySource, Field(discriminator="type")]

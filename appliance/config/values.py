@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..core import address, pins, schedule
+from ..core import address, links, pins, schedule
 
 _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -42,6 +42,16 @@ def _size(value: object) -> int:
     if not found or found[2] not in _SIZES:
         raise ValueError(f'"{value}" is not a size; write it like "500 MB" or "2 GB"')
     return int(float(found[1]) * _SIZES[found[2]])
+
+
+def _host_glob(value: str) -> str:
+    """Return a host's name, or a glob of some; raise ValueError where it is none or too wide."""
+    if not links.is_host_glob(value.strip()):
+        raise ValueError(
+            f'"{value}" does not name a server; write it like "files.example.org", or "*.zoho.com"'
+            " for all below one name"
+        )
+    return value.strip().lower()
 
 
 def require_name(value: str) -> str:
@@ -160,6 +170,7 @@ Pin = Annotated[int, Field(ge=0, le=pins.LAST_PIN, strict=True)]
 DayPart = Annotated[pins.DayPart, BeforeValidator(pins.day_part)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Globs = Annotated[tuple[str, ...], Field(min_length=1)]
+HostGlob = Annotated[str, AfterValidator(_host_glob)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Listen = Annotated[str, AfterValidator(_listen)]
 HostKey = Annotated[str, AfterValidator(_host_key)]

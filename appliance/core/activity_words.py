@@ -74,6 +74,7 @@ _ACTS = {
     "decision": "Decision about a held export",
     "download": "Data downloaded",
     "eject": "Disk let go",
+    "link": "Download link given",
     "erasure": "Records erased",
     "pairing": "Disk made a backup disk",
     "password": "Password changed",

@@ -4,6 +4,7 @@ ApplianceError                 retry = False, hint = ""
 ├─ ConfigError                 every problem at once, each with its key path
 ├─ SourceUnreachable           retry
 ├─ SourceRefused               login or host key: a person must act
+│  └─ LinkDead                 a link leads to nothing any more: a new export is wanted
 ├─ ExportNotReady              retry: not there yet, or still growing
 ├─ ExportUnsafe                a login page, a bomb, a cut file: nothing of it is kept
 ├─ DiskAbsent                  waits for the disk (or folder, or host) instead of the clock
@@ -101,6 +102,12 @@ class SourceRefused(ApplianceError):
     """Raised when the server turned us away, or is not the server that was confirmed."""
 
     hint = "Check the user name, the password or key, and the server's host key."
+
+
+class LinkDead(SourceRefused):
+    """Raised when a download link in an inbox leads to nothing any more."""
+
+    hint = "Ask for a new export, and drop its link in; then take the old one out of the inbox."
 
 
 class ExportNotReady(ApplianceError):

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from .model import Copy, Outcome, Run
 from .schedule import Schedule
 from .signals import Reason
+from .vanishing import Vanishing
 
 _CONFIRMS = (Outcome.SKIPPED, Outcome.WARNING)
 """A warning is of another thing (a disk that is away): its archive was proved all the same."""
@@ -48,6 +49,8 @@ class Expectation:
     """How much the office is ready to lose: so long a disk may be away."""
     on_the_box: int = 0
     """How many backups wait on the box itself until a disk is here."""
+    offers: tuple[Vanishing, ...] = ()
+    """What the vendor keeps for a while."""
 
 
 class Evidence:
@@ -186,6 +189,7 @@ _REASONS = {
     "DiskFull": Reason.FULL,
     "SourceUnreachable": Reason.EXPORT,
     "SourceRefused": Reason.EXPORT,
+    "LinkDead": Reason.EXPORT,
     "ExportNotReady": Reason.EXPORT,
     "ExportUnsafe": Reason.EXPORT,
     "MirrorUnreachable": Reason.CLOUD,

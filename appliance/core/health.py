@@ -7,13 +7,14 @@ in the cloud, not that the last job ended.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from .evidence import MISSED_SLOTS, Evidence, Expectation, reasons_of, was_empty
 from .model import Copy, Outcome, Run
 from .signals import Reason
+from .vanishing import URGENT_BELOW, Countdown, countdowns
 from .words import age, listed, plural, when
 
 
@@ -37,6 +38,7 @@ _WORST_FIRST = (
     State.SAFE,
 )
 _DAY = timedelta(days=1)
+_MOST_COUNTED = 2
 _QUIET_TODO = "Look in the CRM whether it still makes its export."
 _NOBODY_FEEDS_TODO = "Put a new export there, or look why nobody does."
 _HELD_HINT = "Look at it on the page, then accept or reject it."
@@ -81,6 +83,8 @@ class SourceHealth:
     is_fresh: bool = False
     """Whether the newest copy here is as new as it should be."""
     is_cloud_fresh: bool = False
+    countdowns: tuple[Countdown, ...] = ()
+    """What the vendor removes, and is not backed up yet; the soonest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +157,35 @@ def assess(  # noqa: PLR0917 - what is expected, what is known, what goes on
             running=running == expected.source,
             waiting=expected.source in waiting,
             retrying=expected.source in retrying,
+            offered=_offered(expected, copies, runs, now if clock_trusted else None),
         )
         for expected in expectations
     )
     return _overall(assessed, clock_trusted)
 
 
+def _offered(
+    expected: Expectation, copies: Sequence[Copy], runs: Sequence[Run], now: datetime | None
+) -> tuple[Countdown, ...]:
+    """Return what the vendor may yet take away: not what is held, or waits here for a disk."""
+    kept = {copy.archive for copy in copies if copy.source == expected.source}
+    mine = [run for run in runs if run.source == expected.source]
+    return countdowns(expected.offers, mine, kept, expected.zone, now)
+
+
 class _Case(Evidence):
     """One Source's evidence and the judgement over it."""
 
-    def assessed(self, *, running: bool, waiting: bool, retrying: bool) -> SourceHealth:
+    def assessed(
+        self,
+        *,
+        running: bool,
+        waiting: bool,
+        retrying: bool,
+        offered: tuple[Countdown, ...] = (),
+    ) -> SourceHealth:
         """Return the judgement."""
-        verdict = self._judged(retrying)
+        verdict = _counting_down(self._judged(retrying), offered, running=running)
         state = verdict.state
         if running and state is not State.HELD:
             state = State.WORKING
@@ -190,18 +211,21 @@ class _Case(Evidence):
             last_run=last.id if last else None,
             next_due=slot.due if slot else None,
             reasons=verdict.reasons,
-            good_until=self._good_until(verdict),
+            good_until=self._good_until(verdict, offered),
             is_fresh=self.here is not None and not self.is_overdue(),
             is_cloud_fresh=self.is_cloud_fresh(),
+            countdowns=offered,
         )
 
-    def _good_until(self, verdict: _Verdict) -> datetime | None:
+    def _good_until(self, verdict: _Verdict, offered: Sequence[Countdown]) -> datetime | None:
         """The end of the grace after the next slot: then even silence must not look safe."""
         expected = self.expected
         if verdict.state is not State.SAFE:
             return None
         slot = expected.schedule.next(expected.zone, self.now)
-        return slot.due + expected.grace if slot else self.now + _DAY
+        known = slot.due + expected.grace if slot else self.now + _DAY
+        calm = [each.about.until - URGENT_BELOW for each in offered if not each.wants_a_person]
+        return min([known, *calm])
 
     def _judged(self, retrying: bool) -> _Verdict:
         last = self.last()
@@ -329,6 +353,25 @@ class _Case(Evidence):
         if cloud == here:
             return f"{here}, here and in the cloud"
         return f"{here} here, {cloud} in the cloud"
+
+
+def _counting_down(verdict: _Verdict, offered: Sequence[Countdown], *, running: bool) -> _Verdict:
+    """Add what the vendor will remove, or has; while a Run is at it, it wants nobody."""
+    if not offered:
+        return verdict
+    told = " ".join(each.sentence for each in offered[:_MOST_COUNTED])
+    said = replace(verdict, sentence=f"{verdict.sentence} {told}")
+    first = offered[0]
+    if not first.wants_a_person or running:
+        return said
+    is_known = verdict.state in (State.LOOK, State.HELD)
+    reasons = {Reason.EXPORT, *verdict.reasons}
+    return replace(
+        said,
+        state=verdict.state if is_known else State.LOOK,
+        todo=verdict.todo if is_known and verdict.todo else first.todo,
+        reasons=tuple(reason for reason in Reason if reason in reasons),
+    )
 
 
 def _todo_for_old(last: Run | None) -> str:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from .messages import Decision, Trouble
 from .outbox import MESSAGES
 from .signals import SIGNS, Reason
+from .vanishing import Standing, in_time
 from .vitals import Condition
 from .words import listed, near, plural
 
@@ -36,12 +37,21 @@ _OF_THE_FILE = timedelta(hours=1)
 """Somebody may be in the middle of writing it."""
 _OLD_TODO = "Look whether the box is switched on and connected at the time of the backup."
 _BY_ITSELF = "the page of the box says how"
+_GET_IT_IN_TIME = "Look why it is not backed up, or download it yourself before then."
+_GET_A_NEW_ONE = "Make a new export in the CRM, then back up."
+_OF_AN_OFFER: Mapping[Standing, timedelta] = {
+    Standing.KEPT: timedelta(hours=2),
+    Standing.URGENT: timedelta(minutes=30),
+    Standing.GONE: timedelta(minutes=30),
+}
+"""A Run that is just fetching it ends before that, mostly."""
 _GET_THEM_BACK = "If nobody meant that, the page of the box gives them back."
 _COMES_AND_GOES = "This comes and goes: you hear no more of it within this week."
 _FOOT = "The page of the box says more."
 _CAUSES: Mapping[str, str] = {
     "SourceUnreachable": "The server that makes the export does not answer.",
     "SourceRefused": "The server that makes the export refuses the login, or is another one.",
+    "LinkDead": "A download link in the inbox has died before what it led to was fetched.",
     "ExportNotReady": "The export was not complete yet, whenever the box looked.",
     "ExportUnsafe": "What came is no export, or is cut off; nothing of it was kept.",
     "DiskAbsent": "The backup disk was not there.",
@@ -135,8 +145,44 @@ def _of_sources(scene: Scene, zone: ZoneInfo, now: datetime) -> Iterator[Trouble
                 yield _damaged(scene.damaged)
             elif reason is Reason.HELD:
                 yield _held(source["source"], scene.held, zone, now)
+            elif reason is Reason.EXPORT and _is_running_out(source):
+                continue  # told below, with what it is about
             else:
                 yield _of_source(reason, source, scene.faults.get(source["source"], ()))
+
+        if source.get("offers"):
+            faults = scene.faults.get(source["source"], ())
+            yield _of_an_offer(source, source["offers"][0], faults, zone, now)
+
+
+def _is_running_out(source: Facts) -> bool:
+    return any(each["standing"] != Standing.KEPT for each in source.get("offers", ())[:1])
+
+
+def _of_an_offer(
+    source: Facts, offer: Facts, faults: Sequence[str], zone: ZoneInfo, now: datetime
+) -> Trouble:
+    """Say what a vendor removes, or has; the file that it is about is named on the page alone."""
+    standing, name = Standing(offer["standing"]), source["source"]
+    what = "a link in the inbox leads to an export" if offer["what"] else "there is an export"
+    until = datetime.fromisoformat(offer["until"])
+    at = near(until, zone, now)
+    if standing is Standing.GONE:
+        headline, end = "an export is gone at the vendor's", f"is gone since {at}"
+    else:
+        left = in_time(until - now)
+        headline = "the vendor will remove an export"
+        end = f"is kept by the vendor until {at} ({left})"
+    why = " ".join(_CAUSES[fault] for fault in faults if fault in _CAUSES)
+    return Trouble(
+        f"offer:{name}" if standing is not Standing.GONE else f"gone:{name}",
+        f"{headline} ({name})",
+        f"{name}: {what} that {end}, and it is not backed up. {why}".strip(),
+        _GET_A_NEW_ONE if standing is Standing.GONE else _GET_IT_IN_TIME,
+        is_urgent=standing is Standing.URGENT,
+        is_lasting=standing is not Standing.KEPT,
+        patience=_OF_AN_OFFER[standing],
+    )
 
 
 def _damaged(places: Sequence[str]) -> Trouble:

@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from .errors import ApplianceError
+
 COPY_MARKER = "THIS-IS-A-CLOUD-COPY"
 """Lies in a repository that was fetched from a mirror: two written copies of one repository would
 encrypt different data with the same counters, so nothing is ever written to one."""
@@ -99,6 +101,8 @@ class Export:
     """The server's own idea of the time, where TLS protects it: a second opinion on our clock."""
     notes: tuple[str, ...] = ()
     """Sentences for the Run: what the vendor did not hand out, or has that is new."""
+    troubles: tuple[ApplianceError, ...] = ()
+    """What a part of it did not come for; the rest is good all the same."""
 
     @property
     def size_bytes(self) -> int:

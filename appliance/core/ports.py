@@ -738,6 +738,11 @@ class Appliance(Protocol):
     def start(self, source: str, trigger: Trigger) -> str:
         """Ask for a Run; return "queued", "already waiting" or "already running"."""
 
+    def fetch_link(self, source: str, link: str, trigger: Trigger) -> str:
+        """Put a download link that somebody pasted into an inbox and ask for a Run; return as
+        `start` does. Raise ApplianceError, with nothing stored, where it may not be fetched.
+        """
+
     def held(self) -> Sequence[Mapping[str, object]]:
         """Return the exports that wait for a person, as plain JSON values (see `deciding`)."""
 

@@ -29,10 +29,23 @@ def _compiled(expression: str) -> ParsedResult:
 def problem(expression: str) -> str:
     """Return what is wrong with how an expression is written, nothing where it is right."""
     try:
-        _compiled(templates.with_words(expression))
+        parsed = _compiled(templates.with_words(expression)).parsed
     except (JMESPathError, ValueError) as error:
         return " ".join(str(error).split())
-    return ""
+    return _NOT_OF if _looks_into_a_not(parsed) else ""
+
+
+_NOT_OF = "write !(a.b): !a.b means (!a).b, which is nothing whatever the answer says"
+
+
+def _looks_into_a_not(node: Mapping[str, Any]) -> bool:
+    """Return whether something is looked for within a yes or no, where nothing ever is."""
+    children = node["children"]
+    into = node["type"] in _INTO and children[0]["type"] == "not_expression"
+    return into or any(map(_looks_into_a_not, children))
+
+
+_INTO = frozenset({"subexpression", "filter_projection", "projection", "value_projection"})
 
 
 def select(expression: str, envelope: Mapping[str, Any], scope: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ is not here; nor are names of files on the box.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -67,6 +67,21 @@ _AUTH = Field(
     "none",
     ("none", "basic", "bearer", "header", "query", "oauth2", BY_A_PERSON),
 )
+_LOGIN = (
+    Field("auth.user"),
+    Field("auth.password", Kind.SECRET),
+    Field("auth.token", Kind.LONG_SECRET),
+    Field("auth.name"),
+    Field("auth.value", Kind.SECRET),
+    Field("auth.authorize_url"),
+    Field("auth.device_url", is_place=True),
+    Field("auth.token_url", is_place=True),
+    Field("auth.client_id"),
+    Field("auth.client_secret", Kind.SECRET),
+    Field("auth.scope"),
+    Field("auth.client_auth", Kind.CHOICE, "basic", ("basic", "body")),
+    Field("auth.redirect", default="http://127.0.0.1:8400/"),
+)
 
 SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
     {
@@ -86,22 +101,18 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
         "http": (
             Field("url", is_place=True),
             _AUTH,
-            Field("auth.user"),
-            Field("auth.password", Kind.SECRET),
-            Field("auth.token", Kind.LONG_SECRET),
-            Field("auth.name"),
-            Field("auth.value", Kind.SECRET),
-            Field("auth.authorize_url"),
-            Field("auth.device_url", is_place=True),
-            Field("auth.token_url", is_place=True),
-            Field("auth.client_id"),
-            Field("auth.client_secret", Kind.SECRET),
-            Field("auth.scope"),
-            Field("auth.client_auth", Kind.CHOICE, "basic", ("basic", "body")),
-            Field("auth.redirect", default="http://127.0.0.1:8400/"),
+            *_LOGIN,
             Field("hosts", Kind.LINES),
             Field("credential_hosts", Kind.LINES, is_place=True),
             Field("file_name"),
+            *SCHEDULED,
+        ),
+        "carddav": (
+            Field("url", is_place=True),
+            replace(_AUTH, choices=("none", "basic", "bearer", "header", "oauth2", BY_A_PERSON)),
+            *_LOGIN,
+            Field("hosts", Kind.LINES, is_place=True),
+            Field("collections", Kind.LINES, "*"),
             *SCHEDULED,
         ),
         "inbox": (
@@ -109,6 +120,8 @@ SOURCES: Mapping[str, tuple[Field, ...]] = MappingProxyType(
             Field("pick", Kind.LINES, "*"),
             Field("stable_for", default="2s"),
             Field("keep_done", default="30d"),
+            Field("link_hosts", Kind.LINES),
+            Field("links_last"),
             *SCHEDULED,
         ),
     }

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from urllib.parse import urlsplit
 
-from ..config import AnySource, HttpSource, RecipeSource, Settings, SftpSource
+from ..config import AnySource, CardDavSource, HttpSource, RecipeSource, Settings, SftpSource
 from ..core import forgetting, words
 from ..core.model import Copy
 from ..core.ports import Ledger
@@ -42,6 +42,8 @@ def _place_of(source: AnySource) -> str:
         return f"What {urlsplit(source.url).hostname} exports"
     if isinstance(source, RecipeSource):
         return f"What {source.vendor} hands out"
+    if isinstance(source, CardDavSource):
+        return f"The address books on {urlsplit(source.url).hostname}"
     return f"What somebody puts into {source.path} on the box"
 
 

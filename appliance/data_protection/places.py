@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from ..config import (
     AnySource,
-    HttpSource,
     InboxSource,
     MirrorSection,
     RecipeSource,
@@ -82,4 +81,4 @@ def _host(source: AnySource) -> str:
         return source.host
     if isinstance(source, RecipeSource):
         return source.vendor
-    return str(urlsplit(source.url).hostname) if isinstance(source, HttpSource) else ""
+    return "" if isinstance(source, InboxSource) else str(urlsplit(source.url).hostname)

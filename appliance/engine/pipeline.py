@@ -159,6 +159,9 @@ class _Backup:
             export = self.source.pull(into, now, seen, self.journal.watch)
             remarks.size_bytes = export.size_bytes if export else 0
             remarks.message = "" if export else "The server has nothing new."
+            for trouble in export.troubles if export else ():
+                remarks.outcome, remarks.message = Outcome.WARNING, trouble.message
+                self.journal.warn(trouble)
             if export is not None and not export.files:
                 remarks.outcome, remarks.message = Outcome.SKIPPED, "There is nothing there."
             return export

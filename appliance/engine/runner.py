@@ -391,8 +391,9 @@ class Runner:
                 self._parked.add(taken.job)
             else:
                 self._parked.discard(taken.job)
-            if ended.error is not None and (ended.error.retry or _lacks_disk(ended.error)):
-                self._try_again(taken, ended.error)
+            error = ended.error or _of_a_part(ended)
+            if error is not None and (error.retry or _lacks_disk(error)):
+                self._try_again(taken, error)
             for mirror in ended.unmirrored:
                 self._mirror_later(mirror)
             self._changed.notify_all()
@@ -469,6 +470,11 @@ def _break_lock(repository: Repository, watch: Watch) -> None:
         _log.warning("%s: %s", repository.name, error.message)
     except Exception:  # noqa: BLE001 - as for a Run: the worker must outlive it
         _log.exception("whether %s is locked could not be seen", repository.name)
+
+
+def _of_a_part(ended: Ended) -> ApplianceError | None:
+    """Return why a part of an export did not come, where it may come later: the rest is kept."""
+    return next((one for one in ended.troubles if isinstance(one, SourceUnreachable)), None)
 
 
 def _wants_a_disk(error: ApplianceError | None) -> bool:

@@ -87,9 +87,9 @@ def _login(kind: str, settings: Mapping[str, Any]) -> Login:
         from .recipe import pull as by_recipe  # noqa: PLC0415 - as above
 
         return by_recipe.login(by_recipe.RecipeSettings(**settings))
-    from . import http  # noqa: PLC0415 - as above
+    from .auth import Login  # noqa: PLC0415 - as above
 
-    return http.HttpSettings(**settings).login
+    return Login(settings["auth"], settings["secrets_dir"], settings["sign_in_of"])
 
 
 def _seen(kind: str, settings: Mapping[str, Any], sight: Sight, watch: Watch) -> None:
@@ -106,6 +106,10 @@ def _seen(kind: str, settings: Mapping[str, Any], sight: Sight, watch: Watch) ->
             from .recipe import pull as by_recipe  # noqa: PLC0415 - as above
 
             by_recipe.look(by_recipe.RecipeSettings(**settings), sight, watch)
+        case "carddav":
+            from . import carddav  # noqa: PLC0415 - as above
+
+            carddav.look(carddav.CardDavSettings(**settings), sight, watch)
         case _:
             from . import inbox  # noqa: PLC0415 - as above
 
@@ -150,6 +154,10 @@ def _pull(request: Mapping[str, Any], watch: Watch) -> Export | None:
 
             recipe = by_recipe.RecipeSettings(**settings)
             return by_recipe.pull(recipe, into, pulled_at, seen, watch)
+        case "carddav":
+            from . import carddav  # noqa: PLC0415 - as above
+
+            return carddav.pull(carddav.CardDavSettings(**settings), into, pulled_at, seen, watch)
         case "inbox":
             from . import inbox  # noqa: PLC0415 - as above
 

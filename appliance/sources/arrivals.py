@@ -33,7 +33,6 @@ from watchdog.observers.inotify import InotifyObserver
 
 from .inbox import InboxSettings
 from .landing import clean_name
-from .picking import is_candidate
 from .settling import Mark, Settling
 from .writers import READING, is_being_written
 
@@ -173,7 +172,7 @@ class _Folder(FileSystemEventHandler):
 
     def __init__(self, name: str, settings: InboxSettings, wake: threading.Event) -> None:
         self.name, self.path = name, settings.path
-        self._pick = settings.pick
+        self._wants = settings.wants
         self._wake = wake
         self._complaint = ""
         self._unclosed: set[bytes] = set()
@@ -251,7 +250,7 @@ class _Folder(FileSystemEventHandler):
         with os.scandir(self._handle) as entries:
             for entry in entries:
                 raw = os.fsencode(entry.name)
-                if not is_candidate(clean_name(raw), self._pick):
+                if not self._wants(clean_name(raw)):
                     continue
                 with suppress(FileNotFoundError):  # taken away while we looked
                     found = entry.stat(follow_symlinks=False)
@@ -266,7 +265,7 @@ class _Folder(FileSystemEventHandler):
         if isinstance(event, FileCreatedEvent) or (dest and was_open):
             self._unclosed.add(dest or src)
         raw = dest if isinstance(event, FileMovedEvent) else src
-        return bool(raw) and is_candidate(clean_name(raw), self._pick)
+        return bool(raw) and self._wants(clean_name(raw))
 
     def _is_being_written(self, raw: bytes, still_seconds: float) -> bool:
         known = is_being_written(self._handle, raw)

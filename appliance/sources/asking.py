@@ -149,8 +149,12 @@ class Asker:
 
 
 def _onward(question: Question, address: Address, status: int) -> Question:
-    """As browsers do: only 307 and 308 repeat what was sent (RFC 9110, 15.4)."""
-    if status in (307, 308) or question.method in ("GET", "HEAD"):
+    """As browsers do (RFC 9110, 15.4): after a POST 301 and 302 mean a GET, and 303 does always.
+    Whatever else was asked is asked again there: PROPFIND is, by `.well-known/carddav`.
+    """
+    if question.method in ("GET", "HEAD") or (status != 303 and question.method != "POST"):
+        return replace(question, address=address)
+    if status in (307, 308):
         return replace(question, address=address)
     return replace(question, address=address, method="GET", body=None)
 

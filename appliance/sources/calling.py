@@ -25,6 +25,7 @@ from .origins import Address, Reach
 
 READ_BYTES = 1 << 20
 _USER_AGENT = "appliance"
+_CHANGES_NOTHING = frozenset({"GET", "PROPFIND", "REPORT"})
 _SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
@@ -170,7 +171,7 @@ class Caller:
                 decode_content=False,
             )
 
-        pool = self._pool(address, reach, may_reuse=method == "GET")
+        pool = self._pool(address, reach, may_reuse=method in _CHANGES_NOTHING)
         connections = pool.num_connections
         try:
             response = ask(pool)

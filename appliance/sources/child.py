@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,12 @@ class ChildSource:
         answer = self._answer(json.dumps(request).encode(), watch)
         if "error" in answer:
             raise _error_from_json(answer["error"], tuple(_secrets(self._settings)))
-        return None if answer["result"] is None else export_from_json(answer["result"])
+        if answer["result"] is None:
+            return None
+        troubles = answer["result"].get("troubles", ())
+        secrets = tuple(_secrets(self._settings))
+        told = tuple(_error_from_json(each, secrets) for each in troubles)
+        return replace(export_from_json(answer["result"]), troubles=told)
 
     def look(self, watch: Watch) -> tuple[dict[str, Any], ApplianceError | None]:
         """Return what was seen (as `sight.Sight`) without taking anything, and what went wrong
@@ -227,6 +233,7 @@ def export_to_json(export: Export) -> dict[str, object]:
         "server_time": _iso(export.server_time),
         "notes": list(export.notes),
         "files": [{**_seen_to_json(file), "path": str(file.path)} for file in export.files],
+        "troubles": [error_to_json(each) for each in export.troubles],
     }
 
 

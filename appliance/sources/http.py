@@ -122,7 +122,7 @@ def look(settings: HttpSettings, sight: Sight, watch: Watch) -> None:
             home, asker = _ready(settings, watch, caller)
             answer = asker.ask(Question(home))
         finally:
-            _tell(sight, caller)
+            sight.tell(caller.certificates.get(sight.server))
         name = settings.file_name or answers.file_name(answer.headers, home, answer.address)
         if "html" in answer.headers.get("Content-Type", "").lower():
             raise ExportUnsafe(
@@ -131,12 +131,3 @@ def look(settings: HttpSettings, sight: Sight, watch: Watch) -> None:
             )
         modified = answers.date(answer.headers.get("Last-Modified", ""))
         sight.would_take(clean_name(name), answer.length, modified)
-
-
-def _tell(sight: Sight, caller: Caller) -> None:
-    """Without a certificate it was plain http, which never leaves this machine."""
-    shown = caller.certificates.get(sight.server)
-    sight.confirmed = shown is not None
-    if shown is not None:
-        sight.proof = f"vouched for by {shown.issuer}, good until {shown.until}"
-        sight.fingerprint = shown.fingerprint

@@ -10,18 +10,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
-from ..core.errors import ExportNotReady, ExportUnsafe, SourceUnreachable
+from ..core.errors import ApplianceError, ExportNotReady, ExportUnsafe, SourceUnreachable
 from ..core.model import Export, ExportFile, SeenFile
 from ..core.ports import Watch
 from . import done
 from .landing import Landing, clean_name, distinct_name
+from .links import held as links
+from .links.held import Held
+from .links.link import is_of_a_link
 from .picking import Entry, instant, is_candidate, newest_of, wait_until_still
 from .sight import Sight
 from .writers import READING, is_being_written
 
 DONE = done.DONE
 _BLOCK_BYTES = 1 << 20
+_SHARE_OF_LINKS = 0.8
+"""Of the time that a pull may take: a slow server must not cost what came otherwise."""
 _PUT_AGAIN = "Check that the box may read the file, or put it into the inbox again."
 _STILL_WRITTEN = "It is fetched by itself as soon as the program that writes it has closed it."
 
@@ -38,6 +44,27 @@ class InboxSettings:
     reserve_bytes: int = 1 << 30
     keep_done_seconds: float = 30 * 86400.0
     """How long what was archived stays in `done/`."""
+    link_hosts: Sequence[str] = ()
+    """Hosts, or globs of them, that links may lead to; without any none is followed."""
+    links_last_seconds: float = 0.0
+    """How long after it came a link works; 0: nobody knows."""
+    ca_file: str = ""
+    """Authorities to trust besides the system's, PEM."""
+    idle_seconds: float = 120.0
+    min_rate_bytes_per_second: int = 1000
+    total_seconds: float = 6 * 3600.0
+    links_file: str = ""
+    """Where it is remembered which links were fetched."""
+
+    @property
+    def link_lifetime(self) -> timedelta | None:
+        """How long a link works, None where nobody knows."""
+        return timedelta(seconds=self.links_last_seconds) if self.links_last_seconds else None
+
+    def wants(self, name: str) -> bool:
+        """Return whether a file of this name is looked at: a link is, whatever is picked."""
+        pick = ("*",) if self.link_hosts and is_of_a_link(name) else self.pick
+        return is_candidate(name, pick)
 
 
 def pull(
@@ -53,6 +80,7 @@ def pull(
     kept.
     """
     del seen
+    began = monotonic()
     with _opened(settings) as folder:
         chosen = wait_until_still(
             lambda: newest_of(tuple(_entries(folder, settings)), 0),
@@ -62,13 +90,15 @@ def pull(
             some_will_do=True,
         )
         if not chosen:
+            links.forget(Path(settings.links_file))
             return Export(settings.name, (), pulled_at)
-        whole = _whole(folder, chosen)
+        plain, held = links.sorted_out(folder, _whole(folder, chosen), bool(settings.link_hosts))
         landing = Landing(into, settings.max_bytes, settings.reserve_bytes, watch)
-        landing.expect(sum(entry.size_bytes for entry in whole))
-        for entry in whole:
+        landing.expect(sum(entry.size_bytes for entry in plain))
+        for entry in plain:
             _copy(folder, entry, landing)
-    return Export(settings.name, landing.files, pulled_at)
+        files, troubles = _led_to(folder, held, landing, settings, pulled_at, began, watch)
+    return Export(settings.name, (*landing.files, *files), pulled_at, troubles=troubles)
 
 
 def look(settings: InboxSettings, sight: Sight, watch: Watch) -> None:
@@ -94,6 +124,9 @@ def settle(settings: InboxSettings, export: Export) -> None:
             entries.setdefault(entry.name, []).append(entry)
         found = (_archived(folder, entries.get(file.name, ()), file) for file in export.files)
         done.put_away(folder, [entry.raw for entry in found if entry])
+        if settings.links_file:
+            there = [entry for each in entries.values() for entry in each]
+            links.settle(folder, there, export, Path(settings.links_file), settings.link_lifetime)
 
 
 def tidy(settings: InboxSettings, now: datetime, *, clock_trusted: bool) -> tuple[str, ...]:
@@ -124,6 +157,41 @@ def _whole(folder: int, still: Sequence[Entry]) -> tuple[Entry, ...]:
     return whole
 
 
+def _led_to(  # noqa: PLR0917 - one pull's links on their way to its files
+    folder: int,
+    held: Sequence[Held],
+    landing: Landing,
+    settings: InboxSettings,
+    now: datetime,
+    began: float,
+    watch: Watch,
+) -> tuple[tuple[ExportFile, ...], tuple[ApplianceError, ...]]:
+    """Return what the links led to, and what went wrong; raise that where nothing came at all."""
+    if not held:
+        links.forget(Path(settings.links_file))
+        return (), ()
+    from .links import fetching, gathering  # noqa: PLC0415 - only links ask web servers
+
+    means = gathering.Means(
+        into=landing.folder,
+        bounds=fetching.Bounds(
+            tuple(settings.link_hosts), settings.ca_file, idle_seconds=settings.idle_seconds
+        ),
+        max_bytes=settings.max_bytes - landing.received_bytes,
+        reserve_bytes=settings.reserve_bytes,
+        min_rate_bytes_per_second=settings.min_rate_bytes_per_second,
+        deadline=began + settings.total_seconds * _SHARE_OF_LINKS,
+        memory=Path(settings.links_file) if settings.links_file else None,
+        last=settings.link_lifetime,
+    )
+    taken = [file.name for file in landing.files]
+    found = gathering.Gathering(means, now, watch, taken).gather(held)
+    done.put_away(folder, found.done)
+    if found.troubles and not landing.files and not found.files:
+        raise gathering.as_one(found.troubles)
+    return tuple(found.files), gathering.few(found.troubles)
+
+
 @contextmanager
 def _opened(settings: InboxSettings) -> Iterator[int]:
     try:
@@ -143,7 +211,7 @@ def _opened(settings: InboxSettings) -> Iterator[int]:
 def _entries(folder: int, settings: InboxSettings) -> Iterator[Entry]:
     for name in os.listdir(folder):
         raw = os.fsencode(name)
-        if is_candidate(clean_name(raw), settings.pick):
+        if settings.wants(clean_name(raw)):
             entry = _entry(folder, raw)
             if entry:
                 yield entry

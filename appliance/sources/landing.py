@@ -112,6 +112,11 @@ class Landing:
                 detail=f"{more_bytes} bytes more, {self.free_bytes()} free above the reserve",
             )
 
+    @property
+    def folder(self) -> Path:
+        """Where the files land."""
+        return self._folder
+
     def free_bytes(self) -> int:
         """Return the room left in the folder above the reserve, 0 where there is none."""
         stat = os.statvfs(self._folder)

@@ -102,6 +102,8 @@ class Reach:
     """Further hosts, as globs, that are shown the credentials."""
     anywhere: bool = False
     """Whether a request without credentials may go to any host out in the internet."""
+    key: str = "hosts"
+    """Where an office lists them."""
 
     @property
     def _named(self) -> tuple[str, ...]:
@@ -122,7 +124,7 @@ class Reach:
             raise SourceRefused(
                 f"The server sends us on to {target.host}, which this source does not list.",
                 hint=f'If that is where the vendor keeps its files, add "{target.host}" to the'
-                " `hosts` of this source.",
+                f" `{self.key}` of this source.",
             )
 
     def shows_credentials(self, target: Address) -> bool:
@@ -145,8 +147,8 @@ class Reach:
         if inside or (target.is_plain and not is_loopback(peer)):
             raise SourceRefused(
                 f"{target.host} leads into the private network, where this source has no business.",
-                hint=f'If that is right, add "{target.host}" to the `hosts` of this source by its'
-                " full name.",
+                hint=f'If that is right, add "{target.host}" to the `{self.key}` of this source by'
+                " its full name.",
                 detail=f"connected to {peer}",
             )
 

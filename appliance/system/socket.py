@@ -246,6 +246,11 @@ class Client:
         """Ask for a Run of a source."""
         return str(self._ask({"do": "start", "source": source, "trigger": trigger.value}))
 
+    def fetch_link(self, source: str, link: str, trigger: Trigger) -> str:
+        """Hand a download link over, to be fetched now."""
+        question = {"source": source, "link": link, "trigger": trigger.value}
+        return str(self._ask({"do": "fetch_link", **question}))
+
     def cancel(self, source: str) -> bool:
         """Cancel a source's waiting or running Run."""
         return bool(self._ask({"do": "cancel", "source": source}))

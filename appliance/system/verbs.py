@@ -84,6 +84,9 @@ _VERBS: Mapping[str, Callable[[Appliance, Question], object]] = {
         asked.number("version"), asked.seconds(), asked.facts("panel")
     ),
     "start": lambda box, asked: box.start(asked.text("source"), Trigger(asked.text("trigger"))),
+    "fetch_link": lambda box, asked: box.fetch_link(
+        asked.text("source"), asked.text("link"), Trigger(asked.text("trigger"))
+    ),
     "cancel": lambda box, asked: box.cancel(asked.text("source")),
     "eject": lambda box, asked: box.eject(asked.text_or_none("disk")),
     "reload": lambda box, _: box.reload(),

@@ -21,6 +21,7 @@ from .verdict import in_plain_words
 Kind = TypeVar("Kind", State, Went, Condition, Outcome)
 _LONGEST_MESSAGE = 400
 _MOST_EXCEPTIONS = 5
+_MOST_LINKS = 5
 _DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _INCOMPLETE = "Not everything has a proved copy there yet."
@@ -40,6 +41,8 @@ class SourceRow:
     cloud: str
     next: str
     last: str
+    links: tuple[str, ...]
+    """What is in the inbox for a while only, by the name of its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,15 @@ def _source(seen: Seen, facts: Facts) -> SourceRow:
         (_near(seen, facts.moment("cloud")) or "nothing yet") if facts.yes("has_cloud") else "",
         _near(seen, facts.moment("next_due")) or "when something comes",
         _last(facts),
+        _links(facts),
     )
+
+
+def _links(facts: Facts) -> tuple[str, ...]:
+    offers = facts.each("offers") if "offers" in facts.told else ()
+    return tuple(shortened(each.text("sentence")) for each in offers if each.text("what"))[
+        :_MOST_LINKS
+    ]
 
 
 def _last(facts: Facts) -> str:

@@ -161,6 +161,6 @@ def _file_in_words(file: Mapping[str, Any], zone: ZoneInfo) -> dict[str, str]:
     size, modified = file["size_bytes"], file["modified"]
     return {
         "name": file["name"],
-        "size": "size not told" if size is None else words.size(size),
+        "size": file.get("amount") or ("size not told" if size is None else words.size(size)),
         "time": words.when(datetime.fromisoformat(modified), zone) if modified else "",
     }

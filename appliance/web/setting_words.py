@@ -19,6 +19,10 @@ KINDS: Mapping[str, Words] = MappingProxyType(
     {
         "sftp": Words("A folder on a server (SFTP)", "Most vendors put exports there at night."),
         "http": Words("A web address", "One file that is fetched over https."),
+        "carddav": Words(
+            "An address book (CardDAV)",
+            "The contacts of an account: iCloud, Nextcloud, a mailbox that has address books.",
+        ),
         "inbox": Words("An inbox", "A folder on the box: what somebody saves there is backed up."),
     }
 )
@@ -55,6 +59,30 @@ _SCHEDULE = {
 }
 _STABLE = Words("Still for", "A file counts as whole when it has not changed for so long: 2m, 30s.")
 _PICK = Words("Which files", "One pattern on each line: *.zip. The star stands for anything.")
+_LOGIN = {
+    "auth.kind": Words("Login"),
+    "auth.user": Words("User name"),
+    "auth.password": Words("Password"),
+    "auth.token": Words("Token"),
+    "auth.name": Words("Name of the header, or in the address", "As the vendor calls it."),
+    "auth.value": Words("Key"),
+    "auth.authorize_url": Words(
+        "Address where people sign in", "It begins with https://. The vendor names it."
+    ),
+    "auth.device_url": Words(
+        "Address for codes that are typed",
+        "Only where the vendor has that: then nobody has to paste anything.",
+    ),
+    "auth.redirect": Words(
+        "Address to come back to",
+        "The app in the vendor's screens has the very same; nothing has to answer there.",
+    ),
+    "auth.token_url": Words("Address of the sign-in server", "It begins with https://."),
+    "auth.client_id": Words("Id of the app"),
+    "auth.client_secret": Words("Secret of the app"),
+    "auth.scope": Words("Scope", "Only where the vendor wants one."),
+    "auth.client_auth": Words("How id and secret are sent"),
+}
 _SOURCES: Mapping[str, Mapping[str, Words]] = {
     "sftp": {
         "host": Words("Server", "Its name, such as crm.example.org."),
@@ -72,39 +100,43 @@ _SOURCES: Mapping[str, Mapping[str, Words]] = {
     },
     "http": {
         "url": Words("Address", "It begins with https://."),
-        "auth.kind": Words("Login"),
-        "auth.user": Words("User name"),
-        "auth.password": Words("Password"),
-        "auth.token": Words("Token"),
-        "auth.name": Words("Name of the header, or in the address", "As the vendor calls it."),
-        "auth.value": Words("Key"),
-        "auth.authorize_url": Words(
-            "Address where people sign in", "It begins with https://. The vendor names it."
-        ),
-        "auth.device_url": Words(
-            "Address for codes that are typed",
-            "Only where the vendor has that: then nobody has to paste anything.",
-        ),
-        "auth.redirect": Words(
-            "Address to come back to",
-            "The app in the vendor's screens has the very same; nothing has to answer there.",
-        ),
-        "auth.token_url": Words("Address of the sign-in server", "It begins with https://."),
-        "auth.client_id": Words("Id of the app"),
-        "auth.client_secret": Words("Secret of the app"),
-        "auth.scope": Words("Scope", "Only where the vendor wants one."),
-        "auth.client_auth": Words("How id and secret are sent"),
+        **_LOGIN,
         "hosts": Words(
             "Further servers", "Where the file may lie, one on each line; no login is sent."
         ),
         "credential_hosts": Words("Further servers that may see the login", "One on each line."),
         "file_name": Words("Name of the file", "Instead of the one that the server gives."),
     },
+    "carddav": {
+        **_LOGIN,
+        "url": Words(
+            "Address",
+            "Of the server, the account or one address book: https://contacts.icloud.com/.",
+        ),
+        "auth.password": Words(
+            "Password", "Apple and Nextcloud want one made for apps alone, in their own settings."
+        ),
+        "hosts": Words(
+            "Further servers",
+            "Where the address books may lie, one on each line; they see the login.",
+        ),
+        "collections": Words(
+            "Which address books", "One name on each line; the star stands for anything."
+        ),
+    },
     "inbox": {
         "path": Words("Folder", "On the box, below /srv: /srv/inbox."),
         "pick": _PICK,
         "stable_for": _STABLE,
         "keep_done": Words("Kept in done/ for", "What was backed up lies there so long: 30d."),
+        "link_hosts": Words(
+            "Servers that links may lead to",
+            "One on each line: *.zoho.com. What a download link or a mailed notice in the inbox "
+            "leads to is fetched then. Left empty, no link is followed.",
+        ),
+        "links_last": Words(
+            "How long such links work", "Where the vendor says so: 7d. It is counted down then."
+        ),
     },
 }
 _SECTIONS: Mapping[str, Mapping[str, Words]] = {

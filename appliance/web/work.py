@@ -50,11 +50,14 @@ class Press:
     """What can be backed up now."""
 
     sources: tuple[str, ...]
+    links: tuple[str, ...] = ()
+    """Those that take a download link."""
 
 
 def press(seen: Seen) -> Press:
     """Return which sources there are."""
-    return Press(tuple(each.text("source") for each in seen.status.each("sources")))
+    takers = seen.status.part("links").names() if "links" in seen.status.told else ()
+    return Press(tuple(each.text("source") for each in seen.status.each("sources")), tuple(takers))
 
 
 def work(seen: Seen) -> Work:

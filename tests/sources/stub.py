@@ -25,7 +25,7 @@ class Request(BaseHTTPRequestHandler):
         self.close_connection = True
         stub.play(self)
 
-    do_POST = do_GET  # noqa: N815 - http.server looks for this name
+    do_POST = do_PROPFIND = do_REPORT = do_GET  # noqa: N815 - http.server looks for these names
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         """Answer in one go; `Content_Length=""` leaves it out."""

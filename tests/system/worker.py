@@ -163,6 +163,12 @@ class Worker:
             raise ApplianceError("No.")
         return "queued"
 
+    def fetch_link(self, source, link, trigger):
+        self.asked.append(("fetch", source, link, trigger))
+        if self.refuses:
+            raise ApplianceError("This is no link that can be fetched.", hint="")
+        return "queued"
+
     def held(self):
         return self.waits_for_a_word
 

@@ -49,9 +49,11 @@ class _Book(Vendor):
 
     key = "UID"
     reactions = _REACTIONS
+    can_leave_out = False
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
+        self._once_at = 0  # there is one request
         self.user, self.password = "ann@office", self.secret(self.fresh(20))
         rows = [self._card(row) for row in self.data[CONTACTS]]
         self.tables["contacts"] = self.dressed(rows, "NOTE", "X-ZUSATZ")

@@ -34,6 +34,7 @@ class CiviCrm(Vendor):
     """One site."""
 
     recipe = "civicrm"
+    most_per_page: int = 1000
     key = "id"
     reactions: ClassVar = {
         Trap.BREAKS_OFF: SURVIVES,
@@ -45,8 +46,10 @@ class CiviCrm(Vendor):
         Trap.NUL: SURVIVES,
     }
 
-    def __init__(self, *given: Any, **more: Any) -> None:
+    def __init__(self, *given: Any, denied: bool = False, **more: Any) -> None:
+        """`denied`: there is one kind of record that this user may not see."""
         super().__init__(*given, **more)
+        self.denied = [_DENIED] if denied else []
         self.token = self.secret(self.fresh(32))
         for place, (name, kind) in enumerate(_KINDS.items(), 1):
             rows = [self._record(place, row) for row in self.data[kind]]
@@ -61,8 +64,8 @@ class CiviCrm(Vendor):
     def settings(self) -> dict[str, Any]:
         return {"url": self.premises.url(), "key": self.token}
 
-    def found(self, files: Any) -> Any:
-        return {_EMPTY: {}} | super().found(files)
+    def make_pages_small(self, rows: int) -> None:
+        self.most_per_page = rows
 
     @route("POST", "/civicrm/ajax/api4/{entity}/get")
     def get(self, question: Question, entity: str) -> Answer:
@@ -80,7 +83,7 @@ class CiviCrm(Vendor):
         rows = [row for row in self.tables[entity] if self._matches(row, told.get("where", []))]
         if told.get("orderBy") == {"id": "ASC"}:
             rows.sort(key=lambda row: int(row["id"]))
-        return self._said(rows[: told.get("limit", 25)])
+        return self._said(rows[: min(told.get("limit", 25), self.most_per_page)])
 
     def _check(self, question: Question) -> None:
         """AuthX: an unknown key is 401 in plain text. AJAX.php, checkRequestMethod: 400 for
@@ -102,7 +105,7 @@ class CiviCrm(Vendor):
 
     def _entities(self) -> list[dict[str, Any]]:
         """Civi/Api4/Entity.php: name, type, primary_key, searchable among its fields."""
-        named = [*self.tables, _DENIED]
+        named = [*self.tables, *self.denied]
         kinds = {
             name: ["CustomValue"] if name.startswith("Custom_") else ["DAOEntity"] for name in named
         }

@@ -46,8 +46,10 @@ class EspoCrm(Vendor):
         Trap.EMPTY_LAST_PAGE: SURVIVES,
     }
 
-    def __init__(self, *given: Any, **more: Any) -> None:
+    def __init__(self, *given: Any, denied: bool = False, **more: Any) -> None:
+        """`denied`: there is one kind of record that this user may not see."""
         super().__init__(*given, **more)
+        self.denied = [_DENIED] if denied else []
         self.token = self.secret(self.fresh(32))
         for place, (kind, rows) in enumerate(_KINDS.items(), 1):
             made = [self._record(place, row) for row in self.data[rows]]
@@ -61,9 +63,6 @@ class EspoCrm(Vendor):
 
     def settings(self) -> dict[str, Any]:
         return {"url": self.premises.url(), "key": self.token}
-
-    def found(self, files: Any) -> Any:
-        return {_EMPTY: {}} | super().found(files)
 
     def _check(self, question: Question) -> None:
         """Core/Authentication/Logins/ApiKey.php"""
@@ -80,8 +79,8 @@ class EspoCrm(Vendor):
         self._check(question)
         may = dict.fromkeys(("read", "stream"), "all") | {"edit": "no", "delete": "no"}
         table: dict[str, Any] = dict.fromkeys(self.tables, may)
-        table |= {_DENIED: False, "Calendar": True, "Import": False, "Activities": True}
-        table["ExternalAccount"] = False
+        table |= dict.fromkeys([*self.denied, "Import", "ExternalAccount"], False)
+        table |= {"Calendar": True, "Activities": True}
         acl = {"table": table, "fieldTable": {}, "assignmentPermission": "all"}
         return Answer.json({"user": {"userName": "backup", "type": "api"}, "acl": acl})
 

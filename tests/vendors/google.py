@@ -22,8 +22,9 @@ class Google(Vendor):
     """One account, with an app that was published."""
 
     recipe = "google-contacts"
+    can_leave_out = False
     key = "resourceName"
-    most_per_page: ClassVar[int] = 40
+    most_per_page: int = 40
     reactions: ClassVar = {
         Trap.BREAKS_OFF: SURVIVES,
         Trap.CURSOR_REPEATS: REFUSES,
@@ -79,6 +80,9 @@ class Google(Vendor):
             "client_secret": self.client_secret,
             "refresh_token": self.refresh_token,
         }
+
+    def make_pages_small(self, rows: int) -> None:
+        self.most_per_page = rows
 
     @route("POST", "/token", ACCOUNTS)
     def token(self, question: Question) -> Answer:

@@ -45,8 +45,10 @@ class Insightly(Vendor):
         Trap.NULL_BODY: REFUSES,
     }
 
-    def __init__(self, *given: Any, **more: Any) -> None:
+    def __init__(self, *given: Any, denied: bool = False, **more: Any) -> None:
+        """`denied`: the plan has not everything."""
         super().__init__(*given, **more)
+        self.denied = _NOT_IN_PLAN if denied else ()
         self.token = self.secret(self.fresh(36))
         self.daily = Quota(1000, timedelta(days=1))
         for name, (key, kind) in _KINDS.items():
@@ -94,9 +96,9 @@ class Insightly(Vendor):
     def listed(self, question: Question, name: str) -> Answer:
         """Pagination: top (100, at most 500), skip; count_total gives the header X-Total-Count."""
         self._check(question)
-        if name in _NOT_IN_PLAN:
+        if name in self.denied:
             return Answer(403)
-        if name not in self.tables and name not in _EMPTY:
+        if name not in self.tables and name not in _EMPTY + _NOT_IN_PLAN:
             return Answer(404)
         told, rows = question.query, self.tables.get(name, [])
         many, first = min(int(told.get("top", 100)), self.most_per_page), int(told.get("skip", 0))

@@ -317,6 +317,10 @@ class SalesforceWeekly(_Org):
     week = 1
     """A new export has new links."""
 
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._made: dict[int, list[dict[str, bytes]]] = {}
+
     def settings(self) -> dict[str, Any]:
         return {
             "host": self.premises.host(),
@@ -328,6 +332,12 @@ class SalesforceWeekly(_Org):
         return member.removesuffix(".csv")
 
     def _parts(self) -> list[dict[str, bytes]]:
+        """The files of a week are made once, all of them from the same rows."""
+        if self.week not in self._made:
+            self._made[self.week] = self._members()
+        return self._made[self.week]
+
+    def _members(self) -> list[dict[str, bytes]]:
         """The members of each ZIP; under MEMBER_SPLIT the contacts lie in both."""
         whole: dict[str, bytes] = {}
         more: dict[str, bytes] = {}

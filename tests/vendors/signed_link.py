@@ -20,6 +20,7 @@ class SignedLink(Vendor):
     """One link, good for a week."""
 
     recipe = "signed-link"
+    can_leave_out = False
     key = "number"
     shown_to = frozenset({FILES})
     reactions: ClassVar = {
@@ -33,6 +34,7 @@ class SignedLink(Vendor):
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
+        self._once_at = 0  # there is one request
         self.tables["contacts"] = self.dressed(self.data[CONTACTS], "remark", "zusatz")
         self.signature = self.secret(self.link(timedelta(days=7)))
 

@@ -30,6 +30,7 @@ class SugarCrm(Vendor):
     """One instance."""
 
     recipe = "sugarcrm"
+    most_per_page: int = 60
     key = "id"
     reactions: ClassVar = {
         Trap.BREAKS_OFF: SURVIVES,
@@ -45,8 +46,10 @@ class SugarCrm(Vendor):
         Trap.PAGE_IGNORED: REFUSES,
     }
 
-    def __init__(self, *given: Any, **more: Any) -> None:
+    def __init__(self, *given: Any, denied: bool = False, **more: Any) -> None:
+        """`denied`: there is one kind of record that this user may not see."""
         super().__init__(*given, **more)
+        self.denied = [_DENIED] if denied else []
         self.user, self.password = "backup", self.secret(self.fresh(16))
         for place, (module, kind) in enumerate(_KINDS.items(), 1):
             rows = [self._record(module, place, row) for row in self.data[kind]]
@@ -67,8 +70,8 @@ class SugarCrm(Vendor):
     def settings(self) -> dict[str, Any]:
         return {"url": self.premises.url(), "user": self.user, "password": self.password}
 
-    def found(self, files: Any) -> Any:
-        return {_EMPTY: {}} | super().found(files)
+    def make_pages_small(self, rows: int) -> None:
+        self.most_per_page = rows
 
     @route("POST", "/rest/v11/oauth2/token")
     def token(self, question: Question) -> Answer:
@@ -109,7 +112,7 @@ class SugarCrm(Vendor):
     def metadata(self, question: Question) -> Answer:
         """/metadata GET: `full_module_list`, its names twice, and the sum of it all as _hash."""
         self._check(question)
-        names = [*_SCREENS, *self.tables, _DENIED]
+        names = [*_SCREENS, *self.tables, *self.denied]
         told = {name: name for name in names} | {"_hash": "d41d8cd98f00b204e9800998ecf8427e"}
         return Answer.json({"full_module_list": told, "_hash": "9e107d9d372bb6826bd81d3542a419d6"})
 
@@ -130,7 +133,10 @@ class SugarCrm(Vendor):
             rows.sort(key=lambda row: str(row["id"]))
         else:
             self.rng.shuffle(rows)
-        many, first = min(int(told.get("max_num", 20)), 60), int(told.get("offset", 0))
+        many, first = (
+            min(int(told.get("max_num", 20)), self.most_per_page),
+            int(told.get("offset", 0)),
+        )
         start = 0 if self.on(Trap.PAGE_IGNORED) else first
         page = rows[start : start + many]
         more = bool(page) if self.on(Trap.EMPTY_LAST_PAGE) else first + many < len(rows)

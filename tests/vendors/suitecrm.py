@@ -25,7 +25,7 @@ _KINDS = {
     "ofc_Maschinen": MACHINES,
 }
 _EMPTY, _SCREENS = "Bugs", ("Home", "Calendar")
-_BROKEN = "Spots"
+_DENIED = "Spots"
 """Stands in the menu of every SuiteCRM; the API refuses its fields to this user."""
 
 
@@ -39,6 +39,7 @@ class SuiteCrm(Vendor):
     """One server."""
 
     recipe = "suitecrm"
+    most_per_page: int = 1000
     key = "id"
     reactions: ClassVar = {
         Trap.BREAKS_OFF: SURVIVES,
@@ -52,8 +53,10 @@ class SuiteCrm(Vendor):
         Trap.PAGE_IGNORED: REFUSES,
     }
 
-    def __init__(self, *given: Any, **more: Any) -> None:
+    def __init__(self, *given: Any, denied: bool = False, **more: Any) -> None:
+        """`denied`: there is one kind of record that this user may not see."""
         super().__init__(*given, **more)
+        self.denied = [_DENIED] if denied else []
         self.client_id, self.client_secret = self.fresh(36), self.secret(self.fresh(20))
         for place, (module, kind) in enumerate(_KINDS.items(), 1):
             rows = [self._record(place, row) for row in self.data[kind]]
@@ -72,12 +75,15 @@ class SuiteCrm(Vendor):
             "client_secret": self.client_secret,
         }
 
+    def make_pages_small(self, rows: int) -> None:
+        self.most_per_page = rows
+
     def found(self, files: Any) -> Any:
         """The files hold JSON:API objects: what the record says lies one level down."""
         return {
             name: {key: {"id": key} | row["attributes"] for key, row in table.items()}
             for name, table in super().found(files).items()
-        } | {_EMPTY: {}}
+        }
 
     @route("POST", "/Api/access_token")
     def token(self, question: Question) -> Answer:
@@ -118,7 +124,7 @@ class SuiteCrm(Vendor):
         """Api/V8/Service/MetaService.php and Helper/ModuleListProvider.php: a table by name."""
         self.check_token(question)
         may = ["access", "view", "list", "export"]
-        names = [*_SCREENS, *self.tables, _BROKEN]
+        names = [*_SCREENS, *self.tables, *self.denied]
         shown = {name: {"label": name.title(), "access": may} for name in names}
         return self._said({"data": {"type": "modules", "id": "", "attributes": shown}})
 
@@ -140,7 +146,8 @@ class SuiteCrm(Vendor):
         if module not in self.tables:
             raise self._refused(f"Module {module} does not exist")
         told = question.query
-        size, number = int(told.get("page[size]", 20)), int(told.get("page[number]", 0))
+        size = min(int(told.get("page[size]", 20)), self.most_per_page)
+        number = int(told.get("page[number]", 0))
         rows = list(self.tables[module])
         if told.get("sort"):
             rows.sort(key=lambda row: str(row[told["sort"]]))

@@ -68,7 +68,7 @@ def test_suitecrm_pages_by_number_and_shuffles_what_nobody_sorts(house, client, 
 
 
 def test_sugarcrm_goes_on_until_minus_one_and_signs_the_earlier_session_out(house, client, data):
-    vendor = SugarCrm(house, data)
+    vendor = SugarCrm(house, data, denied=True)
     words = {"grant_type": "password", "client_id": "sugar", "client_secret": ""}
     words |= {"username": vendor.user, "password": vendor.password, "platform": "base"}
     assert client.post("/rest/v11/oauth2/token", json=words).status == 400
@@ -92,7 +92,7 @@ def test_sugarcrm_goes_on_until_minus_one_and_signs_the_earlier_session_out(hous
 
 
 def test_espocrm_lists_two_hundred_at_most_and_says_what_one_may(house, client, data):
-    vendor = EspoCrm(house, data)
+    vendor = EspoCrm(house, data, denied=True)
     assert client.get("/api/v1/App/user").status == 401
     client.headers["x-api-key"] = vendor.token
     table = told(client.get("/api/v1/App/user"))["acl"]["table"]
@@ -119,7 +119,7 @@ def test_espocrm_exports_in_the_background(house, client, data):
 
 
 def test_civicrm_reads_its_arguments_from_a_form_field_alone(house, client, data):
-    vendor = CiviCrm(house, data)
+    vendor = CiviCrm(house, data, denied=True)
     path = "/civicrm/ajax/api4/Contact/get"
     assert client.post(path, json={"limit": 40}).status == 401
     client.headers["x-civi-auth"] = f"Bearer {vendor.token}"
@@ -179,7 +179,7 @@ def test_freshsales_lists_views_only_and_counts_the_hour(house, client, data):
 
 
 def test_insightly_counts_in_a_header_and_its_small_plan_has_no_projects(house, client, data):
-    vendor = Insightly(house, data)
+    vendor = Insightly(house, data, denied=True)
     assert client.get("/v3.1/Contacts").status == 401
     client.headers["authorization"] = basic(vendor.token, "")
     assert [one["OBJECT_NAME"] for one in told(client.get("/v3.1/CustomObjects"))] == [

@@ -24,14 +24,14 @@ _KINDS = {
 }
 _EMPTY = "Faq"
 _SETTINGS = ("Users", "Groups", "Currency", "DocumentFolders", "CompanyDetails")
-_MOST = 100
-"""GetUpdates.php, $numRecordsLimit"""
 
 
 class VTiger(Vendor):
     """One server."""
 
     recipe = "vtiger"
+    most_per_page: int = 100
+    """GetUpdates.php, $numRecordsLimit"""
     key = "id"
     reactions: ClassVar = {
         Trap.BREAKS_OFF: SURVIVES,
@@ -67,8 +67,8 @@ class VTiger(Vendor):
     def settings(self) -> dict[str, Any]:
         return {"url": self.premises.url(), "user": self.user, "key": self.access_key}
 
-    def found(self, files: Any) -> Any:
-        return {_EMPTY: {}} | super().found(files)
+    def make_pages_small(self, rows: int) -> None:
+        self.most_per_page = rows
 
     def _said(self, result: Any) -> Answer:
         """webservice.php, writeOutput"""
@@ -140,7 +140,7 @@ class VTiger(Vendor):
             return self._error("ACCESS_DENIED", "Permission to perform the operation is denied")
         rows = self.tables[module] if told.get("syncType") == "application" else []
         newer = sorted(self.changed[row["id"]] for row in rows if self.changed[row["id"]] > since)
-        until = newer[:_MOST][-1] if newer else since
+        until = newer[: self.most_per_page][-1] if newer else since
         page = [row for row in rows if since < self.changed[row["id"]] <= until]
         self.rng.shuffle(page)
         more = bool(page) if self.on(Trap.EMPTY_LAST_PAGE) else bool(newer and newer[-1] > until)

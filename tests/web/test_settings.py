@@ -111,7 +111,8 @@ def test_every_section_is_told_in_plain_words(office):
 
 PAGES = ["/", "/appliance", "/retention", "/disks", "/messages", "/messages/1/remove",
          "/source/new", "/source/new/sftp",
-         "/source/new/http", "/source/new/inbox", "/mirror/new", "/source/crm-nightly",
+         "/source/new/http", "/source/new/carddav", "/source/new/inbox", "/mirror/new",
+         "/source/crm-nightly",
          "/source/site-export", "/source/by-hand", "/mirror/cloud",
          "/source/by-hand/remove", "/mirror/cloud/remove", "/data-protection"]  # fmt: skip
 

@@ -13,6 +13,8 @@ from ...core.recipes import Paging
 from .answer import Envelope, next_cursor
 
 MOST_PAGES = 1_000_000
+MOST_EMPTY = 200
+"""Pages in a row without a row: where a vendor leaves out what a user may not see, some are so."""
 
 
 class Pages:
@@ -29,6 +31,7 @@ class Pages:
             self.parameters[paging.into] = paging.start
         self._seen: set[bytes] = set()
         self._last_rows = b""
+        self._empty = 0
 
     def go_on(self, told: Envelope, rows: list[Any], scope: Mapping[str, Any]) -> bool:
         """Given what a page told, return whether there is another, and be ready to ask for it.
@@ -41,12 +44,23 @@ class Pages:
         more = (
             self._by_cursor(paging, told, scope)
             if paging.next
-            else self._by_count(paging, told, rows, scope)
+            else self._by_count(paging, told, scope)
         )
         self.page += 1
-        if more and self.page > MOST_PAGES:
-            raise _endless("it has more pages than any office has records")
+        if more:
+            self._require_another(told, rows)
         return more
+
+    def _require_another(self, told: Envelope, rows: list[Any]) -> None:
+        mark = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).digest()
+        if rows and mark == self._last_rows:
+            raise _endless("it sends the same page again")
+        self._last_rows = mark
+        self._empty = 0 if rows or told["body"] is None else self._empty + 1
+        if self._empty > MOST_EMPTY:
+            raise _endless("it sends page after page with nothing on it")
+        if self.page > MOST_PAGES:
+            raise _endless("it has more pages than any office has records")
 
     def _by_cursor(self, paging: Paging, told: Envelope, scope: Mapping[str, Any]) -> bool:
         cursor = next_cursor(selectors.select(paging.next, told, scope))
@@ -62,15 +76,9 @@ class Pages:
             self.parameters[paging.into] = cursor
         return True
 
-    def _by_count(
-        self, paging: Paging, told: Envelope, rows: list[Any], scope: Mapping[str, Any]
-    ) -> bool:
+    def _by_count(self, paging: Paging, told: Envelope, scope: Mapping[str, Any]) -> bool:
         if selectors.select(paging.stop, told, scope):
             return False
-        mark = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).digest()
-        if rows and mark == self._last_rows:
-            raise _endless("it sends the same page again")
-        self._last_rows = mark
         self.parameters[paging.into] += paging.by
         return True
 

@@ -109,6 +109,10 @@ def _part(paging: Mapping[str, Any], part: str) -> dict[str, Any]:
 
 
 def _put(told: Any, place: list[str], value: Any) -> None:
-    for part in place[:-1]:
-        told = told.setdefault(part, {})
-    told[place[-1]] = value
+    """`params.1` is the second of a list, as JSON-RPC has its arguments."""
+    part, *further = place
+    key: Any = int(part) if isinstance(told, list) else part
+    if not further:
+        told[key] = value
+    else:
+        _put(told[key] if isinstance(told, list) else told.setdefault(key, {}), further, value)

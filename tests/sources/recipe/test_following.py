@@ -203,6 +203,48 @@ def test_a_vendor_that_pays_no_heed_to_the_page_is_noticed(vendor, follow):
         follow(COUNTED)
 
 
+def test_a_page_that_breaks_off_is_asked_for_again(vendor, follow):
+    def breaks(request):
+        request.answer(200, b'{"data": [', Content_Length="30")
+        request.cut()
+
+    vendor.says("/contacts", breaks, {"data": [1]})
+    vendor.says("/deals", {"data": []})
+
+    assert files(follow(LIST))["contacts.jsonl"] == b"1\n"
+
+
+def test_cursors_that_lead_to_the_same_rows_again_are_noticed(vendor, follow):
+    vendor.says("/contacts", *({"data": [1], "next": f"n{number}"} for number in range(9)))
+
+    with pytest.raises(ExportUnsafe, match="the same page again"):
+        follow(LIST, only=("contacts",))
+
+
+def test_a_list_that_goes_on_with_nothing_is_noticed(vendor, follow):
+    vendor.says("/rows", {"rows": []})
+
+    with pytest.raises(ExportUnsafe, match="nothing on it"):
+        follow(COUNTED.replace("rows == `0`", "body.done"))
+
+
+def test_a_number_goes_into_a_list_of_arguments_as_json_rpc_has_them(vendor, follow):
+    vendor.says("/rpc", {"result": [1]}, {"result": []})
+
+    follow("""
+[[step]]
+method = "POST"
+url = "/rpc"
+json = { method = "search", params = [[], 0, { limit = 0 }] }
+records = "body.result"
+paginate = { count = "offset", into = "json.params.1", start = 0, by = 500, stop = "rows == `0`" }
+to = "rows.jsonl"
+""")
+
+    sent = [json.loads(one.body)["params"] for one in vendor.requests]
+    assert sent == [[[], 0, {"limit": 0}], [[], 500, {"limit": 0}]]
+
+
 @pytest.mark.parametrize(("totals", "is_whole"), [((3, 3), False), ((2, 2), True), ((3, 1), True)])
 def test_as_many_rows_as_were_told_must_come(vendor, follow, totals, is_whole):
     vendor.says("/rows", {"rows": [1, 2], "total": totals[0]}, {"rows": [], "total": totals[1]})
