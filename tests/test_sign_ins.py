@@ -38,6 +38,8 @@ def vendor(ca: Authority):
 class Box(Room):
     """A worker with one source at that vendor's."""
 
+    kind = "http"
+
     def __init__(self, folder: Path, vendor: SignInServer, ca: Authority, **auth: object) -> None:
         self.vendor = vendor
         given = {
@@ -47,7 +49,7 @@ class Box(Room):
             "authorize_url": vendor.url("/authorize"),
             "client_id": "kiosk",
         }
-        keys = {"name": "crm", "type": "http", "url": vendor.url("/export.csv")}
+        keys = {"name": "crm", "type": self.kind, "url": vendor.url("/export.csv")}
         keys |= {"auth": given | auth, "ca_file": str(ca.certificate)}
         text = section("[appliance]", state="/var/lib/appliance", timezone="UTC")
         nas = {"name": "nas", "path": str(folder / "nas"), "passphrase": "${secret:nas}"}
@@ -250,6 +252,14 @@ def test_without_a_trusted_clock_no_date_is_said(make, vendor: SignInServer, mon
     later = datetime.now(UTC) + 900 * DAY
     monkeypatch.setattr(box.box.clock, "now", lambda: later)
     assert (box.stands["state"], box.stands["until"]) == ("good", None)
+
+
+def test_an_address_book_is_signed_in_for_alike(tmp_path, vendor, ca, monkeypatch):
+    monkeypatch.setattr(Box, "kind", "carddav")
+    (folder := tmp_path / "book").mkdir()
+    box = Box(folder, vendor, ca)
+    assert box.stands["state"] == "none"
+    assert box.signs_in()["state"] == "good"
 
 
 # --- tried once a day -------------------------------------------------------------------------
