@@ -82,8 +82,13 @@ def is_host_glob(text: str) -> bool:
 
 
 def rank(link: str) -> int:
-    """Say how much a link looks like a download: 2 a file, 1 perhaps, 0 nobody knows, -1 no."""
-    parts = urlsplit(link)
+    """Say how much a link looks like a download: 2 a file, 1 perhaps, 0 nobody knows, -1 no, which
+    is also what one that cannot be understood is.
+    """
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # https://[unsubscribe]: a mail that was sent before it was filled in
+        return -1
     path = unquote(parts.path).lower()
     if _NO_FILE.search(path):
         return -1

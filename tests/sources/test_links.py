@@ -383,6 +383,22 @@ def test_a_link_leads_only_where_it_may(box, link, words):
     assert box.names() == {"a.url"}
 
 
+@pytest.mark.parametrize("hosts", [("localhost",), ()])
+@pytest.mark.parametrize(
+    "link", ["https://[unsubscribe]/export.zip", "https://exa\u2100ple.com/a.zip"]
+)
+def test_a_link_that_nobody_can_understand_holds_up_nothing(box, hosts, link):
+    """Mails are sent with placeholders in them; in a plain inbox, too, they are files to keep."""
+    box.put("n.eml", mail(html=f'<a href="{link}">'))
+    box.put("a.url", shortcut(link))
+    box.put("good.csv", CSV)
+    export = box.pull(link_hosts=hosts)
+    assert {file.name for file in export.files} == {"good.csv", *(["n.eml"] if not hosts else [])}
+    told = {each.message for each in export.troubles}
+    assert told >= ({"a.url holds no link that can be fetched."} if hosts else set())
+    assert len(told) == (2 if hosts else 1)
+
+
 def test_a_glob_reaches_the_internet_alone_and_a_redirect_only_what_is_listed(box, ca):
     with stub(serving({"/a.zip": ZIP}), ca) as server:
         box.put("a.url", shortcut(server.url("/a.zip")))
