@@ -81,6 +81,11 @@ def is_host_glob(text: str) -> bool:
     return bool(_HOST.fullmatch(text.lower())) and (is_name or len(fast) >= 2)
 
 
+def names_a_file(name: str) -> bool:
+    """Return whether a name ends as that of an export does."""
+    return bool(_FILE.search(name.lower()))
+
+
 def rank(link: str) -> int:
     """Say how much a link looks like a download: 2 a file, 1 perhaps, 0 nobody knows, -1 no, which
     is also what one that cannot be understood is.

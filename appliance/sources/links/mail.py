@@ -11,12 +11,13 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from itertools import islice
 
 from ...core.errors import ExportUnsafe
-from ...core.links import LONGEST_LINK
+from ...core.links import LONGEST_LINK, names_a_file
 from .link import MOST_MAIL_BYTES, Link, Links
 
 _MOST_LINES = 200_000
@@ -34,22 +35,31 @@ _HREF = re.compile(
 _BRACKETED = re.compile(r"<(https?://[^<>]{1,8000})>", re.IGNORECASE)
 _BARE = re.compile(r"https?://[^\s<>\"']{1,8000}", re.IGNORECASE)
 _END = ".,;:!?)]}'\""
+_ATTACHED = (
+    "Save what is attached into the inbox by itself, and the link too if it is wanted; then take"
+    " the mail out of it."
+)
 _ADVICE = "Save the link by itself, or download the export and put that into the inbox."
 
 
 def read(data: bytes) -> Links:
-    """Given a mail, return its links and its date; raise ExportUnsafe where it is no notice."""
+    """Given a mail, return its links and its date; raise ExportUnsafe where it is no notice, or has
+    an export attached: mails are never archived, and that would go with it.
+    """
     if len(data) > MOST_MAIL_BYTES or data.count(b"\n") > _MOST_LINES:
         raise ExportUnsafe("It is too large a mail to be looked through.", hint=_ADVICE)
     if len(_PART.findall(data)) > _MOST_PARTS:
         raise ExportUnsafe("It has too many parts for a notice.", hint=_ADVICE)
     try:
         message = email.message_from_bytes(data)
+        attached = any(map(_is_export, message.walk()))
         found = list(islice(_found(message), _MOST_FOUND + 1))
         date = _date(message)
     except Exception as error:  # noqa: BLE001 - the parser raises whatever a strange mail makes it
         detail = type(error).__name__
         raise ExportUnsafe("It is no mail.", hint=_ADVICE, detail=detail) from None
+    if attached:
+        raise ExportUnsafe("It has a file attached, and only links are fetched.", hint=_ATTACHED)
     if len(found) > _MOST_FOUND:
         raise ExportUnsafe("It has too many links for a notice.", hint=_ADVICE)
     return Links(_once(found), date)
@@ -64,6 +74,11 @@ def _date(message: Message) -> datetime | None:
     return (found if found.tzinfo else found.replace(tzinfo=UTC) - timedelta(hours=14)).astimezone(
         UTC
     )
+
+
+def _is_export(part: Message) -> bool:
+    name = part.get_filename()
+    return bool(name) and names_a_file(str(make_header(decode_header(str(name)))).strip())
 
 
 def _found(message: Message) -> Iterator[Link]:
