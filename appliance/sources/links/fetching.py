@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from ...core.errors import ApplianceError, ExportUnsafe, LinkDead, SourceRefused
+from ...core.links import names_a_file
 from ...core.model import ExportFile
 from ...core.ports import Watch
 from .. import answers, auth
@@ -75,7 +77,7 @@ class _Fetch:
         asker = Asker(caller, self._reach, auth.Login({}, ""), self._watch)
         asker.hidden = self._hidden
         answer = self._answer(asker)
-        name = answers.file_name(answer.headers, self._address, answer.address)
+        name = _name(answer, self._address)
 
         def again(extra: Mapping[str, str], also: Collection[int]) -> Answer:
             return self._answer(asker, extra, also)
@@ -99,6 +101,15 @@ class _Fetch:
             answer.close()
             raise _dead(answer.address.host, f"HTTP status {answer.status}")
         return answer
+
+
+def _name(answer: Answer, asked: Address) -> str:
+    """Return what a file is called. Of an address only what ends as an export does is a name: what
+    else stands at its end is often the key, and names are shown and kept.
+    """
+    name = answers.file_name(answer.headers, asked, answer.address)
+    ends = [unquote((each.url.path or "").rpartition("/")[2]) for each in (asked, answer.address)]
+    return "export" if name in ends and not names_a_file(name) else name
 
 
 def _dead(host: str, detail: str = "") -> LinkDead:
