@@ -12,6 +12,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,80 @@ def test_of_a_mail_the_downloads_are_fetched_and_pages_are_passed_over(box, ca):
         assert {request.path for request in server.requests} == {"/Data_001.zip", "/export/help"}
         box.settle(export)
         assert box.names("done") == {"n.eml"}
+
+
+@pytest.mark.parametrize("answer", [403, 404, 302, b"%PDF-1.4 terms"])
+def test_another_link_of_a_mail_whose_export_came_is_told_once(box, ca, answer):
+    """It leads to where one signs in, mostly: nobody wants to hear of it every day."""
+
+    def play(request) -> None:
+        if answer == 302 and request.path == "/export/all":
+            request.answer(302, Location="https://login.elsewhere.example/")
+        else:
+            serving({"/Data_001.zip": ZIP, "/export/all": answer})(request)
+
+    with stub(play, ca) as server:
+        links = [server.url("/Data_001.zip"), server.url("/export/all")]
+        box.put("n.eml", mail(html="".join(f'<a href="{each}">' for each in links)))
+        export = box.pull()
+        assert [file.name for file in export.files] == ["Data_001.zip"]
+        assert [each.message for each in export.troubles] == [
+            "The export that n.eml leads to came. One more link in it brought no file."
+        ]
+        box.settle(export)
+        assert (box.names(), box.names("done")) == (set(), {"n.eml"})
+
+
+def test_another_link_of_a_mail_whose_export_did_not_come_is_asked_for_again(box, ca):
+    pages: dict[str, bytes | int] = {"/Data_001.zip": 503, "/export/all": 403}
+    with stub(serving(pages), ca) as server:
+        links = [server.url("/Data_001.zip"), server.url("/export/all")]
+        box.put("n.eml", mail(html="".join(f'<a href="{each}">' for each in links)))
+        box.put("good.csv", CSV)
+        box.settle(box.pull())
+        assert box.names() == {"n.eml"}
+
+
+def test_a_mail_that_has_an_export_attached_is_never_put_away_without_it(box, ca):
+    message = EmailMessage()
+    message["Subject"] = "Your weekly export"
+    with stub(serving({"/a.zip": ZIP}), ca) as server:
+        message.set_content(f"Here it is: {server.url('/a.zip')} and attached.")
+        message.add_attachment(b"x", maintype="image", subtype="png", filename="logo.png")
+        box.put("logo.eml", bytes(message))
+        message.add_attachment(CSV, maintype="text", subtype="csv", filename="Kontakte ü.csv")
+        box.put("n.eml", bytes(message))
+        export = box.pull()
+        assert [file.name for file in export.files] == ["a.zip"]
+        (told,) = export.troubles
+        assert told.message.startswith("What is in n.eml cannot be fetched: it has a file attached")
+        box.settle(export)
+        assert (box.names(), box.names("done")) == ({"n.eml"}, {"logo.eml"})
+    kept = box.pull(link_hosts=())
+    assert [file.name for file in kept.files] == ["n.eml"], "a file like any other, with all in it"
+
+
+@pytest.mark.parametrize("path", ["/d/0123456789abcdefkey", "/d/eyJhb.eyJzZWN.SflKxw", "/d/"])
+def test_a_key_at_the_end_of_a_link_names_no_file(box, ca, path):
+    with stub(lambda request: request.answer(200, CSV, Content_Type="text/csv"), ca) as server:
+        box.put("a.url", shortcut(server.url(path)))
+        assert [file.name for file in box.pull().files] == ["export"]
+    said = 'attachment; filename="0123456789abcdefkey"'
+    with stub(lambda request: request.answer(200, CSV, Content_Disposition=said), ca) as server:
+        box.put("a.url", shortcut(server.url("/d/0123456789abcdefkey")))
+        assert [file.name for file in box.pull().files] == ["export"]
+    said = 'attachment; filename="Kontakte"'
+    with stub(lambda request: request.answer(200, CSV, Content_Disposition=said), ca) as server:
+        box.put("a.url", shortcut(server.url(path)))
+        assert [file.name for file in box.pull().files] == ["Kontakte"]
+
+
+def test_a_dead_link_beside_a_page_is_dead_and_counted_down_no_more(box, ca):
+    pages = {"/a.zip": 410, "/export/help": b"<html><body>Help</body></html>"}
+    with stub(serving(pages), ca) as server:
+        box.put("n.eml", mail(html="".join(f'<a href="{server.url(each)}">' for each in pages)))
+        box.refused(links_last_seconds=7 * 86400.0)
+        assert offers(box) == []
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])

@@ -6,7 +6,7 @@ a power cut forgets neither since when it waits nor what was archived of it alre
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,8 @@ from .waiting import Waiting
 _MOST_TOLD = 4
 _MOST_TROUBLES = 20
 _KINDS = (SourceUnreachable, LinkDead, ExportNotReady, ExportUnsafe, DiskFull)
+_ONE_MORE = "The export that {} leads to came. One more link in it brought no file."
+_SEE = "Open that link yourself; if it is an export, too, put the file into the inbox."
 _NO_TIME = "It is tried again by itself; what came in time is backed up."
 
 
@@ -129,19 +131,18 @@ class Gathering:
                     raise
                 except ApplianceError as error:
                     faults[link.mark] = error
-        pages = self._pages(choice, faults, came=bool(landed or known.fetched))
-        told = {each.message: each for mark, each in faults.items() if mark not in pages}
+        came = known.fetched | landed.keys()
+        pages = _pages(choice, faults) if came else frozenset()
+        others = _others(choice, faults, came) - pages
+        told = {each.message: each for mark, each in faults.items() if mark not in pages | others}
         for fault in told.values():
             self._complain(held.name, fault)
-        is_dead = bool(faults) and all(isinstance(each, LinkDead) for each in faults.values())
-        return replace(known, wanted=known.wanted - pages, landed=landed, is_dead=is_dead)
-
-    def _pages(
-        self, choice: Choice, faults: Mapping[str, ApplianceError], *, came: bool
-    ) -> frozenset[str]:
-        """Of a mail that brought a file: which of its other links were only to be read."""
-        read = (mark for mark, error in faults.items() if isinstance(error, WebPage))
-        return frozenset(read) - choice.sure if came else frozenset()
+        if others:
+            self.gathered.troubles.append(ApplianceError(_ONE_MORE.format(held.name), hint=_SEE))
+        wanted = [each for mark, each in faults.items() if mark in choice.sure]
+        is_dead = bool(wanted) and all(isinstance(each, LinkDead) for each in wanted)
+        left = known.wanted - pages - others
+        return replace(known, wanted=left, landed=landed, is_dead=is_dead)
 
     def _brought(self, link: Link) -> ExportFile:
         """Return the file that a link leads to; the same link leads to it once."""
@@ -180,6 +181,22 @@ class Gathering:
 
     def _complain(self, name: str, error: ApplianceError) -> None:
         self.gathered.troubles.append(_about(name, error))
+
+
+def _pages(choice: Choice, faults: Mapping[str, ApplianceError]) -> frozenset[str]:
+    """Of a mail that brought a file: which of its other links were only to be read."""
+    return frozenset(m for m, each in faults.items() if isinstance(each, WebPage)) - choice.sure
+
+
+def _others(
+    choice: Choice, faults: Mapping[str, ApplianceError], came: Collection[str]
+) -> frozenset[str]:
+    """Of a mail whose downloads all came: which of its other links bring nothing, ever. They lead
+    to where one signs in, mostly; asked for each day, the mail would be told of for ever.
+    """
+    if not choice.sure.issubset(came):
+        return frozenset()
+    return frozenset(mark for mark, each in faults.items() if not each.retry) - choice.sure
 
 
 def _about(name: str, error: ApplianceError) -> ApplianceError:
