@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from appliance.core.errors import SourceRefused
-from appliance.sources.carddav import places
+from appliance.sources.carddav import file_names, places
+from appliance.sources.carddav.discovery import Book
 from appliance.sources.carddav.settings import ELSEWHERE
 from appliance.sources.origins import Reach, read
 from tests.real_servers.contacts import card
@@ -135,6 +136,24 @@ def test_collections_are_meant_by_name_by_path_and_by_its_last_part(bring, ca):
         with pytest.raises(SourceRefused) as none:
             bring(at.url("/"), collections=("Kunden",))
     assert "Customers and Friends" in none.value.hint
+
+
+def test_a_collection_that_is_not_there_is_told_and_the_others_come(bring, ca):
+    fake = FakeContacts(books={"one": people(1), "two": people(2), "two/in": people(1, 8)})
+    fake.within = {"two": "two/in"}
+    with stub(fake, ca) as at:
+        export = bring(at.url("/"), collections=("one", "Kunden*"))
+        assert [file.name for file in export.files] == ["one.vcf"]
+        assert export.notes == ('There is no address book called "Kunden*".',)
+        assert bring(at.url("/"), collections=("two", "in")).notes == (), "it lies within"
+
+
+def test_books_that_are_alike_in_all_but_their_homes_are_two_files():
+    paths = ("/a/contacts/", "/b/contacts/", "/b/other/")
+    books = [Book(read(f"https://x{path}"), "Contacts") for path in paths]
+    assert file_names(books) == [
+        *("Contacts (a-contacts).vcf", "Contacts (b-contacts).vcf", "Contacts (other).vcf")
+    ]
 
 
 def test_books_that_are_called_alike_are_told_apart_by_their_paths(bring, ca):

@@ -218,6 +218,58 @@ def test_a_server_that_breaks_down_is_asked_at_its_other_address_and_later_again
             bring(at.url("/"))
 
 
+_HOMES = (
+    '<D:multistatus xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><D:response>'
+    "<D:href>/</D:href><D:propstat><D:prop><C:addressbook-home-set><D:href>/dav/ann/</D:href>"
+    "<D:href>/dav/all/</D:href></C:addressbook-home-set></D:prop></D:propstat></D:response>"
+    "</D:multistatus>"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(500, SourceUnreachable), (503, SourceUnreachable), (403, SourceRefused), (404, None)],
+)
+def test_address_books_of_one_home_are_not_all_where_another_home_does_not_say(
+    bring, ca, status, kind
+):
+    fake = FakeContacts(books={"contacts": people(2)})
+
+    def play(request):
+        if request.path == "/":
+            request.answer(207, _HOMES.encode())
+        elif request.path == "/dav/all/":
+            request.answer(status)
+        else:
+            fake(request)
+
+    with stub(play, ca) as at:
+        if kind is None:
+            assert len(uids(bring(at.url("/")))) == 2, "nothing is there"
+        else:
+            with pytest.raises(kind):
+                bring(at.url("/"))
+
+
+def test_an_address_book_that_a_listing_stumbles_over_is_not_left_out(bring, ca):
+    fake = FakeContacts(books={"contacts": people(2), "two": people(1)})
+    broken = "<D:response><D:href>/dav/ann/two/</D:href><D:status>HTTP/1.1 500 no</D:status>"
+    whole = fake._told_book
+    fake._told_book = lambda name: broken + "</D:response>" if name == "two" else whole(name)
+    with stub(fake, ca) as at, pytest.raises(SourceUnreachable, match="a fault of its own"):
+        bring(at.url("/"))
+
+
+def test_a_principal_that_a_server_breaks_down_over_is_asked_again_later(bring, ca):
+    fake = FakeContacts(books={"contacts": people(2)})
+
+    def play(request):
+        request.answer(500) if request.path == fake.principal else fake(request)
+
+    with stub(play, ca) as at, pytest.raises(SourceUnreachable, match="a fault of its own"):
+        bring(at.url("/"))
+
+
 @pytest.mark.parametrize("status", [200, 404, 405])
 def test_a_server_that_is_none_of_these_is_told(bring, ca, status):
     with (

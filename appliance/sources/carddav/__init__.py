@@ -26,7 +26,7 @@ from ..landing import Landing, clean_name
 from ..origins import Address, Reach, read
 from ..sight import Sight
 from . import places
-from .discovery import Book, chosen, find
+from .discovery import Book, chosen, find, missing
 from .fetching import Fetcher
 from .listing import Listing, listings, newness
 from .server import Server
@@ -54,7 +54,7 @@ def pull(
     with ExitStack() as stack:
         progress = _Progress(watch)
         home, server = _ready(settings, progress, _caller(settings, stack))
-        found = _found(settings, server, home)
+        found, absent = _found(settings, server, home)
         state = newness(settings, found)
         if state and seen and seen[0].validator == state:
             return None
@@ -64,7 +64,7 @@ def pull(
                 hint="Check the login of this source, and whether somebody emptied them.",
             )
         files, notes = _brought(settings, server, found, into, progress=progress, state=state)
-        return Export(settings.name, files, pulled_at, server.time, notes)
+        return Export(settings.name, files, pulled_at, server.time, (*absent, *notes))
 
 
 def look(settings: CardDavSettings, sight: Sight, watch: Watch) -> None:
@@ -76,10 +76,10 @@ def look(settings: CardDavSettings, sight: Sight, watch: Watch) -> None:
         caller = _caller(settings, stack)
         try:
             home, server = _ready(settings, _Progress(watch), caller)
-            found = _found(settings, server, home)
+            found, absent = _found(settings, server, home)
         finally:
             sight.tell(caller.certificates.get(sight.server))
-        sight.note = _NOT_FETCHED
+        sight.note = " ".join([*absent, _NOT_FETCHED])
         for each in found:
             count = plural(len(each.cards), "contact")
             sight.would_take(each.book.label, None, None, count)
@@ -101,8 +101,14 @@ def _ready(
     return home, Server(Asker(caller, reach, login, progress.watch), reach, progress.pulse)
 
 
-def _found(settings: CardDavSettings, server: Server, home: Address) -> tuple[Listing, ...]:
-    return listings(server, chosen(find(server, home), settings.collections))
+def _found(
+    settings: CardDavSettings, server: Server, home: Address
+) -> tuple[tuple[Listing, ...], list[str]]:
+    """Return what there is, and a sentence about what is meant and is not there, if anything is."""
+    there = find(server, home)
+    found = listings(server, chosen(there, settings.collections))
+    none = missing([*there, *(each.book for each in found)], settings.collections)
+    return found, [none] if none else []
 
 
 def _brought(
@@ -156,14 +162,22 @@ class _Progress:
 
 
 def file_names(books: Sequence[Book]) -> list[str]:
-    """Return what the files of address books are called: as these are, told apart by their paths
-    where two are called alike.
+    """Return what the files of address books are called: as these are, told apart by the ends of
+    their paths where two are called alike, and by the whole where those are alike, too.
     """
-    plain = [clean_name(book.label.replace("/", "-").replace("\\", "-")) for book in books]
-    alike = Counter(name.casefold() for name in plain)
+    ways = [_ways(book) for book in books]
+    counts = Counter(way.casefold() for each in ways for way in each)
     return [
-        f"{name} ({places.last_part(book.key)}).vcf"
-        if alike[name.casefold()] > 1
-        else f"{name}.vcf"
-        for name, book in zip(plain, books, strict=True)
+        next((way for way in each if counts[way.casefold()] == 1), each[-1]) + ".vcf"
+        for each in ways
     ]
+
+
+def _ways(book: Book) -> tuple[str, str, str]:
+    """Return what it may be called: the shortest first, the last its own whatever others are."""
+    name, path = _as_a_part(book.label), _as_a_part(book.key.strip("/"))
+    return name, f"{name} ({places.last_part(book.key)})", f"{name} ({path})"
+
+
+def _as_a_part(text: str) -> str:
+    return clean_name(text.replace("/", "-").replace("\\", "-"))

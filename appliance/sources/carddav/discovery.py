@@ -7,7 +7,7 @@ principal that it names, the principal's home set, `/.well-known/carddav`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import chain
 
@@ -20,6 +20,7 @@ from .server import Server, Told, refusal, whole
 
 _WELL_KNOWN = "/.well-known/carddav"
 _NAMED_AT_MOST, _MOST_HOMES = 10, 20
+_NOTHING, _BROKEN = (404, 410), 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def find(server: Server, home: Address) -> tuple[Book, ...]:
     first = _Place(server, home)
     books = first.books() or _Place(server, read(_WELL_KNOWN, home)).books()
     if not books:
-        raise refusal(first.told)
+        raise refusal(first.broken or first.told)
     return books
 
 
@@ -71,11 +72,19 @@ def chosen(books: Sequence[Book], globs: Sequence[str]) -> tuple[Book, ...]:
     return meant
 
 
+def missing(books: Sequence[Book], globs: Sequence[str]) -> str:
+    """Return a sentence about those that mean none of the books; empty where each means one."""
+    none = [f'"{glob}"' for glob in globs if not any(book.is_meant([glob]) for book in books)]
+    return f"There is no address book called {listed(none)}." if none else ""
+
+
 class _Place:
     """One address to begin at."""
 
     def __init__(self, server: Server, start: Address) -> None:
         self._server = server
+        self.broken: Told | None = None
+        """The first question on the way that the server broke down over."""
         self.told, self._own = self._about(start)
         """What was said of it, and by whom in the end."""
 
@@ -85,6 +94,8 @@ class _Place:
         Some name themselves otherwise than they were asked: then it is what they say first.
         """
         told = self._server.propfind(address, multistatus.DISCOVERY, 0, by)
+        if told.status == _BROKEN:
+            self.broken = self.broken or told
         items = [each for each in whole(told) if each.status in (None, 200)]
         here = places.key(told.address)
         own = (each for each in items if places.key_of(each.href, told.address) == here)
@@ -95,9 +106,10 @@ class _Place:
         here = self.told.address
         if self._own.is_book:
             return (book_of(here, self._own),)
-        found = {book.key: book for home in self._homes() for book in self._listed(home, here)}
+        found = {book.key: book for home in self._homes() for book in self._told(home, here)}
         if not found and self.told.status == 207:
-            found = {book.key: book for book in self._listed(here, here)}
+            told = self._server.propfind(here, multistatus.LISTING, 1, here)
+            found = {book.key: book for book in _books(told)}
         return tuple(found[key] for key in sorted(found))
 
     def _homes(self) -> Iterator[Address]:
@@ -110,17 +122,28 @@ class _Place:
                 places.resolved(one, told.address) for one in _hrefs(own, multistatus.HOME_SET)
             )
 
-    def _listed(self, home: Address, by: Address) -> tuple[Book, ...]:
-        """Return the books right below an address, or the one that it is itself."""
+    def _told(self, home: Address, by: Address) -> tuple[Book, ...]:
+        """Return the books of a home set that the server named; raise its refusal where it does
+        not say which there are: those of the other home sets are not all.
+        """
         told = self._server.propfind(home, multistatus.LISTING, 1, by)
-        base, said, signs = told.address, list[Item](), _Signs(told.address)
-        for item in whole(told):
-            signs.see(item)
-            if item.is_book:
-                said.append(item)
-        if said:
-            return tuple(book_of(places.resolved(each.href, base), each) for each in said)
-        return (book_of(base, Item()),) if signs.are_of_a_book else ()
+        if told.status not in (207, *_NOTHING):
+            raise refusal(told)
+        return _books(told)
+
+
+def _books(told: Told) -> tuple[Book, ...]:
+    """Return the books right below an address of which this is told, or the one that it is."""
+    base, said, signs = told.address, list[Item](), _Signs(told.address)
+    for item in whole(told):
+        signs.see(item)
+        if item.status is not None and item.status >= _BROKEN:  # it may be a book
+            raise refusal(replace(told, status=_BROKEN))
+        if item.is_book:
+            said.append(item)
+    if said:
+        return tuple(book_of(places.resolved(each.href, base), each) for each in said)
+    return (book_of(base, Item()),) if signs.are_of_a_book else ()
 
 
 class _Signs:
