@@ -206,6 +206,9 @@ def test_an_address_book_is_set_on_the_page_and_its_password_stays_with_its_serv
     assert room.problems("source", "book", {"url": "https://contacts.icloud.com/17/"}) == {}
     login = {"auth.kind": "query", "auth.name": "key", "auth.value": room.type()}
     assert room.problems("source", "book", login)
+    for wide in ("*", "*.com", "https://p1.example.org/"):
+        told = room.problems("source", "book", {"hosts": wide, "auth.password": room.type()})
+        assert "does not name a server" in str(told), wide
 
 
 def test_another_file_on_the_same_server_needs_no_token_anew(room):

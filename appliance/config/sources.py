@@ -135,7 +135,7 @@ class CardDavSource(CommonSource):
     url: Url
     """The server, an account or one address book there."""
     auth: CardDavAuth = NoAuth()
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[HostGlob, ...] = ()
     """Further hosts that the address books lie on; they are shown the credentials."""
     ca_file: Path | None = None
     collections: Globs = ("*",)
