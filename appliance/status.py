@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from .config import Settings
+from .config import AnySource, Settings
 from .core import health, vanishing
 from .core.evidence import Expectation
 from .core.health import Health, SourceHealth
@@ -27,8 +27,10 @@ from .pasted import takers
 _RUNS_PER_SOURCE = 50
 _NONE = timedelta()
 _REMINDED_FOR = timedelta(hours=24)
-_NOTED = ("recipes", "links")
-"""Folders below the state folder where the pulls of a recipe and of an inbox write it down."""
+_NOTED = {"recipe": "recipes", "inbox": "links"}
+"""Folders below the state folder where the pulls of such a source write it down. What one of the
+same name left there that was of another type is over.
+"""
 _BY_UUID = Path("/dev/disk/by-uuid")
 """Where udev shows which filesystems are plugged in."""
 
@@ -108,22 +110,21 @@ def expectations(
             away=frozenset(away),
             away_grace=settings.disks.grace,
             on_the_box=_on_the_box(ledger, each.name),
-            offers=offered(settings.state, each.name),
+            offers=offered(settings.state, each),
         )
         for each in settings.source
     )
 
 
-def offered(state: Path, source: str) -> tuple[Vanishing, ...]:
+def offered(state: Path, source: AnySource) -> tuple[Vanishing, ...]:
     """Return what a source's pulls noted of what the vendor keeps for a while; what cannot be read
     is nothing.
     """
-    found: list[Vanishing] = []
-    for folder in _NOTED:
+    if source.type in _NOTED:
         with suppress(OSError, ValueError, RecursionError):
-            said = json.loads((state / folder / f"{source}.json").read_bytes())
-            found += vanishing.from_json(source, said)
-    return tuple(found)
+            noted = state / _NOTED[source.type] / f"{source.name}.json"
+            return vanishing.from_json(source.name, json.loads(noted.read_bytes()))
+    return ()
 
 
 def _on_the_box(ledger: Ledger, source: str) -> int:

@@ -93,9 +93,17 @@ def test_the_lamps_are_told_of_proved_copies_on_disks_alone(
     assert copies_in(office, *copies) == {"office": office_copy, "cloud": cloud_copy}
 
 
-def told_by(tmp_path: Path, clock: FakeClock) -> list[dict[str, object]]:
+A_RECIPE = """type = "recipe"
+base = "https://crm.example.org/"
+step = [{ name = "all", url = "all.csv", to = "all.csv" }]"""
+
+
+def told_by(tmp_path: Path, clock: FakeClock, kind: str = "inbox") -> list[dict[str, object]]:
     """What status says of what the vendor of `crm` removes."""
-    settings = parse(f'[appliance]\nstate = "{tmp_path}"\n' + OFFICE)
+    office = OFFICE
+    if kind == "recipe":
+        office = office.replace('type = "inbox"\npath = "/srv/inbox"', A_RECIPE)
+    settings = parse(f'[appliance]\nstate = "{tmp_path}"\n' + office)
     ledger = FakeLedger()
     ledger.add_copy(Copy("crm-old", "crm", "disk-a", clock.time - HOUR, clock.time))
     (source,) = health_of(settings, ledger, clock, away=())["sources"]
@@ -110,14 +118,13 @@ def test_what_a_recipe_and_an_inbox_note_of_a_vendor_is_counted_down(tmp_path) -
     kept.offer(clock.time + 3 * DAY)
     link = Waiting("a.url", clock.time, frozenset({"mark"}))
     waiting.write(tmp_path / "links" / "crm.json", {"key": link}, 2 * DAY)
-    assert [(each["what"], each["left_seconds"]) for each in told_by(tmp_path, clock)] == [
-        ("a.url", 2 * 86400),
-        ("", 3 * 86400),
-    ]
+    for kind, what, days in (("inbox", "a.url", 2), ("recipe", "", 3)):
+        (told,) = told_by(tmp_path, clock, kind)
+        assert (told["what"], told["left_seconds"]) == (what, days * 86400), "and not the other's"
     kept.pulled()
     settle(tmp_path / "recipes" / "crm.json")
     waiting.write(tmp_path / "links" / "crm.json", {}, 2 * DAY)
-    assert told_by(tmp_path, clock) == []
+    assert told_by(tmp_path, clock) == told_by(tmp_path, clock, "recipe") == []
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", "7", '{"offer": 7}', "[" * 100_000])
