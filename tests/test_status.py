@@ -95,6 +95,7 @@ def test_the_lamps_are_told_of_proved_copies_on_disks_alone(
 
 A_RECIPE = """type = "recipe"
 base = "https://crm.example.org/"
+hosts = ["crm.example.org"]
 step = [{ name = "all", url = "all.csv", to = "all.csv" }]"""
 
 
