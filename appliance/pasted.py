@@ -6,7 +6,7 @@ is a secret for as long as it lives, so it stands in no note and no error.
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -20,6 +20,7 @@ from .system.files import UNFINISHED, write_durably
 
 _PREFIX = "link-"
 _LEFT_BEHIND_SECONDS = 3600
+_ONE = "These are several links. Paste one, and then the next."
 _FOLLOW = "Name the servers that its links may lead to in its settings (link_hosts)."
 
 
@@ -40,6 +41,8 @@ def take(settings: Settings, source: str, text: str, now: datetime) -> str:
         raise ApplianceError(f"{source} is no inbox: it takes no links.", hint="")
     if not section.link_hosts:
         raise ApplianceError(f"{source} follows no links.", hint=_FOLLOW)
+    if sum(each.strip("<\"'").lower().startswith("https://") for each in text.split()) > 1:
+        raise ApplianceError(_ONE, hint="")
     link = links.as_typed(text)
     if trouble := links.trouble_with(link, section.link_hosts):
         raise ApplianceError(trouble, hint="")
@@ -48,8 +51,12 @@ def take(settings: Settings, source: str, text: str, now: datetime) -> str:
 
 
 def _put(folder: Path, link: str, now: datetime) -> None:
+    """Pressed twice, it lies there once: many links give what they lead to only once, too."""
     _clear(folder)
-    name = f"{_PREFIX}{now:%Y-%m-%d-%H%M%S}-{secrets.token_hex(3)}.url"
+    mark = hashlib.sha256(link.encode()).hexdigest()[:8]
+    if any(folder.glob(f"{_PREFIX}*-{mark}.url")):
+        return
+    name = f"{_PREFIX}{now:%Y-%m-%d-%H%M%S}-{mark}.url"
     write_durably(folder / name, f"[InternetShortcut]\r\nURL={link}\r\n".encode(), 0o600)
 
 

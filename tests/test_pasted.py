@@ -67,6 +67,8 @@ def test_it_is_stored_so_that_the_inbox_reads_it_and_nobody_else_does(settings, 
         ("hand", "https://download.zoho.com/" + "a" * 9000, "too long"),
         ("hand", "file:///etc/passwd", "begins with https://"),
         ("hand", "https://download.zoho.com/\0", "no link"),
+        ("hand", f"{LINK}\n{LINK}2", "several links"),
+        ("hand", f"<{LINK}> <{LINK}2>", "several links"),
         ("plain", LINK, "follows no links"),
         ("site", LINK, "no inbox"),
         ("other", LINK, "no source named other"),
@@ -79,6 +81,14 @@ def test_what_may_not_be_fetched_is_said_at_once_and_not_stored(
         pasted.take(settings, source, typed, NOW)
     assert inbox(tmp_path) == []
     assert "a.zip" not in f"{caught.value.message} {caught.value.hint} {caught.value.detail}"
+
+
+def test_what_is_pressed_twice_lies_there_once(settings, tmp_path):
+    for minute in range(3):
+        pasted.take(settings, "hand", LINK, NOW.replace(minute=minute))
+    assert len(inbox(tmp_path)) == 1
+    pasted.take(settings, "hand", f"{LINK}2", NOW)
+    assert len(inbox(tmp_path)) == 2
 
 
 def test_what_a_sudden_end_left_half_written_goes_with_the_next(settings, tmp_path):
