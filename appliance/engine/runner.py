@@ -22,6 +22,7 @@ from ..core.errors import (
     Cancelled,
     DiskAbsent,
     DiskReadOnly,
+    ExportNotReady,
     SourceUnreachable,
     WrongDisk,
 )
@@ -474,7 +475,8 @@ def _break_lock(repository: Repository, watch: Watch) -> None:
 
 def _of_a_part(ended: Ended) -> ApplianceError | None:
     """Return why a part of an export did not come, where it may come later: the rest is kept."""
-    return next((one for one in ended.troubles if isinstance(one, SourceUnreachable)), None)
+    later = SourceUnreachable | ExportNotReady
+    return next((one for one in ended.troubles if isinstance(one, later)), None)
 
 
 def _wants_a_disk(error: ApplianceError | None) -> bool:

@@ -14,6 +14,7 @@ from appliance.core.errors import (
     Cancelled,
     DiskAbsent,
     DiskReadOnly,
+    ExportNotReady,
     MirrorUnreachable,
     RepositoryBusy,
     SourceRefused,
@@ -188,6 +189,29 @@ def test_C16_how_long_the_server_asked_us_to_wait_is_honoured(box: Box) -> None:
     runner.submit("crm", Trigger.BUTTON)
     runner.work_one()
     assert runner.waiting()[0].not_before - box.clock.monotonic() == 3 * 3600
+
+
+@pytest.mark.parametrize(
+    ("trouble", "again"),
+    [
+        (SourceUnreachable("busy", retry_after=timedelta(hours=3)), 3 * 3600),
+        (ExportNotReady("being made"), 300),
+        (SourceRefused("login"), None),
+    ],
+)
+def test_a_part_that_did_not_come_is_tried_again_though_the_rest_is_stored(
+    box: Box, trouble: ApplianceError, again: int | None
+) -> None:
+    def do(trigger: Trigger, watch: Watch, slot: str) -> Ended:
+        return record(
+            box.kit, "crm", trigger, watch, lambda journal, _: journal.warn(trouble), slot
+        )
+
+    runner = Runner(box.kit, {"crm": do}, spread=lambda low, high: 1.0)
+    runner.submit("crm", Trigger.INBOX)
+    runner.work_one()
+    now = box.clock.monotonic()
+    assert [each.not_before - now for each in runner.waiting()] == [again] * bool(again)
 
 
 @pytest.mark.parametrize("error", [SourceRefused("login"), ValueError("bug"), Cancelled("stop")])

@@ -596,6 +596,26 @@ def test_how_long_a_link_works_counts_from_when_it_came_or_its_mail_was_sent(box
     assert offers(box) == [], "who took the files out wants to hear no more of them"
 
 
+def test_a_clock_that_ran_ahead_when_a_link_came_gives_it_no_more_time(box, ca):
+    week = {"links_last_seconds": 7 * 86400.0}
+    with stub(serving({"/a.zip": 503}), ca) as server:
+        box.put("a.url", shortcut(server.url("/a.zip")))
+        box.refused(at=AT + timedelta(days=400), **week)
+        box.refused(**week)
+    assert [each["until"] for each in offers(box)] == [(AT + timedelta(days=7)).isoformat()]
+
+
+def test_how_long_a_server_wants_us_to_wait_is_kept(box, ca):
+    def busy(request) -> None:
+        request.answer(429, Retry_After="1200")
+
+    with stub(busy, ca) as server:
+        box.put("a.url", shortcut(server.url("/a.zip")))
+        assert box.refused().retry_after == timedelta(minutes=20)
+        box.put("good.csv", CSV)
+        assert box.pull().troubles[0].retry_after == timedelta(minutes=20)
+
+
 def test_a_memory_that_cannot_be_read_is_begun_anew(box, ca):
     box.memory.parent.mkdir(parents=True)
     box.memory.write_text('{"files": {"x": {"since": "yesterday"}}}')

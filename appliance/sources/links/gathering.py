@@ -113,7 +113,7 @@ class Gathering:
 
     def _waits(self, held: Held, choice: Choice | None, before: Waiting | None) -> Waiting:
         written = held.said.written if isinstance(held.said, Links) else None
-        since = before.since if before else self._now
+        since = min(before.since, self._now) if before else self._now
         if written and written <= self._now:  # a clock that was wrong at first is right by now
             since = written
         marks = frozenset(link.mark for link in choice.links) if choice else frozenset()
@@ -210,7 +210,22 @@ def _about(name: str, error: ApplianceError) -> ApplianceError:
         words = error.message
     else:
         words = f"The link in {name} could not be fetched: {error.message}"
-    return kind(words, hint=error.hint, detail=error.detail)
+    return _said(kind, words, error.hint, error.detail, [error])
+
+
+def _said(
+    kind: type[ApplianceError],
+    words: str,
+    hint: str,
+    detail: str,
+    causes: Sequence[ApplianceError],
+) -> ApplianceError:
+    """Return an error of a kind, with the longest wait that a server asked for."""
+    if kind is not SourceUnreachable:
+        return kind(words, hint=hint, detail=detail)
+    told = [each.retry_after for each in causes if isinstance(each, SourceUnreachable)]
+    wait = max(filter(None, told), default=None)
+    return SourceUnreachable(words, hint=hint, detail=detail, retry_after=wait)
 
 
 def few(troubles: Sequence[ApplianceError]) -> tuple[ApplianceError, ...]:
@@ -231,7 +246,8 @@ def as_one(troubles: Sequence[ApplianceError]) -> ApplianceError:
     told = [*dict.fromkeys(each.message for each in troubles)]
     more = [f"And {len(told) - _MOST_TOLD} more."] if len(told) > _MOST_TOLD else []
     detail = "\n".join(dict.fromkeys(each.detail for each in troubles if each.detail))
-    return type(first)(" ".join(told[:_MOST_TOLD] + more), hint=first.hint, detail=detail[:2000])
+    words = " ".join(told[:_MOST_TOLD] + more)
+    return _said(type(first), words, first.hint, detail[:2000], troubles)
 
 
 def _free(name: str, taken: set[str]) -> str:
