@@ -390,6 +390,27 @@ def test_no_connection_stays_open_however_often_a_server_is_asked(bring, ca, mon
     assert max(most) - most[0] < 20
 
 
+@pytest.mark.parametrize("opening", [b'<a b="', b"<!--", b"<a"])
+def test_a_tag_without_end_is_not_waited_for(opening):
+    fed = []
+
+    def pieces():
+        yield b'<multistatus xmlns="DAV:">' + opening
+        for _ in range(200):
+            fed.append(1)
+            yield b"x" * (1 << 18)
+
+    with pytest.raises(multistatus.Unreadable):
+        list(multistatus.items(pieces(), 1 << 28))
+    assert len(fed) < 8
+
+
+def test_a_photo_of_many_pieces_is_read(bring, ca):
+    photo = card("p", "A", "PHOTO:" + "x" * 9_000_000)
+    with stub(FakeContacts(books={"contacts": {"p.vcf": photo}}), ca) as at:
+        assert bring(at.url("/")).files[0].size_bytes > 9_000_000
+
+
 _ANSWER = (
     b'<?xml version="1.0"?><D:multistatus xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav">'
     b"<D:response><D:href>/a/b.vcf</D:href><D:propstat><D:prop><D:getetag>1</D:getetag>"

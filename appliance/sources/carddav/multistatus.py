@@ -53,6 +53,10 @@ _MOST_PARTS = 1000
 """Elements in what is said of one address."""
 _LONGEST_CHARACTERS = 1 << 20
 """Of any property but a card."""
+_LONGEST_SILENT_BYTES = 1 << 20
+"""Of one tag or comment: the parser holds all of it, and looks at it from its beginning again with
+each piece.
+"""
 _STATUS = re.compile(r"HTTP/\d+(?:\.\d+)?\s+(\d{3})")
 _OK, _GONE = range(200, 300), 404
 _NEVER_IN_XML = bytes(set(range(32)) - set(b"\t\n\r"))
@@ -113,7 +117,7 @@ def items(pieces: Iterable[bytes], most_bytes: int) -> Iterator[Item]:
     """
     told = _Told()
     parser = DefusedXMLParser(target=told, forbid_dtd=True)
-    size_bytes, is_wide = 0, False
+    size_bytes, silent_bytes, is_wide = 0, 0, False
     try:
         for number, piece in enumerate(pieces):
             size_bytes += len(piece)
@@ -121,6 +125,9 @@ def items(pieces: Iterable[bytes], most_bytes: int) -> Iterator[Item]:
                 raise TooMuch
             is_wide = is_wide or (number == 0 and piece[:2] in (b"\xff\xfe", b"\xfe\xff"))
             parser.feed(piece if is_wide else piece.translate(None, _NEVER_IN_XML))
+            silent_bytes = 0 if told.has_heard() else silent_bytes + len(piece)
+            if silent_bytes > _LONGEST_SILENT_BYTES:
+                raise Unreadable("a tag without end")
             yield from told.take()
         parser.close()
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
@@ -140,6 +147,12 @@ class _Told:
         """What one propstat says, until its status is known: it may stand before or behind."""
         self._status: int | None = None
         self._parts = self._characters = 0
+        self._heard = False
+
+    def has_heard(self) -> bool:
+        """Return whether the parser said anything since this was asked last."""
+        heard, self._heard = self._heard, False
+        return heard
 
     def take(self) -> Sequence[Item]:
         """Return the items that are whole by now, each once."""
@@ -147,6 +160,7 @@ class _Told:
         return whole
 
     def start(self, tag: str, _: Any) -> None:
+        self._heard = True
         if len(self._path) >= _DEEPEST or (not self._path and tag != f"{_DAV}multistatus"):
             raise ValueError(tag)
         self._path.append(tag)
@@ -162,6 +176,7 @@ class _Told:
             self._given.kinds |= {tag}
 
     def data(self, text: str) -> None:
+        self._heard = True
         self._characters += len(text)
         if self._characters > _LONGEST_CHARACTERS and self._path[-1] != CARD:
             raise ValueError(self._path[-1])
@@ -171,6 +186,7 @@ class _Told:
         self._text, self._characters = [], 0
 
     def end(self, tag: str) -> None:
+        self._heard = True
         depth = len(self._path)
         text = "".join(self._text)
         self._begin_text()
