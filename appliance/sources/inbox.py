@@ -178,6 +178,7 @@ def _led_to(  # noqa: PLR0917 - one pull's links on their way to its files
             tuple(settings.link_hosts), settings.ca_file, idle_seconds=settings.idle_seconds
         ),
         max_bytes=settings.max_bytes - landing.received_bytes,
+        limit_bytes=settings.max_bytes,
         reserve_bytes=settings.reserve_bytes,
         min_rate_bytes_per_second=settings.min_rate_bytes_per_second,
         deadline=began + settings.total_seconds * _SHARE_OF_LINKS,

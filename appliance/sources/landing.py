@@ -65,6 +65,7 @@ class Landing:
 
     `max_bytes` bounds the whole pull, `reserve_bytes` is the room that must stay free. Fewer
     than `min_rate_bytes_per_second` over `rate_seconds` end the pull, and so do `total_seconds`.
+    `limit_bytes` is the limit as it was set, where only `max_bytes` of it are left.
     """
 
     def __init__(
@@ -77,10 +78,12 @@ class Landing:
         min_rate_bytes_per_second: int = 0,
         rate_seconds: float = 300.0,
         total_seconds: float | None = None,
+        limit_bytes: int | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._limit_bytes = max_bytes if limit_bytes is None else limit_bytes
         self._reserve_bytes = reserve_bytes
         self._watch = watch
         self._clock = clock
@@ -102,7 +105,7 @@ class Landing:
         """Raise ExportUnsafe or DiskFull where so many more bytes may not or cannot land."""
         if self.received_bytes + more_bytes > self._max_bytes:
             raise ExportUnsafe(
-                f"The export is larger than {self._max_bytes} bytes, the limit set for it.",
+                f"The export is larger than {self._limit_bytes} bytes, the limit set for it.",
                 hint="If it really is that large, raise `size` under [source.limits].",
             )
         if more_bytes > self.free_bytes():

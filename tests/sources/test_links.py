@@ -547,6 +547,15 @@ def test_hostile_mails_and_bodies_meet_the_limits_and_hold_up_nothing(box, ca):
         assert [request.path for request in server.requests] == ["/big.zip"]
 
 
+def test_the_limit_is_told_as_it_was_set(box, ca):
+    with stub(serving({"/a.zip": ZIP, "/b.csv": CSV * 3}), ca) as server:
+        box.put("a.url", shortcut(server.url("/a.zip")))
+        box.put("b.url", shortcut(server.url("/b.csv")))
+        limit = len(ZIP) + 20
+        (told,) = box.pull(max_bytes=limit).troubles
+    assert f"larger than {limit} bytes" in told.message
+
+
 def test_a_web_page_is_no_export_whatever_it_is_called(box, ca):
     def play(request) -> None:
         request.answer(200, b"<html>Sign in</html>", Content_Type="application/zip")

@@ -47,6 +47,8 @@ class Means:
     into: Path
     bounds: Bounds
     max_bytes: int
+    """What is left of the limit."""
+    limit_bytes: int
     reserve_bytes: int
     min_rate_bytes_per_second: int
     deadline: float
@@ -162,6 +164,7 @@ class Gathering:
             self._watch,
             min_rate_bytes_per_second=means.min_rate_bytes_per_second,
             total_seconds=left,
+            limit_bytes=means.limit_bytes,
         )
         try:
             return fetch(link, landing, means.bounds, self._watch)
