@@ -107,7 +107,8 @@ class SourceRefused(ApplianceError):
 class LinkDead(SourceRefused):
     """Raised when a download link in an inbox leads to nothing any more."""
 
-    hint = "Ask for a new export, and drop its link in; then take the old one out of the inbox."
+    # In this order: what is dropped in has the inbox looked at, and the old one is told no more.
+    hint = "Ask for a new export; take the old link out of the inbox, then drop the new one in."
 
 
 class ExportNotReady(ApplianceError):

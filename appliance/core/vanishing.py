@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from .errors import LinkDead
 from .model import Outcome, Run
 from .words import near, plural
 
@@ -23,11 +24,11 @@ _KEEPING = (Outcome.OK, Outcome.WARNING, Outcome.HELD, Outcome.SKIPPED)
 """A held export is stored, whatever becomes of it."""
 _IN_TIME = "Look why it is not backed up, then back up; or download the export yourself."
 _ANOTHER_EXPORT = "Make a new export in the CRM, then back up."
-_ANOTHER_LINK = "Ask for a new export, drop its link in, and take the old one out of the inbox."
+_ANOTHER_LINK = LinkDead.hint
 
 
 class Standing(StrEnum):
-    """How an offer stands."""
+    """How something that vanishes stands."""
 
     KEPT = "kept"
     URGENT = "urgent"
@@ -51,7 +52,7 @@ class Vanishing:
 
 @dataclass(frozen=True, slots=True)
 class Countdown:
-    """An offer that is not kept yet, in words."""
+    """What is not kept here yet, in words."""
 
     about: Vanishing
     standing: Standing
@@ -70,18 +71,18 @@ class Countdown:
 
 
 def from_json(source: str, told: object) -> tuple[Vanishing, ...]:
-    """Given what a pull noted beside the ledger (`offer`, or several `offers`), return it; what
-    cannot be understood is left out.
+    """Given what a pull noted beside the ledger (as `offer`, or several as `offers`), return it;
+    what cannot be understood is left out.
     """
     if not isinstance(told, dict):
         return ()
     several = told.get("offers")
     found = [told.get("offer"), *(several if isinstance(several, list) else ())]
-    offers = (_offer(source, each) for each in found if isinstance(each, dict))
-    return tuple(each for each in offers if each is not None)
+    noted = (_vanishing(source, each) for each in found if isinstance(each, dict))
+    return tuple(each for each in noted if each is not None)
 
 
-def _offer(source: str, told: Mapping[str, Any]) -> Vanishing | None:
+def _vanishing(source: str, told: Mapping[str, Any]) -> Vanishing | None:
     try:
         until, since = (datetime.fromisoformat(str(told[key])) for key in ("until", "since"))
     except (KeyError, ValueError):
@@ -92,56 +93,56 @@ def _offer(source: str, told: Mapping[str, Any]) -> Vanishing | None:
 
 
 def countdowns(
-    offers: Sequence[Vanishing],
+    things: Sequence[Vanishing],
     runs: Sequence[Run],
     kept: Collection[str],
     zone: ZoneInfo,
     now: datetime | None,
 ) -> tuple[Countdown, ...]:
-    """Given the offers of one source, its Runs and the archives of it that are proved somewhere,
+    """Given what vanishes of one source, its Runs and the archives of it that are proved somewhere,
     return what is still to be kept, the soonest first; `now` is None without a clock to trust.
     """
-    open_ = [each for each in offers if not _is_answered(each, runs, kept)]
+    open_ = [each for each in things if not _is_kept(each, runs, kept)]
     told = [each for each in open_ if each.until - each.since >= SHORTEST]
     return tuple(_told(each, zone, now) for each in sorted(told, key=lambda each: each.until))
 
 
-def _is_answered(offer: Vanishing, runs: Sequence[Run], kept: Collection[str]) -> bool:
+def _is_kept(thing: Vanishing, runs: Sequence[Run], kept: Collection[str]) -> bool:
     """Whether a backup that ended after it has it."""
-    return not offer.what and any(
+    return not thing.what and any(
         run.archive in kept
         and run.outcome in _KEEPING
         and run.finished is not None
-        and run.finished >= offer.since
+        and run.finished >= thing.since
         for run in runs
     )
 
 
-def _told(offer: Vanishing, zone: ZoneInfo, now: datetime | None) -> Countdown:
-    link = f"The link in {offer.what}" if offer.what else ""
-    sentence, file = (_sentence(offer, about, zone, now) for about in ("A link in the inbox", link))
+def _told(thing: Vanishing, zone: ZoneInfo, now: datetime | None) -> Countdown:
+    link = f"The link in {thing.what}" if thing.what else ""
+    sentence, file = (_sentence(thing, about, zone, now) for about in ("A link in the inbox", link))
     if now is None:
-        return Countdown(offer, Standing.KEPT, sentence, file, "", None)
-    left = offer.until - now
+        return Countdown(thing, Standing.KEPT, sentence, file, "", None)
+    left = thing.until - now
     if left <= timedelta():
-        todo = _ANOTHER_LINK if offer.what else _ANOTHER_EXPORT
-        return Countdown(offer, Standing.GONE, sentence, file, todo, left)
+        todo = _ANOTHER_LINK if thing.what else _ANOTHER_EXPORT
+        return Countdown(thing, Standing.GONE, sentence, file, todo, left)
     standing = Standing.URGENT if left < URGENT_BELOW else Standing.KEPT
-    return Countdown(offer, standing, sentence, file, _IN_TIME, left)
+    return Countdown(thing, standing, sentence, file, _IN_TIME, left)
 
 
-def _sentence(offer: Vanishing, link: str, zone: ZoneInfo, now: datetime | None) -> str:
+def _sentence(thing: Vanishing, link: str, zone: ZoneInfo, now: datetime | None) -> str:
     """Given what to call a link, say until when there is something; empty where that is nothing."""
-    at = near(offer.until, zone, now or offer.since)
-    left = offer.until - now if now else None
-    if offer.what and not link:
+    at = near(thing.until, zone, now or thing.since)
+    left = thing.until - now if now else None
+    if thing.what and not link:
         return ""
     if left is not None and left <= timedelta():
-        if offer.what:
+        if thing.what:
             return f"{link} is dead since {at}, and what it led to was not fetched."
         return f"This export is gone at the vendor's since {at}, and is not backed up."
     until = f"until {at}" + (f" ({in_time(left)})" if left else "")
-    return f"{link} works {until}." if offer.what else f"The vendor keeps this export {until}."
+    return f"{link} works {until}." if thing.what else f"The vendor keeps this export {until}."
 
 
 def in_time(left: timedelta) -> str:
