@@ -112,7 +112,8 @@ class ConfiguredSource:
         """
         login = login_of(self._section)
         auth = login.model_dump(exclude_none=True) if login else {}
-        if found := _SECRET.fullmatch(str(auth.get("client_id", ""))):
+        found = _SECRET.fullmatch(str(auth.get("client_id", "")))
+        if found and isinstance(self._section, RecipeSource):  # elsewhere it is what somebody typed
             auth["client_id"] = self._supplies.secrets.get(found[1])
         return link(auth, redirect)
 

@@ -36,6 +36,8 @@ def _value_problems(key: str, setting: SettingSection, value: Any) -> Iterator[s
     try:
         if setting.secret:
             secret_name(value)
+        elif "${" in value:  # it would be filled in, and a link could show a secret of the box
+            yield f"{key} is no secret: write it itself, without ${{"
         elif setting.kind == "url":
             web_address(value)
         elif setting.kind == "host" and not _HOST.fullmatch(value):
