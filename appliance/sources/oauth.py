@@ -22,7 +22,9 @@ from ..core.errors import ApplianceError, SourceRefused
 from ..core.sign_ins import BY_A_PERSON, RENEWED, SignIn
 from ..system.secrets import Secrets
 from ..system.sign_ins import SignIns
+from ..system.stopping import not_stopped
 from . import tokens
+from .refusals import is_over
 from .tokens import AskForToken, TokenReply
 
 Auth = Mapping[str, Any]
@@ -61,14 +63,15 @@ class Keeping:
         return SignIns(Path(self.folder)).read(self.source) if self.folder else SignIn()
 
     @contextmanager
-    def alone(self, patience_seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
-        """Renew it without anybody else doing so; raise SourceUnreachable where somebody does not
-        come to an end.
+    def alone(self, auth: Auth, patience_seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
+        """Renew it without anybody else doing so, of another source with the same token either;
+        raise SourceUnreachable where somebody does not come to an end.
         """
-        if not self.folder:
+        name = auth.get("refresh_token_secret", "")
+        if not (self.folder and name):
             yield
             return
-        with SignIns(Path(self.folder)).alone(self.source, patience_seconds):
+        with SignIns(Path(self.folder)).alone(name, patience_seconds):
             yield
 
     def remember(
@@ -108,7 +111,7 @@ def signed_in(auth: Auth, keeping: Keeping, ask: AskForToken) -> Mapping[str, An
     Raise SourceRefused where the server says no, or nobody has signed in; SourceUnreachable.
     """
     if auth.get("grant") in RENEWED:
-        with keeping.alone():
+        with keeping.alone(auth):
             return _renewed(auth, keeping, ask)
     told = tokens.told(ask(*_question(auth, _form(auth))))
     given = sign_ins.mark(auth.get("client_secret") or auth.get("private_key") or "")
@@ -188,27 +191,41 @@ def _renewed(auth: Auth, keeping: Keeping, ask: AskForToken) -> Mapping[str, Any
     store, name = store_of(auth, keeping)
     current = _current(auth, store, name, keeping)
     store.put(name, current)  # a store that cannot be written must fail before the server rotates
-    try:
-        told = _refreshed(auth, current, ask)
-    except SourceRefused:
-        given = auth.get("refresh_token", "").strip()
-        if given in ("", current):
-            raise
-        current = given  # somebody signed in again; what we had stored is the older one
-        told = _refreshed(auth, current, ask)
-    now_is = tokens.refresh_token(told) or current
-    if now_is != store.get(name):
-        store.put(name, now_is)
+    with not_stopped():  # nor may anybody who stops a backup
+        current, told = _let_in(auth, current, ask)
+        now_is = tokens.refresh_token(told) or current
+        if now_is != store.get(name):
+            _store_anyhow(store, name, now_is)
     lives_on = auth["grant"] in BY_A_PERSON
     keeping.remember(told, sign_ins.mark(current), sign_ins.mark(now_is), lives_on=lives_on)
     return told
 
 
-def _refreshed(auth: Auth, token: str, ask: AskForToken) -> Mapping[str, Any]:
+def _let_in(auth: Auth, current: str, ask: AskForToken) -> tuple[str, Mapping[str, Any]]:
+    """Return the token that was used and what the server said. Where what we had stored is over,
+    somebody may have given another one; where anything else is wrong it is the older one, and to
+    show that would have the vendor end the sign-in for good.
+    """
+    reply = _refreshed(auth, current, ask)
+    given = auth.get("refresh_token", "").strip()
+    if given not in ("", current) and is_over(tokens.error_of(reply)):
+        current, reply = given, _refreshed(auth, given, ask)
+    return current, tokens.told(reply)
+
+
+def _store_anyhow(store: Secrets, name: str, token: str) -> None:
+    """What lies there is worth nothing any more: where a new file has no room, its place has."""
+    try:
+        store.put(name, token)
+    except ApplianceError:
+        store.put_in_place(name, token)
+
+
+def _refreshed(auth: Auth, token: str, ask: AskForToken) -> TokenReply:
     """Without a scope it is the one that the person said yes to (RFC 6749 section 6)."""
     form = {"grant_type": "refresh_token", "refresh_token": token}
     said = {**auth, "scope": ""} if auth["grant"] in BY_A_PERSON else auth
-    return tokens.told(asked(said, form, ask))
+    return asked(said, form, ask)
 
 
 def store_of(auth: Auth, keeping: Keeping) -> tuple[Secrets, str]:
@@ -271,7 +288,7 @@ def until(told: Mapping[str, Any], now: datetime) -> datetime | None:
     for name in _LASTING:
         try:
             seconds = float(told[name])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
         if 0 < seconds <= _LONGEST_SECONDS:
             return now + timedelta(seconds=seconds)

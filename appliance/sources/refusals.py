@@ -63,6 +63,11 @@ _KNOWN: Mapping[str, tuple[str, str]] = {
 _PLAIN = frozenset({"invalid_request", "authorization_pending", "slow_down"})
 
 
+def is_over(error: str) -> bool:
+    """Return whether it says that what we signed in with is not accepted any more."""
+    return error in ("invalid_grant", "invalid_code")
+
+
 def known(error: str) -> str:
     """Return what somebody says is wrong, if it is one of the standard's words."""
     return error if error in _KNOWN or error in _PLAIN else ""

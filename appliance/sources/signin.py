@@ -17,6 +17,7 @@ from ..core import sign_ins
 from ..core.errors import SourceRefused, SourceUnreachable
 from ..core.model import StepName
 from ..core.ports import Watch
+from ..system.stopping import not_stopped
 from . import oauth, tokens
 from .auth import Login
 from .calling import Caller
@@ -69,7 +70,7 @@ def step(who: Login, wanted: Mapping[str, Any], ca_file: str, watch: Watch) -> d
             case _:
                 form = {"grant_type": "authorization_code", "code": wanted["code"]}
                 form |= {"redirect_uri": wanted["redirect"], "code_verifier": wanted["verifier"]}
-                with who.keeping.alone(_PATIENCE_SECONDS):  # before the code is used up
+                with who.keeping.alone(who.auth, _PATIENCE_SECONDS):  # before the code is used up
                     told = tokens.told(oauth.asked(who.auth, form, ask))
                     return kept(who.auth, who.keeping, told)
 
@@ -103,7 +104,7 @@ def _number(said: object, default: float) -> float:
     """Return a number of seconds that a vendor says, if it is one."""
     try:
         number = float(said)  # type: ignore[arg-type] # whatever it is
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return default
     return number if 0 < number < float("inf") else default
 
@@ -121,7 +122,7 @@ def _waited(
         watch.cancel.wait(every)
         watch.check()
         try:
-            with who.keeping.alone(_PATIENCE_SECONDS):
+            with who.keeping.alone(who.auth, _PATIENCE_SECONDS):
                 reply = oauth.asked(who.auth, dict(form), ask)
                 error = tokens.error_of(reply)
                 if error not in _NOT_YET:
@@ -142,8 +143,9 @@ def kept(auth: Auth, keeping: Keeping, told: Mapping[str, Any]) -> dict[str, obj
     if not token:
         raise SourceRefused(_ONLY_ONCE, hint=_ASK_FOR_ONE)
     store, name = oauth.store_of(auth, keeping)
-    store.put(name, token)
-    known = keeping.begin_anew(told, sign_ins.mark(token))
+    with not_stopped():  # one without the other would be a sign-in for other servers
+        store.put(name, token)
+        known = keeping.begin_anew(told, sign_ins.mark(token))
     return {**sign_ins.as_json(known), **besides(told)}
 
 

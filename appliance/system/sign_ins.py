@@ -16,7 +16,7 @@ from time import monotonic
 
 from ..core.errors import SourceUnreachable
 from ..core.sign_ins import SignIn, as_json, from_json
-from .files import make_private, write_durably
+from .files import disk_errors, make_private, write_durably
 
 FOLDER = "signins"
 """In the state folder."""
@@ -49,14 +49,18 @@ class SignIns:
         write_durably(self._file(source), json.dumps(as_json(found)).encode() + b"\n", 0o600)
 
     @contextmanager
-    def alone(self, source: str, patience_seconds: float) -> Iterator[None]:
-        """Be the only one, in any process, who renews this sign-in for the length of the block.
+    def alone(self, secret: str, patience_seconds: float) -> Iterator[None]:
+        """Be the only one, in any process, who uses a secret for the length of the block, by its
+        name: two sources may live on one.
 
-        Raise SourceUnreachable where somebody else does not come to an end.
+        Raise SourceUnreachable where somebody else does not come to an end; as `write_durably`.
         """
         make_private(self._folder)
         until, pause = monotonic() + patience_seconds, Event()
-        with (self._folder / f".{source}.lock").open("a") as file:
+        lock = self._folder / f".{secret}.lock"
+        with disk_errors(lock):
+            file = lock.open("a")
+        with file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

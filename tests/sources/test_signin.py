@@ -123,7 +123,7 @@ def test_a_code_is_not_used_up_while_somebody_else_renews_the_sign_in(person, ve
     monkeypatch.setattr(signin, "_PATIENCE_SECONDS", 0.1)
     made = link(person.auth)
     landed = vendor.says_yes(made.url)
-    with person.known.alone("crm", 1), pytest.raises(SourceUnreachable, match="under way"):
+    with person.known.alone("signin-crm", 1), pytest.raises(SourceUnreachable, match="under way"):
         person.exchange(made, landed)
     assert person.exchange(made, landed)["count"] == 1
 
