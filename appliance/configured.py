@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .changing.offers import places_in
 from .config import (
     AnySource,
     CardDavSource,
@@ -297,13 +298,22 @@ def _recipe_settings(source: RecipeSource, supplies: Supplies) -> dict[str, obje
         "given_secrets": _secrets(secret, source, supplies),
         "secrets": {name: supplies.secrets.get(name) for name in named},
         "refresh_token_secret": token_name(source),
-        "sign_in_of": _sign_in_of(source, supplies, (file.base, *file.hosts, *given.values())),
+        "sign_in_of": _sign_in_of(source, supplies, _seen_by(source, given)),
         "memory": str(recipe_memory(supplies.secrets.folder.parent, source.name)),
         "only": source.only,
         "without": source.without,
         "ca_file": str(source.ca_file or ""),
         "secrets_dir": str(supplies.secrets.folder),
     }
+
+
+def _seen_by(source: RecipeSource, given: Mapping[str, str]) -> list[str]:
+    """Return what says which servers see a sign-in: of a shipped recipe's own servers only its
+    name, as another release may have more of them, and of its settings those that name one.
+    """
+    file, named = source.file, places_in(source.file)
+    said = [source.recipe] if source.recipe in written.shelf() else [file.base, *file.hosts]
+    return [*said, *(value for key, value in given.items() if key in named)]
 
 
 def recipe_memory(state: Path, source: str) -> Path:

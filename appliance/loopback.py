@@ -58,7 +58,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    allow_reuse_address = False
     take: Callable[[str], None]
 
     def handle_error(self, *_: object) -> None:

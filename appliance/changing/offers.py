@@ -137,7 +137,7 @@ def _of_sftp(said: Mapping[str, Any]) -> Iterator[Ask]:
 
 
 def _of_steps(file: RecipeFile) -> Iterator[Ask]:
-    places = _places(file)
+    places = places_in(file)
     for key, each in file.setting.items():
         yield _of_setting(key, each, file, is_place=key in places)
     if file.each:
@@ -182,7 +182,7 @@ def _of_kinds(file: RecipeFile) -> Iterator[Ask]:
 # --- where credentials go -------------------------------------------------------------------------
 
 
-def _places(file: RecipeFile) -> frozenset[str]:
+def places_in(file: RecipeFile) -> frozenset[str]:
     """Return the settings that say to whom a login is shown: addresses, what stands in one, and
     what stands in the default of one of those.
     """

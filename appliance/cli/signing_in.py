@@ -145,10 +145,10 @@ def _at_the_loopback(
     office: Office, signing: SigningIn, name: str, port: int | None, as_json: bool
 ) -> Pending:
     from ..loopback import landing
+    from ..sign_ins import login_of
 
-    auth = getattr(office.settings.source_named(name), "auth", None)
-    redirect = getattr(auth, "redirect", "")
-    with landing(redirect, port) as here:
+    auth = login_of(office.settings.source_named(name))
+    with landing(auth.redirect if auth else "", port) as here:
         pending = signing.begin(office.box, name, by_link=True, redirect=here.redirect)
         if as_json:
             say_json(pending.as_json())

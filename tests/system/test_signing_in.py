@@ -179,6 +179,23 @@ def test_a_browser_on_this_machine_comes_back_by_itself(office: Office, vendor: 
     assert "Signed in" in said
 
 
+def test_so_it_does_for_a_recipe(office: Office, vendor, tmp_path: Path, ca: Authority):
+    from tests.test_sign_ins import RECIPE
+
+    port = free_port()
+    vendor.judge.redirects.add(f"http://127.0.0.1:{port}/")
+    (file := tmp_path / "shop.toml").write_text(RECIPE)
+    host = vendor.url("").removeprefix("https://")
+    keys = {"name": "shop", "recipe": file, "client_id": "box", "host": host}
+    keys |= {"client_secret": "${secret:app}", "ca_file": ca.certificate}
+    office.add("[[source]]", **keys)
+    with office.started("signin", "shop", "--loopback", "--port", port) as process:
+        assert b"You can close" in _get(vendor.says_yes(read_until(process, LINK)))
+        said, complaint = process.communicate(timeout=60)
+    assert process.returncode == 0, complaint
+    assert "Signed in at the vendor of shop" in said
+
+
 def _get(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
