@@ -146,6 +146,9 @@ class SigningIn:
             return
         except ApplianceError as error:
             pending.state, pending.error = "failed", error
+        finally:  # else whoever waits does so for ever, and a command takes it for done
+            if pending.state == "waiting":
+                pending.state = "failed"
 
     def _prove(self, box: Box, name: str, pending: Pending, told: Mapping[str, object]) -> None:
         """A token is stored: sign in with it as every backup will."""

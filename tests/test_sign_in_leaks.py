@@ -1,7 +1,8 @@
-"""Whoever may sign in for a source learns none of the box's secrets by it."""
+"""Whoever may sign in for a source, or try it, learns no secret and changes no other's."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -46,3 +47,24 @@ def test_an_id_that_the_recipe_has_as_a_secret_stands_in_the_link(tmp_path: Path
     text = box.file.read_text().replace('"box"', '"${secret:id}"')
     box.file.write_text(text)
     assert client_in(WholeBox(load(box.file)).sources["crm"].link_of().url) == "our-app"
+
+
+def test_a_try_of_what_is_not_saved_says_nothing_of_the_sign_in_that_is(tmp_path, vendor, ca):
+    box = Box(tmp_path, vendor, ca, grant="client_credentials", client_secret="${secret:app}")
+    box.box.secrets.put("app", "an-older-secret")
+    wish = {"auth.client_id": "box", "auth.client_secret": box.type("client-s3cret")}
+    told = box.engine.try_source("crm", wish)
+    assert told["error"] is None, told
+    assert box.stands["used"] is None
+
+
+def test_a_wait_that_ends_by_a_fault_of_ours_is_over(tmp_path, vendor, ca, monkeypatch):
+    box = Box(tmp_path, vendor, ca, grant="device_code", device_url=vendor.url("/device"))
+    monkeypatch.setattr(box.engine.signing_in, "_prove", lambda *_: 1 / 0)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    vendor.interval = 0.05
+    box.engine.begin_sign_in("crm")
+    pending = box.engine.signing_in.pending(box.box, "crm")
+    vendor.types_code()
+    pending.thread.join(20)
+    assert box.engine.sign_in("crm")["pending"]["state"] == "failed"

@@ -19,6 +19,7 @@ from ..configured import Supplies, source_settings
 from ..core.errors import ApplianceError, Cancelled, ConfigError, MirrorUnreachable
 from ..core.ports import Watch
 from ..mirrors.rclone import RcloneMirror
+from ..sign_ins import token_name
 from ..sources.child import ChildSource
 from ..sources.hostkeys import HostKey, pin
 from ..system.files import make_private, write_durably
@@ -53,7 +54,8 @@ class Trials:
         section = settings_of(proposal.text).source_named(name)
         with self._alone():
             try:
-                sight, error = self._look(box, section, _Typed(box.secrets, proposal))
+                typed = _Typed(box.secrets, proposal)
+                sight, error = self._look(box, section, typed, proposal)
             finally:
                 self._take_back(box.secrets, proposal, wish)
         sight.pop("blob")
@@ -88,10 +90,12 @@ class Trials:
             return {"problems": [], **_kept(mirror)}
 
     def _look(
-        self, box: Box, section: AnySource, secrets: Secrets
+        self, box: Box, section: AnySource, secrets: Secrets, proposal: Proposal | None = None
     ) -> tuple[dict[str, object], ApplianceError | None]:
         supplies = Supplies(secrets, box.known_hosts, 0)
         settings = source_settings(section, supplies)
+        if proposal is not None and "sign_in_of" in settings and _is_new(section, proposal):
+            settings["sign_in_of"] = {}
         if not isinstance(section, InboxSource):
             settings |= _PATIENCE
         child = ChildSource(section.name, section.type, settings, Limits(total=WITHIN))
@@ -145,6 +149,13 @@ def _in_the_form(proposal: Proposal) -> list[dict[str, str]] | None:
     except ConfigError:
         return proposal.problems
     return None
+
+
+def _is_new(section: AnySource, proposal: Proposal) -> bool:
+    """Return whether what a source signs in with was typed and is not saved: how that goes says
+    nothing of the sign-in that is. A stored token is used by one at a time in any case.
+    """
+    return bool(proposal.secrets) and token_name(section) in ("", *proposal.secrets)
 
 
 class _Typed(Secrets):

@@ -97,8 +97,8 @@ def _typed(pending: Pending, name: str, as_json: bool) -> Pending:
     with spinning("waiting for you to say yes there", quiet=as_json):
         while pending.thread is not None and pending.thread.is_alive():
             pending.thread.join(_LOOK_EVERY_SECONDS)
-    if pending.error is not None:
-        raise pending.error
+    if pending.error is not None or pending.state != "done":
+        raise pending.error or Cancelled(_UNCHANGED)
     return pending
 
 
@@ -189,5 +189,5 @@ def _say_done(office: Office, name: str, told: Mapping[str, Any], as_json: bool)
         say("  Nobody answered when the box tried it once more; it tries again within a day.")
     until = fact["until"]
     if until:
-        day = known.day(datetime.fromisoformat(str(until)), box.zone, box.clock.now())
-        say(f"  Sign in again by {day}; the box says so in time.")
+        by = known.last_day(datetime.fromisoformat(str(until)), box.zone, box.clock.now())
+        say(f"  Sign in again{by}; the box says so in time.")

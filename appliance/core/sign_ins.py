@@ -91,13 +91,16 @@ def bound_to(*places: str) -> str:
 
 
 def ends(found: SignIn, lasting: Lasting) -> datetime | None:
-    """Return until when a sign-in holds, as far as anybody said; None where nobody did."""
+    """Return until when a sign-in holds, as far as anybody said; None where nobody did, or where it
+    was good for longer than they said.
+    """
     said = [found.told]
     if lasting.lasts is not None and found.since is not None:
         said.append(found.since + lasting.lasts)
     if lasting.idle is not None and found.used is not None:
         said.append(found.used + lasting.idle)
-    return min((each for each in said if each is not None), default=None)
+    used = found.used
+    return min((one for one in said if one is not None and (not used or one >= used)), default=None)
 
 
 def standing(
@@ -133,6 +136,13 @@ def day(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]}{year}"
 
 
+def last_day(end: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Say by when somebody must have signed in again: ` by 3 March` for an end on the fourth, as
+    that may be before the night's backup; or that it must be today.
+    """
+    return " today" if end - now <= _SOON else f" by {day(end - _SOON, zone, now)}"
+
+
 def sentence(
     source: str, how: Standing, end: datetime | None, zone: ZoneInfo, now: datetime
 ) -> str:
@@ -164,7 +174,7 @@ def todo(
         return ""
     if not by_a_person:
         return f"Give the box a new key or password for {source}: the vendor's screens make one."
-    by = f" by {day(end, zone, now)}" if how is Standing.NEAR and end is not None else ""
+    by = last_day(end, zone, now) if how is Standing.NEAR and end is not None else ""
     again = "" if how is Standing.NONE else " again"
     return f"Sign in{again}{by}: `appliance signin {source}`, or on the page under Settings."
 

@@ -35,6 +35,8 @@ _JWT_LIVES_SECONDS = 170
 """Salesforce takes three minutes at most."""
 _JWT_EARLIER_SECONDS = 10
 """Their clock may be a little behind ours."""
+_KEYS = ("client_secret", "private_key", "password")
+"""What may be renewed in the vendor's screens: with another one a sign-in begins anew."""
 _LASTING = ("refresh_token_expires_in", "refresh_expires_in", "x_refresh_token_expires_in")
 """How vendors tell for how many seconds the refresh token lives: Google, GitHub and LinkedIn;
 Keycloak (0: for ever); Intuit."""
@@ -114,7 +116,7 @@ def signed_in(auth: Auth, keeping: Keeping, ask: AskForToken) -> Mapping[str, An
         with keeping.alone(auth):
             return _renewed(auth, keeping, ask)
     told = tokens.told(ask(*_question(auth, _form(auth))))
-    given = sign_ins.mark(auth.get("client_secret") or auth.get("private_key") or "")
+    given = sign_ins.mark("\n".join(filter(None, (auth.get(each) for each in _KEYS))))
     keeping.remember(told, given, given)
     return told
 

@@ -73,6 +73,11 @@ def known(error: str) -> str:
     return error if error in _KNOWN or error in _PLAIN else ""
 
 
+def is_a_fault(error: str) -> bool:
+    """Return whether it says that only the vendor's server is not well just now."""
+    return error in ("server_error", "temporarily_unavailable")
+
+
 def refused(error: str, detail: str = "") -> SourceRefused:
     """Given the standard's word, return the error that says so in plain words."""
     message, hint = _KNOWN.get(

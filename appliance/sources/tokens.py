@@ -16,7 +16,7 @@ from ..core.errors import SourceRefused, SourceUnreachable
 from . import answers, calling
 from .calling import Caller
 from .origins import Reach, read
-from .refusals import ELSEWHERE, known, refused
+from .refusals import ELSEWHERE, is_a_fault, known, refused
 
 _LONGEST_BYTES = 1 << 16
 _WITHIN_SECONDS = 60.0
@@ -81,7 +81,9 @@ def error_of(reply: TokenReply) -> str:
 
 
 def told(reply: TokenReply) -> Mapping[str, Any]:
-    """Return what a server says that gave an access token; raise SourceRefused where none came."""
+    """Return what a server says that gave an access token; raise SourceRefused where none came,
+    SourceUnreachable where it says that it has a fault of its own.
+    """
     said = fields(reply.body)
     token = (said or {}).get("access_token")
     if reply.status == 200 and isinstance(token, str) and token:
@@ -92,7 +94,10 @@ def told(reply: TokenReply) -> Mapping[str, Any]:
             hint=ELSEWHERE,
             detail="HTTP status 200, no JSON",
         )
-    raise refused(error_of(reply), f"HTTP status {reply.status}, ")
+    no = refused(error_of(reply), f"HTTP status {reply.status}, ")
+    if is_a_fault(error_of(reply)):
+        raise SourceUnreachable(no.message, detail=no.detail)
+    raise no
 
 
 def refresh_token(said: Mapping[str, Any]) -> str:

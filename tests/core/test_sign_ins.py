@@ -31,6 +31,7 @@ def signed(since: float = 1, used: float = 1, told: float | None = None) -> Sign
         (signed(since=200, used=0), Lasting(idle=30 * DAY), 30),  # Salesforce: each use counts
         (signed(since=80, used=0), Lasting(90 * DAY, 30 * DAY), 10),
         (signed(told=3), Lasting(lasts=90 * DAY), 3),
+        (signed(since=91, used=0), Lasting(lasts=90 * DAY), None),  # it was good for longer
         (SignIn(), Lasting(90 * DAY, 30 * DAY), None),
     ],
 )
@@ -93,8 +94,8 @@ def fact(how: Standing, until: datetime | None = None, by_a_person: bool = True)
     [
         (fact(Standing.GOOD), None, "in order"),
         (fact(Standing.GOOD, NOW + 90 * DAY), None, "holds until 19 February 2027"),
-        (fact(Standing.NEAR, NOW + 10 * DAY), False, "Sign in again by 1 December"),
-        (fact(Standing.NEAR, NOW + DAY / 2), True, "Sign in again by 22 November"),
+        (fact(Standing.NEAR, NOW + 10 * DAY), False, "Sign in again by 30 November:"),
+        (fact(Standing.NEAR, NOW + DAY / 2), True, "Sign in again today:"),
         (fact(Standing.OVER, NOW - DAY), True, "is over"),
         (fact(Standing.REFUSED), True, "does not accept"),
         (fact(Standing.NONE), True, "Nobody has signed in"),

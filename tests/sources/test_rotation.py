@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from appliance.core.errors import DiskFull, SourceRefused
+from appliance.core.errors import DiskFull, SourceRefused, SourceUnreachable
 from appliance.sources import signin
 from appliance.system import files
 from appliance.system.secrets import Secrets
-from tests.vendors.sign_in import SignInServer
+from tests.vendors.sign_in import USERS, SignInServer
 
 from .test_oauth import Source, source, started, vendor
 
@@ -113,6 +113,35 @@ def test_two_sources_that_live_on_one_token_do_not_use_it_twice(source: Source, 
     assert len(done) == 4
     vendor.trap = lambda _: False
     proved(source)
+
+
+@pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable"])
+def test_a_fault_of_the_vendors_own_is_no_no(source: Source, vendor: SignInServer, error: str):
+    """It is tried again within the hour, and nobody is asked to sign in again."""
+    source.has_token()
+
+    def faulty(request) -> bool:
+        request.answer(400, json.dumps({"error": error}).encode())
+        return True
+
+    vendor.trap = faulty
+    with pytest.raises(SourceUnreachable, match="fault of its own"):
+        proved(source)
+
+
+def test_with_a_new_password_it_begins_anew(source: Source, vendor: SignInServer):
+    one = source.settings("password", user="ann", password="open sesame").login
+    signin.proved(one, source.ca_file)
+    first = source.known.read("crm").since
+    signin.proved(one, source.ca_file)
+    assert source.known.read("crm").since == first
+    USERS["ann"] = "closed sesame"
+    try:
+        two = source.settings("password", user="ann", password="closed sesame").login
+        signin.proved(two, source.ca_file)
+    finally:
+        USERS["ann"] = "open sesame"
+    assert source.known.read("crm").since > first
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "1e400", "true", "[]"])
