@@ -102,6 +102,12 @@ class ConfiguredSource:
         """Whether a vendor's sign-in server gives what it shows."""
         return login_of(self._section) is not None
 
+    @property
+    def bound_to(self) -> str:
+        """Of the servers as they are set now: what tells them from others; raise ConfigError."""
+        told = source_settings(self._section, self._supplies).get("sign_in_of")
+        return str(told.get("bound_to", "")) if isinstance(told, Mapping) else ""
+
     def sign_in(self, watch: Watch, step: Mapping[str, object] | None = None) -> dict[str, Any]:
         """Sign in and do nothing else; see `sources.child.ChildSource.sign_in`."""
         waits = step is not None and step["do"] == "wait"

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Thread
 
 from . import sign_ins
 from .box import Box
 from .config import CommonSource
-from .core.errors import ApplianceError, SourceRefused
+from .core.errors import ApplianceError, ConfigError, SourceRefused
 from .core.ports import Watch
+from .core.sign_ins import MOVED, secret_name
 from .engine import observations
 from .engine.observations import Probed
 from .engine.trust import trusts
@@ -39,6 +41,7 @@ class Probes:
         self._sources = [one for one in box.settings.source if sign_ins.login_of(one) is not None]
         self._not_before = box.clock.monotonic() + AFTER_START.total_seconds()
         self._later: dict[str, float] = {}
+        self._moved: dict[str, bool] = {}
         self._thread: Thread | None = None
 
     def look(self) -> None:
@@ -65,9 +68,25 @@ class Probes:
         if token and not self._box.secrets.has(token):
             return False  # nobody has signed in; status says so
         probed = observations.probe_of(self._box.ledger, name)
+        was_moved = probed is not None and probed.refused == MOVED
+        if self._has_moved(source) != was_moved:
+            return True
         used = sign_ins.known(self._box.state).read(name).used
         times = [each for each in (used, probed.at if probed else None) if each is not None]
         return all(abs(now - each) >= EVERY for each in times)
+
+    def _has_moved(self, source: CommonSource) -> bool:
+        """Whether its servers are others than when somebody signed in: no vendor is asked then, and
+        it is said while whoever changed them is still there.
+        """
+        name = source.name
+        if name not in self._moved:
+            found = sign_ins.known(self._box.state).read(name)
+            is_bound = sign_ins.token_name(source) == secret_name(name)
+            with suppress(ConfigError):
+                now_is = self._box.sources[name].bound_to
+                self._moved[name] = is_bound and found.bound_to != now_is
+        return self._moved.get(name, False)
 
     def _try_all(self, due: list[CommonSource]) -> None:
         for each in due:
@@ -77,6 +96,7 @@ class Probes:
     def probe(self, name: str) -> None:
         """Sign in for a source and remember how that went; raise nothing."""
         now = self._box.clock.now()
+        self._moved.pop(name, None)
         self._later[name] = self._box.clock.monotonic() + AGAIN.total_seconds()
         try:
             self._box.sources[name].sign_in(Watch())

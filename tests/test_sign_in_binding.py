@@ -11,7 +11,9 @@ from appliance.config import load, recipes
 from appliance.core.errors import SourceRefused
 from appliance.core.ports import Watch
 from appliance.demo.authority import Authority
-from tests.test_sign_ins import RECIPE, ByRecipe
+from appliance.probing import AFTER_START, AGAIN
+from appliance.worker import Engine
+from tests.test_sign_ins import RECIPE, ByRecipe, Tried
 from tests.vendors.sign_in import sign_in_server
 
 DEPTH = '[setting.depth]\ntitle = "How deep"\ndefault = "1"\n[[step]]'
@@ -62,3 +64,22 @@ def test_another_recipe_of_the_same_vendor_asks_anew(box: ByRecipe, monkeypatch)
     box.signs_in()
     with pytest.raises(SourceRefused, match="others than when"):
         changed(box, names[0], names[1]).sources["crm"].sign_in(Watch())
+
+
+def test_servers_that_were_changed_are_said_at_once_and_nobody_is_asked(box: ByRecipe):
+    box.box = changed(box, 'host = "localhost', 'host = "127.0.0.1')
+    tried = Tried(box)
+    assert tried.passes(AFTER_START) == 0
+    assert box.stands["state"] == "refused"
+    assert (tried.passes(AGAIN * 2), tried.changes) == (0, 1)
+    box.engine = Engine(box.box, lambda: load(box.file), None, box.file)
+    box.signs_in()
+    assert [tried.passes(AGAIN), tried.passes(AGAIN), box.stands["state"]] == [1, 0, "good"]
+
+
+def test_servers_that_are_changed_back_are_as_good_as_before(box: ByRecipe):
+    box.box = changed(box, 'host = "localhost', 'host = "127.0.0.1')
+    assert Tried(box).passes(AFTER_START) == 0
+    assert box.stands["state"] == "refused"
+    box.box = changed(box, 'host = "127.0.0.1', 'host = "localhost')
+    assert (Tried(box).passes(AFTER_START), box.stands["state"]) == (1, "good")

@@ -20,6 +20,7 @@ BY_A_PERSON = ("authorization_code", "device_code")
 """Grants for which somebody signs in once; afterwards the box does it with a refresh token."""
 RENEWED = ("refresh_token", *BY_A_PERSON)
 """Grants that live on a refresh token."""
+MOVED = "The servers of this source are others than when somebody signed in."
 _NEAR = timedelta(days=14)
 _SOON = timedelta(days=1)
 _LONGEST_SECRET_NAME = 64

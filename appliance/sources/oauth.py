@@ -44,7 +44,6 @@ _LONGEST_SECONDS = 100 * 366 * 86400
 _PATIENCE_SECONDS = 150.0
 """For whoever renews the same sign-in: its server may be slow."""
 _NOBODY = "Nobody has signed in for this source yet."
-_MOVED = "The servers of this source are others than when somebody signed in."
 _SIGN_IN = "Sign in: `appliance signin {}`, or on the page under Settings."
 
 
@@ -252,7 +251,7 @@ def _current(auth: Auth, store: Secrets, name: str, keeping: Keeping) -> str:
         return str(auth["refresh_token"]).strip()
     is_ours = name == sign_ins.secret_name(keeping.source)  # and not somebody's own choice
     if is_ours and keeping.record.bound_to != keeping.bound_to:
-        raise SourceRefused(_MOVED, hint=hint)
+        raise SourceRefused(sign_ins.MOVED, hint=hint)
     return store.get(name)
 
 
