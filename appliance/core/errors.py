@@ -38,6 +38,8 @@ class ApplianceError(Exception):
 
     retry = False
     hint = ""
+    nothing_done = False
+    """Whether a server surely did nothing of what it was asked."""
 
     def __init__(self, message: str, *, hint: str | None = None, detail: str = "") -> None:
         super().__init__(message)

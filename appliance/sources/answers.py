@@ -35,6 +35,11 @@ _CERTIFICATE = {
 """OpenSSL's X509_V_ERR_* numbers, from x509_vfy.h."""
 _NOT_YET, _EXPIRED = 9, 10
 _UNKNOWN = (18, 19, 20, 21)
+_NEVER_SENT = (
+    faults.NameResolutionError,
+    faults.ConnectTimeoutError,
+    faults.NewConnectionError,
+)
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _EXTENDED_NAME = re.compile(r"filename\*\s*=\s*(utf-8|iso-8859-1)'[^']*'([^;\s]+)", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r'filename\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
@@ -43,6 +48,12 @@ _PLAIN_NAME = re.compile(r"filename\s*=\s*([^;\"]+)", re.IGNORECASE)
 
 def refusal(status: int, headers: Mapping[str, str], host: str) -> ApplianceError:
     """Given a status that brings no export, return the error that says so."""
+    error = _refusal(status, headers, host)
+    error.nothing_done = 400 <= status < 500 and status != 408
+    return error
+
+
+def _refusal(status: int, headers: Mapping[str, str], host: str) -> ApplianceError:
     detail = f"HTTP status {status} from {host}"
     if status in (429, 503):
         wait = retry_after(headers)
@@ -159,6 +170,12 @@ def _as_utf8(text: str) -> str:
 
 def fault(error: Exception, host: str, hidden: Sequence[str] = ()) -> ApplianceError:
     """Given what a request ended with, return the error that says so in plain words."""
+    told = _fault(error, host, hidden)
+    told.nothing_done = _certificate_fault(error) is not None or isinstance(error, _NEVER_SENT)
+    return told
+
+
+def _fault(error: Exception, host: str, hidden: Sequence[str]) -> ApplianceError:
     certificate = _certificate_fault(error)
     if certificate is not None:
         return _distrusted(certificate, host)

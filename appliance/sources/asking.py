@@ -5,7 +5,7 @@ we wait for those who ask us to.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,6 +18,7 @@ from .calling import Answer, Caller
 from .origins import Address, Reach, read
 
 _REDIRECTS = 5
+_REDIRECT = (301, 302, 303, 307, 308)
 _FAULTS = frozenset({500, 502, 503, 504})
 """What may be over with the next attempt."""
 _SIGN_OF_LIFE = timedelta(seconds=20)
@@ -67,11 +68,21 @@ class Asker:
         who: auth.Login,
         watch: Watch,
         patience: Patience = Patience(),
+        *,
+        secrets: Sequence[str] = (),
     ) -> None:
         self._caller, self._reach, self._who = caller, reach, who
         self._watch, self._patience = watch, patience
-        self.hidden = who.hidden
+        self._secrets = (*who.hidden, *secrets)
+        self._was_sent_on = False
+        self._credentials = auth.Credentials()
         self._credentials = self._sign_in()
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What no sentence may show: vendors repeat what they were sent."""
+        token = self._credentials.told.get("access_token")
+        return (*self._secrets, *([token] if isinstance(token, str) else []))
 
     @property
     def told(self) -> Mapping[str, object]:
@@ -82,7 +93,10 @@ class Asker:
         return self._who.sign_in(tokens.asker(self._caller, self.hidden))
 
     def ask(self, question: Question, fine: Collection[int] = (200,)) -> Answer:
-        """Ask until the status is one of `fine`; raise what it means otherwise."""
+        """Ask until the status is one of `fine`; raise what it means otherwise.
+
+        The error's `nothing_done` says whether a server may have heard the question.
+        """
         waits, renewed = 0, not self._who.is_renewable
         while True:
             answer = self._answer(question, fine)
@@ -90,10 +104,14 @@ class Asker:
                 return answer
             answer.close()
             if answer.status == 401 and not renewed and question.shows_who_we_are:
-                renewed, self._credentials = True, self._sign_in()
+                with _nothing_done():
+                    renewed, self._credentials = True, self._sign_in()
                 continue
             waits += 1
             refusal = answers.refusal(answer.status, answer.headers, answer.address.host)
+            refusal.nothing_done &= not self._was_sent_on
+            if not (question.may_repeat or refusal.nothing_done):
+                raise refusal
             self._wait_or_raise(refusal, waits, busy=answer.status == 429)
 
     def _answer(self, question: Question, fine: Collection[int]) -> Answer:
@@ -114,20 +132,35 @@ class Asker:
             wait = self._patience.pause * 2**waits
         if wait is None or wait > self._patience.longest or waits > self._patience.waits:
             raise refusal
-        pause(self._watch, wait)
+        with _nothing_done():
+            pause(self._watch, wait)
 
     def _follow(self, question: Question) -> Answer:
         """Ask at the address and wherever that sends us; credentials go where listed."""
+        with _nothing_done():
+            (question.reach or self._reach).check(question.address)
+        self._was_sent_on = False
+        answer = self._call(question)
+        try:
+            return self._sent_on(question, answer)
+        except ApplianceError as error:
+            error.nothing_done = False
+            raise
+
+    def _sent_on(self, question: Question, answer: Answer) -> Answer:
         now = question
-        (question.reach or self._reach).check(question.address)
-        for _ in range(_REDIRECTS + 1):
-            answer = self._call(now)
-            if answer.status not in (301, 302, 303, 307, 308):
+        for _ in range(_REDIRECTS):
+            if answer.status not in _REDIRECT:
                 return answer
+            self._was_sent_on = True
             answer.close()
             onward = read(calling.as_sent(answer.headers.get("Location", "")), now.address)
             (question.reach or self._reach).check(onward, now.address)
             now = _onward(now, onward, answer.status)
+            answer = self._call(now)
+        if answer.status not in _REDIRECT:
+            return answer
+        answer.close()
         raise SourceRefused(
             f"{question.address.host} sends us from one address to the next without end.",
             hint="Check the address of this source; perhaps it wants a login.",
@@ -144,8 +177,26 @@ class Asker:
             address = address.without_query(names)
         with calling.plain_words(address.host, self.hidden):
             method, body, idle = question.method, question.body, question.idle_seconds
-            response = self._caller.call(address, headers, reach, method, body, idle_seconds=idle)
+            response = self._caller.call(
+                address,
+                headers,
+                reach,
+                method,
+                body,
+                idle_seconds=idle,
+                may_repeat=question.may_repeat,
+            )
             return Answer(address, response)
+
+
+@contextmanager
+def _nothing_done() -> Iterator[None]:
+    """What is raised in here is raised while no question is on its way."""
+    try:
+        yield
+    except ApplianceError as error:
+        error.nothing_done = True
+        raise
 
 
 def _onward(question: Question, address: Address, status: int) -> Question:

@@ -151,10 +151,12 @@ class Caller:
         body: bytes | None = None,
         *,
         idle_seconds: float | None = None,
+        may_repeat: bool = True,
     ) -> BaseHTTPResponse:
         """Ask once and return the answer, its body unread.
 
-        `idle_seconds` is how long this one server may think, where it is not as long as others.
+        `idle_seconds` is how long this one server may think, where it is not as long as others;
+        what may not be repeated is never sent on a connection that may be hung up.
         """
         ours = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
 
@@ -171,7 +173,8 @@ class Caller:
                 decode_content=False,
             )
 
-        pool = self._pool(address, reach, may_reuse=method in _CHANGES_NOTHING)
+        may_reuse = may_repeat and method in _CHANGES_NOTHING
+        pool = self._pool(address, reach, may_reuse=may_reuse)
         connections = pool.num_connections
         try:
             response = ask(pool)

@@ -32,6 +32,14 @@ class ItemEnds(Exception):
     """There is nothing more to be had of this item."""
 
 
+class NotForUs(ItemEnds):
+    """The vendor does not let us see it."""
+
+    def __init__(self, step: Step, status: int) -> None:
+        super().__init__()
+        self.step, self.status = step, status
+
+
 class NothingNew(Exception):
     """The vendor has what was archived last."""
 
@@ -71,29 +79,49 @@ class Errand:
         self.watch.report(StepName.PULL, self.landing.received_bytes, note=said)
 
     def ask(self, step: Step, question: Question, also: frozenset[int] = frozenset()) -> Answer:
-        """Ask; raise ItemEnds where the status says that there is nothing for us."""
+        """Ask; raise ItemEnds or NotForUs where the status says so."""
         fine = FINE | set(step.empty) | set(step.skip) | also
         with signs_of_life(self.watch) if step.timeout else nullcontext():
             answer = self.asker.ask(question, fine)
-        if answer.status in step.skip and not step.once:
-            self.notes.append(self._not_for_us(answer.status))
         if answer.status in (*step.skip, *step.empty):
             answer.close()
-            raise ItemEnds
+            raise NotForUs(step, answer.status) if answer.status in step.skip else ItemEnds
         return answer
 
-    def _not_for_us(self, status: int) -> str:
-        name = item_name(self.scope.local.get("item")) or "A part"
-        return f"{name} is not in this backup: {self.vendor} does not let us see it ({status})."
+    def left_out(self, no: NotForUs, *, has_other_files: bool) -> str:
+        """Return the sentence about what is not in this backup."""
+        name = item_name(self.scope.local.get("item"))
+        if not name or has_other_files:
+            what = f" ({no.step.name})" if no.step.name else ""
+            name = f"A part of {name}{what}" if name else f"A part{what}"
+        return f"{name} is not in this backup: {self.vendor} does not let us see it ({no.status})."
+
+    def needs(self) -> str:
+        """Return the sentence about what the user or key must be allowed, nothing where it is not
+        known.
+        """
+        return f" It needs: {', '.join(self.recipe.scopes)}." if self.recipe.scopes else ""
+
+    def stopped(self, no: NotForUs) -> SourceRefused:
+        """Return the error for a vendor that says no in the middle of what it had begun to send."""
+        return SourceRefused(
+            f"{self.vendor} sent a part and then did not let us see the rest ({no.status}).",
+            hint="Nothing of it was kept. Check the login of this source, then start a backup.",
+            detail=f"step {no.step.name}, status {no.status}",
+        )
 
     def read(self, step: Step, answer: Answer, page: int = 1) -> Envelope:
         """Read an answer and take from it what the step saves; raise SourceRefused where it says
         that something failed.
         """
         told = reading.read(answer, page, step.parse)
-        if step.fail and self.select(step.fail, told):
+        if self.has_failed(step, told):
             raise self.refused(step, told)
         return told
+
+    def has_failed(self, step: Step, told: Envelope) -> bool:
+        """Return whether an answer says that something failed."""
+        return bool(self.select(step.fail, told))
 
     def take(self, step: Step, told: Envelope, at: Address) -> None:
         """Save what the step wants of an answer."""
@@ -109,11 +137,13 @@ class Errand:
     def refused(self, step: Step, told: Envelope) -> ApplianceError:
         """Return the error for an answer that says no, in the vendor's own words."""
         words = reading.said_no(told, self.asker.hidden)
-        return SourceRefused(
+        error = SourceRefused(
             f"{self.vendor} says no: {words}" if words else f"{self.vendor} could not do it.",
             hint="See at the vendor's whether the user or key may export, then start a backup.",
             detail=f"step {step.name}, status {told['status']}",
         )
+        error.nothing_done = True
+        return error
 
     def not_as_known(self, step: Step, why: Exception) -> ExportUnsafe:
         """Return the error for an answer that has not what the recipe looks for."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 from urllib.parse import parse_qsl, unquote
 
-from ...core.errors import ExportUnsafe, SourceRefused
+from ...core.errors import ExportUnsafe, SourceRefused, SourceUnreachable
 from ...core.model import ExportFile
 from ...core.recipes import Step
 from .. import answers
@@ -19,10 +19,11 @@ from ..landing import clean_name
 from . import answer as reading
 from . import rows
 from .answer import Envelope
-from .errand import Errand, Renew
+from .errand import Errand, ItemEnds, Renew
 
 GONE = frozenset({403, 404, 410})
 """What a link answers that has died."""
+_NO_FILE = frozenset({202, 204})
 _RENEWALS = 5
 
 
@@ -47,10 +48,19 @@ def fetch(
             renew(step)
         raise _dies(errand)
 
+    def again(extra: Mapping[str, str], also: Collection[int]) -> Answer:
+        try:
+            return ask(extra, also)
+        except ItemEnds:
+            raise SourceUnreachable(
+                f"{errand.vendor} began to send a file, and now has it no more."
+            ) from None
+
     answer = ask({}, ())
+    _require_ready(answer)
     _require_type(step, answer)
     told = reading.envelope(answer, None, page)
-    file, verdict = errand.receiver.receive(answer, _name(errand, step, answer), ask)
+    file, verdict = errand.receiver.receive(answer, _name(errand, step, answer), again)
     if step.verify:
         require_kind(step.verify, file, verdict)
     return file, told
@@ -59,6 +69,7 @@ def fetch(
 def begin(errand: Errand, step: Step, question: Question) -> tuple[str, Answer]:
     """Ask for a file and read nothing of it; return what it would be called, and the answer."""
     answer = errand.ask(step, question)
+    _require_ready(answer)
     _require_type(step, answer)
     return _name(errand, step, answer), answer
 
@@ -84,6 +95,13 @@ def free_name(errand: Errand, name: str) -> str:
             return free
         free = f"{stem}-{number}.{ending}" if dot else f"{clean}-{number}"
     raise AssertionError  # there is always a free number
+
+
+def _require_ready(answer: Answer) -> None:
+    """What is accepted or empty is no file, however it begins."""
+    if answer.status in _NO_FILE:
+        answer.close()
+        raise answers.refusal(answer.status, answer.headers, answer.address.host)
 
 
 def _require_type(step: Step, answer: Answer) -> None:

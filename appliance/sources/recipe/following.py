@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import count
+from typing import Any
 
 from ...core.errors import ExportUnsafe, SourceRefused
 from ...core.recipes import Item, Step, item_name
 from ...core.selectors import CannotSelect
 from ...core.templates import MissingValue
 from .answer import next_cursor
-from .errand import Errand, ItemEnds, NothingNew
+from .errand import Errand, ItemEnds, NotForUs, NothingNew
 from .jobs import JobGone, Jobs
 from .listing import Listing
 
@@ -27,15 +30,26 @@ class Following:
         self.steps = [(step.name or str(n), step) for n, step in enumerate(errand.recipe.steps, 1)]
         """Each with its name, or number."""
         self._jobs = Jobs(errand)
+        self._left_out = 0
 
     def follow(self, only: Sequence[str], without: Sequence[str]) -> None:
         """Bring everything into the landing; raise NothingNew or what `core.ports.Source` says."""
         self.begin()
-        for item in self.items(only, without):
+        items, errand = self.items(only, without), self._errand
+        for item in items:
             self._item(item)
+        if self._left_out == len(items) and not errand.landing.files:
+            raise SourceRefused(
+                f"{errand.vendor} does not let us see anything.",
+                hint="Check what the user or key may see there." + errand.needs(),
+            )
 
     def begin(self) -> None:
         """Do what is done once: sign in, see what there is."""
+        self._anew_where_gone("/", self._what_is_done_once)
+        self._errand.scope.keep()
+
+    def _what_is_done_once(self) -> None:
         for name, step in self.steps:
             if step.once:
                 try:
@@ -50,8 +64,7 @@ class Following:
         each = self._errand.recipe.each
         if not each:
             return [None]
-        found = self._errand.scope.fill(each)
-        items = found if isinstance(found, list) else [found]
+        items = self._found(each)
         self._announce([item_name(item) for item in items])
         wanted = [
             item
@@ -66,6 +79,18 @@ class Following:
             " source.",
         )
 
+    def _found(self, each: Any) -> list[Item]:
+        """Return all items that there are, each once; raise ExportUnsafe where that is unclear."""
+        errand = self._errand
+        try:
+            found = errand.scope.fill(each)
+        except MissingValue as error:
+            raise errand.not_as_known(Step(name="each"), error) from error
+        items = found if isinstance(found, list) else [found]
+        if not all(map(item_name, items)):
+            raise errand.not_as_known(Step(name="each"), ValueError("one has no name"))
+        return [item for number, item in enumerate(items) if item not in items[:number]]
+
     def _announce(self, names: list[str]) -> None:
         """What an office adds to its CRM is worth a word."""
         known = self._errand.memory.items()
@@ -78,37 +103,55 @@ class Following:
         """Follow the steps for one item, again while there is more of it."""
         scope, more = self._errand.scope, self._errand.recipe.repeat_while
         scope.begin(item)
-        scope.saved.pop(more, None)
-        before = ""
+        had: set[str] = set()
+        landed = len(self._errand.landing.files)
         for number in count(1):
             scope.local["round"] = number
-            self._round(f"{item_name(item)}/{number}")
+            try:
+                self._round(f"{_place(item)}/{number}")
+            except NotForUs as no:
+                if number > 1:
+                    raise self._errand.stopped(no) from None
+                self._leave_out(no, landed)
+                return
+            except ItemEnds:
+                return
             now = next_cursor(scope.saved.get(more))
             if not now:
                 return
-            if now == before or number > _MOST_ROUNDS:
+            if now in had or number > _MOST_ROUNDS:
                 raise ExportUnsafe("The vendor's export has no end: it goes on with what we had.")
-            before = now
+            had.add(now)
+
+    def _leave_out(self, no: NotForUs, landed: int) -> None:
+        has_other_files = len(self._errand.landing.files) > landed
+        self._left_out += 1
+        self._errand.notes.append(self._errand.left_out(no, has_other_files=has_other_files))
 
     def _round(self, place: str) -> None:
-        """Once from the first step to the last; anew where the job of an earlier pull is gone."""
+        """Once from the first step to the last."""
+
+        def once_through() -> None:
+            for name, step in self.steps:
+                if not step.once:
+                    self._perform(step, f"{place}/{name}")
+
+        self._anew_where_gone(place, once_through)
+
+    def _anew_where_gone(self, place: str, follow: Callable[[], None]) -> None:
+        """Follow steps; from the first again where the job of an earlier pull is gone."""
         landed, saved = len(self._errand.landing.files), dict(self._errand.scope.saved)
         try:
-            self._once_through(place)
+            follow()
         except JobGone as gone:
             if len(self._errand.landing.files) > landed:
                 raise gone.error from gone
             self._errand.scope.saved = saved
             self._jobs.forget(place)
-            self._once_through(place)
-
-    def _once_through(self, place: str) -> None:
-        try:
-            for name, step in self.steps:
-                if not step.once:
-                    self._perform(step, f"{place}/{name}")
-        except ItemEnds:
-            return
+            follow()
+        except ExportUnsafe:
+            self._jobs.distrust(place)
+            raise
 
     # -- one step ------------------------------------------------------------------------------
 
@@ -130,7 +173,13 @@ class Following:
         """Have the link of a step made anew, as another step does."""
         local = self._errand.scope.local
         other = next(each for name, each in self.steps if name == step.renew)
-        self._perform(other, f"{where.rpartition('/')[0]}/{step.renew}")
+        try:
+            self._perform(other, f"{where.rpartition('/')[0]}/{step.renew}")
+        except ItemEnds:
+            raise SourceRefused(
+                f"The link that {self._errand.vendor} gave has died, and there is no other.",
+                hint="Start another backup; if it happens again, ask the vendor.",
+            ) from None
         self._errand.scope.local = local
 
     def _see_whether_new(self, step: Step, where: str) -> None:
@@ -140,6 +189,14 @@ class Following:
         if self._errand.has_archive and value == self._errand.memory.value(where):
             raise NothingNew
         self._errand.memory.note_value(where, value)
+
+
+def _place(item: Item) -> str:
+    """Return what the jobs of an item are remembered by: never what those of another are."""
+    if not isinstance(item, Mapping):
+        return item_name(item)
+    told = json.dumps(item, sort_keys=True).encode()
+    return f"{item_name(item)}~{hashlib.sha256(told).hexdigest()[:8]}"
 
 
 def _matches(name: str, globs: Iterable[str]) -> bool:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from ...core import words
 from ...core.errors import (
     ApplianceError,
     ExportNotReady,
     ExportUnsafe,
-    SourceRefused,
 )
 from ...core.recipes import Step
-from ..asking import pause
+from ..asking import Question, pause
 from ..origins import Address
+from . import answer as reading
 from .answer import Envelope
-from .errand import Errand
+from .errand import Errand, ItemEnds
 
 LONGEST_WAIT = timedelta(hours=1)
 """So long one pull waits for a vendor; the next one goes on with the same job."""
 _GONE = frozenset({404, 410})
-_log = logging.getLogger(__name__)
 
 
 class JobGone(Exception):
@@ -38,48 +38,80 @@ class Jobs:
 
     def __init__(self, errand: Errand) -> None:
         self._errand = errand
-        self._resumed: set[str] = set()
+        self._resumed: dict[str, Step] = {}
+        """Jobs of an earlier pull, by place."""
+        self._used: dict[str, Step] = {}
 
     def start(self, step: Step, where: str) -> None:
         """Have the vendor begin, or go on with what it has begun for us already."""
+        errand, address = self._errand, self._errand.questions.target(step)
+        self._used[where] = step
         saved = self._begun_already(step, where)
         if saved is not None:
-            self._resumed.add(where)
-            self._errand.scope.save(saved)
+            self._resumed[where] = step
+            errand.scope.save(saved, address)
             return
-        self._errand.memory.begin(where, self._errand.recipe.quota)
-        self._errand.memory.begun(where, self._started(step, where))
+        question = errand.questions.question(step, address, {})
+        errand.report("asking the vendor to begin")
+        errand.memory.begin(where, errand.recipe.quota)
+        try:
+            saved = self._started(step, question)
+        except ItemEnds:
+            errand.memory.refused(where)
+            raise
+        except ApplianceError as error:
+            if error.nothing_done:
+                errand.memory.refused(where)
+            raise
+        errand.memory.begun(where, saved)
 
-    def _begun_already(self, step: Step, where: str) -> Any:
+    def _begun_already(self, step: Step, where: str) -> Mapping[str, Any] | None:
         memory = self._errand.memory
         saved = memory.job(where, timedelta(seconds=step.job or 0))
         if saved is None and step.cooldown:
             saved = memory.started_within(where, timedelta(seconds=step.cooldown))
             if saved == {}:
-                _log.warning("%s was started, and its answer never came", step.name)
+                raise ExportNotReady(
+                    f"{self._errand.vendor} was asked for an export, and its answer never came.",
+                    hint=self._not_before(step, where),
+                )
         return saved
 
-    def _started(self, step: Step, where: str) -> dict[str, Any]:
+    def _started(self, step: Step, question: Question) -> dict[str, Any]:
         errand = self._errand
-        errand.report("asking the vendor to begin")
-        (address, *_) = errand.questions.targets(step)
-        try:
-            answer = errand.ask(step, errand.questions.question(step, address, {}))
-        except (SourceRefused, ExportNotReady):  # a clear no: nothing was started
-            errand.memory.refused(where)
-            raise
-        told = errand.read(step, answer)
-        errand.take(step, told, address)
+        told = errand.read(step, errand.ask(step, question))
+        if reading.is_an_error(told["body"]):
+            raise errand.refused(step, told)
+        errand.take(step, told, question.address)
         saved = {name: errand.scope.saved[name] for name in step.save}
         if not any(saved.values()):
             raise errand.not_as_known(step, ValueError("the answer names no job"))
         return saved
 
+    def _not_before(self, step: Step, where: str) -> str:
+        left = self._errand.memory.cooldown_left(where, timedelta(seconds=step.cooldown))
+        return f"The vendor counts them, so another is begun by itself in {words.duration(left)}."
+
     def forget(self, place: str) -> None:
-        """What was gone on with there is to be started anew."""
-        for where in [each for each in self._resumed if each.startswith(f"{place}/")]:
+        """What was gone on with there is to be started anew; raise ExportNotReady where that is
+        too soon.
+        """
+        for where, step in list(self._resumed.items()):
+            if not where.startswith(f"{place}/"):
+                continue
+            if self._errand.memory.cooldown_left(where, timedelta(seconds=step.cooldown)):
+                raise ExportNotReady(
+                    f"The export that {self._errand.vendor} was making has failed, or is gone.",
+                    hint=self._not_before(step, where),
+                )
             self._errand.memory.forget(where)
-            self._resumed.discard(where)
+            del self._resumed[where]
+
+    def distrust(self, place: str) -> None:
+        """What a job made cannot be used: the next pull has another made, where that is free."""
+        for where, step in self._used.items():
+            if where.startswith(f"{place}/") and not step.cooldown:
+                self._errand.memory.forget(where)
 
     def wait(self, step: Step, where: str) -> None:
         """Ask until the vendor is done; raise ExportNotReady where that takes too long, JobGone
@@ -88,7 +120,7 @@ class Jobs:
         patience = min(timedelta(seconds=step.timeout or 1e9), LONGEST_WAIT).total_seconds()
         began = monotonic()
         while True:
-            (address, *_) = self._errand.questions.targets(step)
+            address = self._errand.questions.target(step)
             told = self._look(step, where, address)
             if self._errand.select(step.until, told):
                 self._done(step, told, address)
@@ -106,12 +138,11 @@ class Jobs:
         if answer.status in _GONE:
             answer.close()
             raise JobGone(ExportUnsafe("The export that the vendor was making is gone."))
-        try:
-            return errand.read(step, answer)
-        except SourceRefused as error:
-            if went_on:
-                raise JobGone(error) from error
-            raise
+        told = reading.read(answer, 1, step.parse)
+        if errand.has_failed(step, told):
+            error = errand.refused(step, told)
+            raise JobGone(error) if went_on else error
+        return told
 
     def _done(self, step: Step, told: Envelope, address: Address) -> None:
         errand = self._errand

@@ -15,7 +15,7 @@ from ..origins import Address
 from . import answer as reading
 from . import fetching, rows
 from .answer import Envelope
-from .errand import Errand, Renew
+from .errand import Errand, ItemEnds, NotForUs, Renew
 from .pages import Pages
 
 _NOTHING_TIMES = 3
@@ -28,18 +28,28 @@ class Listing:
     def __init__(self, errand: Errand, step: Step, renew: Renew) -> None:
         self._errand, self._step, self._renew = errand, step, renew
         self._rows = 0
+        self._brought = 0
+        """Pages and files."""
+        self._links = 0
         self._totals: list[int] = []
 
     def bring(self) -> None:
-        """Ask, once for each link where several came; files and rows land."""
+        """Ask, once for each link where several came; files and rows land.
+
+        Raise ItemEnds where there is nothing (a list is then an empty file: one that is missing
+        would look like a loss), NotForUs where nothing of it may be seen.
+        """
         if self._is_told_to_be_empty():
             with self._file():
                 return
+        self._links = len(self._errand.questions.targets(self._step))
         with self._rows_file() as writer:
-            for number in range(len(self._errand.questions.targets(self._step))):
+            for number in range(self._links):
                 self._errand.scope.local["n"] = number + 1
                 self._follow(number, writer)
         self._require_all()
+        if self._links and not self._brought:
+            raise ItemEnds
 
     def _is_told_to_be_empty(self) -> bool:
         """Nobody hands out a file of nothing, and one that is missing would look like a loss."""
@@ -65,7 +75,13 @@ class Listing:
         while True:
             errand.scope.local["page"] = pages.page
             errand.report(f"page {pages.page}" if step.paginate else step.name or "fetching")
-            told, found = self._page(number, address, pages, writer)
+            try:
+                told, found = self._page(number, address, pages, writer)
+            except NotForUs as no:
+                raise (errand.stopped(no) if self._brought else no) from None
+            except ItemEnds:  # of this link; what came before it came
+                return
+            self._brought += 1
             errand.take(step, told, address)
             self._note_total(told)
             if not pages.go_on(told, found, errand.scope.values()):
@@ -122,13 +138,23 @@ class Listing:
         errand, step = self._errand, self._step
 
         def question() -> Question:
-            target = errand.questions.targets(step)[number] if step.renew else address
+            target = self._renewed(number, address) if step.renew else address
             return errand.questions.question(step, target, pages.parameters)
 
         file, told = fetching.fetch(errand, step, question, self._renew, pages.page)
         if step.expect.rows:
             self._rows += rows.in_csv(file.path)
         return told
+
+    def _renewed(self, number: int, address: Address) -> Address:
+        """Return where a link leads by now: of several the one to the same file."""
+        links = self._errand.questions.targets(self._step)
+        same = [each for each in links if each.url.path == address.url.path]
+        if len(same) == 1:
+            return same[0]
+        if len(links) != self._links:
+            raise self._errand.not_as_known(self._step, ValueError("another number of links"))
+        return links[number]
 
     def _note_total(self, told: Envelope) -> None:
         total = self._errand.select(self._step.expect.total, told)

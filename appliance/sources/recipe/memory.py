@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ...core import words
 from ...core.errors import ExportNotReady
 from ...core.recipes import Quota
 from ...system.files import disk_errors, write_durably
@@ -26,11 +27,9 @@ _LONGEST_BYTES = 16 << 20
 class Memory:
     """What is remembered of one source, in a file of its own."""
 
-    def __init__(self, file: Path, now: datetime) -> None:
-        self._file, self._now = file, now
+    def __init__(self, file: Path, clock: Callable[[], datetime]) -> None:
+        self._file, self._clock = file, clock
         self._known = _read(file)
-        if self._was_ahead():
-            self._write()
         self._new: dict[str, Any] = {"values": {}, "items": None}
 
     # -- jobs ----------------------------------------------------------------------------------
@@ -48,25 +47,29 @@ class Memory:
         """Return the values of what was started within the cooldown; empty ones where its answer
         never came.
         """
-        told = self._known["starts"].get(where)
-        if told is None or self._age(told) >= cooldown:
+        if not self.cooldown_left(where, cooldown):
             return None
-        return dict(told["saved"] or {})
+        return dict(self._known["starts"][where]["saved"] or {})
+
+    def cooldown_left(self, where: str, cooldown: timedelta) -> timedelta:
+        """Return how long nothing may be started there, zero where something may."""
+        told = self._known["starts"].get(where)
+        return max(timedelta(), cooldown - self._age(told)) if told else timedelta()
 
     def begin(self, where: str, quota: Quota | None) -> None:
         """Note that a job is about to be asked for; raise ExportNotReady where it may not be."""
         starts = self._counted(quota)
         if quota is not None and len(starts) >= quota.starts:
-            raise _too_many(quota, starts[0] + quota.per - self._now)
-        told = {"at": self._now.isoformat(), "saved": None}
-        self._known["counted"] = [each.isoformat() for each in [*starts, self._now]]
+            raise _too_many(quota, quota.per - self._since(starts[0]))
+        told = {"at": self._clock().isoformat(), "saved": None}
+        self._known["counted"] = [*starts, told["at"]]
         self._jobs()[where] = told
         self._known["starts"][where] = told
         self._write()
 
     def begun(self, where: str, saved: Mapping[str, Any]) -> None:
         """Note what the vendor said of the job that it started."""
-        told = {"at": self._now.isoformat(), "saved": dict(saved)}
+        told = {"at": self._clock().isoformat(), "saved": dict(saved)}
         self._jobs()[where] = told
         self._known["starts"][where] = told
         self._write()
@@ -111,13 +114,26 @@ class Memory:
         """Note until when the vendor keeps what this pull is about to fetch."""
         told = None
         if until is not None:
-            told = {"until": until.isoformat(), "since": self._now.isoformat()}
+            told = {"until": until.isoformat(), "since": self._clock().isoformat()}
         self._known["offer"] = told
         self._write()
 
     def keeps_for(self, span: timedelta) -> None:
         """Note for how long the vendor keeps what it has made just now."""
-        self.offer(self._now + span)
+        self.offer(self._clock() + span)
+
+    def seen(self) -> None:
+        """Note that times were found ahead of the clock, so that they pass."""
+        known = self._known
+        told = [each["at"] for part in ("jobs", "starts") for each in known[part].values()]
+        before = dict(known["ahead"])
+        for each in [*told, *known["counted"]]:
+            self._since(each)
+        known["ahead"] = {
+            at: since for at, since in known["ahead"].items() if at in (*told, *known["counted"])
+        }
+        if known["ahead"] != before:
+            self._write()
 
     def pulled(self) -> None:
         """The pull is complete: what was noted may be settled."""
@@ -131,24 +147,27 @@ class Memory:
         return jobs
 
     def _age(self, told: Mapping[str, Any]) -> timedelta:
-        return self._now - _time(told["at"])
+        return self._since(told["at"])
 
-    def _was_ahead(self) -> bool:
-        """A clock that was years ahead once must not stop us for years: what is to come is now."""
-        told = [each for part in ("jobs", "starts") for each in self._known[part].values()]
-        late = [each for each in told if _time(each["at"]) > self._now]
-        for each in late:
-            each["at"] = self._now.isoformat()
-        counted = [min(_time(each), self._now).isoformat() for each in self._known["counted"]]
-        is_late = bool(late) or counted != self._known["counted"]
-        self._known["counted"] = counted
-        return is_late
+    def _since(self, at: str) -> timedelta:
+        """Return how long ago something was.
 
-    def _counted(self, quota: Quota | None) -> list[datetime]:
-        times = [_time(each) for each in self._known["counted"]]
+        A clock that was years ahead once must not stop us for years: what is to come began when we
+        saw it first. One that is years behind (a board without a battery, before it asked the
+        network) must not make us forget: once it is right again, what was noted counts.
+        """
+        now, ahead = self._clock(), self._known["ahead"]
+        if _time(at) <= now:
+            return now - _time(at)
+        if at not in ahead:
+            ahead[at] = now.isoformat()
+        return max(timedelta(), now - _time(ahead[at]))
+
+    def _counted(self, quota: Quota | None) -> list[str]:
+        times: list[str] = self._known["counted"]
         if quota is None:
             return times[-1000:]
-        return [each for each in times if self._now - each < quota.per]
+        return [each for each in times if self._since(each) < quota.per]
 
     def _write(self) -> None:
         _write(self._file, self._known)
@@ -178,6 +197,7 @@ def _read(file: Path) -> dict[str, Any]:
         "jobs": {},
         "starts": {},
         "counted": [],
+        "ahead": {},
         "values": {},
         "items": None,
         "offer": None,
@@ -198,9 +218,9 @@ def _time(text: str) -> datetime:
 
 
 def _too_many(quota: Quota, wait: timedelta) -> ExportNotReady:
-    hours = max(1, round(wait.total_seconds() / 3600))
     return ExportNotReady(
-        f"The vendor allows {quota.starts} exports in {round(quota.per_seconds / 3600)} hours, and"
-        " they are used up.",
-        hint=f"It goes on by itself in about {hours} h; fewer backups a day need fewer exports.",
+        f"The vendor allows {words.plural(quota.starts, 'export')} in {words.duration(quota.per)},"
+        " and they are used up.",
+        hint=f"It goes on by itself in {words.duration(wait)}; fewer backups a day need fewer"
+        " exports.",
     )

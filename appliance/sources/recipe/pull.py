@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from ...core import recipes, templates
@@ -74,6 +75,7 @@ def pull(
     with ExitStack() as stack:
         caller = _caller(settings, stack)
         errand = _errand(settings, into, pulled_at, watch, caller, has_archive=bool(seen))
+        errand.memory.seen()
         try:
             Following(errand).follow(settings.only, settings.without)
         except NothingNew:
@@ -122,7 +124,9 @@ def _errand(
     recipe = recipes.from_json(settings.recipe)
     scope = Scope({**settings.given, **settings.given_secrets}, settings.secrets)
     questions = Questions(recipe, scope)
-    asker = Asker(caller, questions.reach, _login(settings, recipe, scope), watch, PATIENCE)
+    secrets = (*settings.given_secrets.values(), *settings.secrets.values())
+    login = _login(settings, recipe, scope)
+    asker = Asker(caller, questions.reach, login, watch, PATIENCE, secrets=secrets)
     landing = Landing(
         into,
         settings.max_bytes,
@@ -132,7 +136,10 @@ def _errand(
         rate_seconds=settings.rate_seconds,
     )
     receiver = Receiver(landing, watch, asker.hidden)
-    memory = Memory(Path(settings.memory), now)
+    began = monotonic()
+    memory = Memory(
+        Path(settings.memory), lambda: now + timedelta(seconds=round(monotonic() - began))
+    )
     scope.token_reply = lambda: asker.told
     return Errand(recipe, scope, asker, questions, landing, receiver, memory, watch, has_archive)
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from ...core import templates
 from ...core.errors import SourceRefused
 from ...core.recipes import Recipe, Step
+from ...core.selectors import CannotSelect
 from ...core.templates import text_of
 from ..asking import Question
 from ..origins import Address, Reach, read
@@ -34,12 +35,21 @@ class Questions:
             return [read(self._address(url))]
         told_at, found = self._scope.said_at(url), self._scope.fill(url)
         links = found if isinstance(found, list) else [found]
-        return [self.link(each, told_at) for each in links if each]
+        return [self.link(each, told_at) for each in links]
+
+    def target(self, step: Step) -> Address:
+        """Return where a step asks that asks at one address; raise CannotSelect where is none."""
+        targets = self.targets(step)
+        if len(targets) != 1:
+            raise CannotSelect(f"{len(targets)} addresses came, where one is asked")
+        return targets[0]
 
     def link(self, link: object, told_at: Address | None) -> Address:
-        """Given a link as it was received, return where it leads."""
-        if not isinstance(link, str):
-            raise SourceRefused("The vendor sends something else where a link should be.")
+        """Given a link as it was received, return where it leads; raise CannotSelect where it is
+        none: what it leads to would be missing.
+        """
+        if not isinstance(link, str) or not link.strip():
+            raise CannotSelect("something else stands where a link should be")
         base = told_at or (read(self._address("")) if self._recipe.base else None)
         return read(link, base)
 
@@ -53,7 +63,7 @@ class Questions:
         fill = self._scope.fill
         query = {**fill(step.query), **_part(paging, "query")}
         pairs = [(name, text_of(value)) for name, value in query.items()]
-        headers = {name: text_of(value) for name, value in fill(step.headers).items()}
+        headers = {name: _header(name, value) for name, value in fill(step.headers).items()}
         body, kind = self._body(step, paging)
         return Question(
             address.without_query([name for name, _ in pairs]).with_query(pairs),
@@ -94,8 +104,19 @@ def _bare(host: str) -> str:
     return name if name and port.isdigit() else host
 
 
+def _header(name: str, value: object) -> str:
+    """Refuse what the library would refuse with the value, perhaps a secret, in its message."""
+    text = text_of(value).strip()
+    if text.isascii() and text.isprintable():
+        return text
+    raise SourceRefused(
+        f"What is to be sent as {name} has letters or line breaks that cannot be sent.",
+        hint="Check the settings of this source, and store its secrets again on one line.",
+    )
+
+
 def _in_path(value: str) -> str:
-    if ".." in value.split("/"):
+    if {".", ".."} & set(value.split("/")):
         raise SourceRefused("The vendor names something that would lead to another address.")
     return quote(value, safe=_PATH)
 

@@ -22,13 +22,20 @@ class Scope:
         self.local: dict[str, Any] = {"round": 1, "page": 1, "n": 1}
         """What is so of one request alone."""
         self._said_at: dict[str, Address] = {}
+        self._of_all: tuple[dict[str, Any], dict[str, Address]] = {}, {}
 
     def values(self) -> Mapping[str, Any]:
         """Return all names that there are now."""
         return ChainMap(self.local, self.saved, {"auth": self.token_reply(), **self._fixed})
 
+    def keep(self) -> None:
+        """What was saved until now is so for every item."""
+        self._of_all = dict(self.saved), dict(self._said_at)
+
     def begin(self, item: Item) -> None:
-        """The steps run for another item now."""
+        """The steps run for another item now: what was saved of the one before is not of this."""
+        saved, said_at = self._of_all
+        self.saved, self._said_at = dict(saved), dict(said_at)
         self.local = {"item": item, "round": 1, "page": 1, "n": 1}
 
     def save(self, values: Mapping[str, Any], at: Address | None = None) -> None:

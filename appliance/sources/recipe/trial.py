@@ -13,7 +13,7 @@ from .. import answers
 from ..sight import Sight
 from . import answer as reading
 from . import fetching
-from .errand import Errand, ItemEnds
+from .errand import Errand, ItemEnds, NotForUs
 from .following import Following
 from .pages import Pages
 
@@ -48,8 +48,10 @@ def _tried(following: Following, errand: Errand, item: Item, sight: Sight) -> tu
                 said = _step(errand, step, sight) or said
     except _Enough as enough:
         return True, str(enough)
+    except NotForUs as no:
+        return False, errand.left_out(no, has_other_files=False) + errand.needs()
     except ItemEnds:
-        return _ended(errand)
+        return True, "there is nothing now"
     except (MissingValue, CannotSelect) as error:
         return False, errand.not_as_known(following.steps[0][1], error).message
     except SourceUnreachable:
@@ -59,20 +61,9 @@ def _tried(following: Following, errand: Errand, item: Item, sight: Sight) -> tu
     return True, said
 
 
-def _ended(errand: Errand) -> tuple[bool, str]:
-    if errand.notes:
-        return False, errand.notes.pop() + _needs(errand)
-    return True, "there is nothing now"
-
-
 def _refusal(errand: Errand, error: ApplianceError) -> str:
-    hint = _needs(errand) if isinstance(error, SourceRefused) else ""
+    hint = errand.needs() if isinstance(error, SourceRefused) else ""
     return f"{error.message} {error.hint}{hint}"[:_LONGEST]
-
-
-def _needs(errand: Errand) -> str:
-    scopes = errand.recipe.scopes
-    return f" It needs: {', '.join(scopes)}." if scopes else ""
 
 
 def _step(errand: Errand, step: Step, sight: Sight) -> str:
