@@ -6,6 +6,7 @@ Shipped ones lie beside the code that follows them, an office's own wherever it 
 from __future__ import annotations
 
 import tomllib
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,17 +22,31 @@ from .values import Duration
 SHELF = Path(__file__).parent.parent / "sources" / "recipes"
 """Where the shipped ones lie."""
 _LONGEST_BYTES = 1 << 20
+_SHORTEST_PAUSE = timedelta(seconds=1)
+FORMATS = (
+    *("csv", "text", "json", "jsonl", "vcf", "sql", "xml", "zip", "xlsx", "gzip", "tar", "7z"),
+    *("rar", "xz", "bzip2", "zstd", "ole", "sqlite", "pgdump"),
+)
+"""What `sources.content` tells files for."""
 
 
 def _expression(value: str) -> str:
     if problem := selectors.problem(value):
         raise ValueError(f"this is not JMESPath: {problem}")
-    return value
+    return str(_template(value))
 
 
 def _template(value: Any) -> Any:
     for _ in templates.holes(value):
         pass
+    return value
+
+
+def _kinds(value: str) -> str:
+    for each in value.split("|") if value else ():
+        kind = each.partition(":")[0].strip()
+        if kind not in FORMATS:
+            raise ValueError(f'"{kind}" is no kind of file{did_you_mean(kind, FORMATS)}')
     return value
 
 
@@ -108,7 +123,7 @@ class StepSection(Section):
     records: Expression = ""
     to: Text = ""
     expect: ExpectSection = ExpectSection()
-    verify: str = ""
+    verify: Annotated[str, AfterValidator(_kinds)] = ""
     renew: str = ""
     expires: Expression = ""
 
@@ -117,16 +132,43 @@ class StepSection(Section):
         for wrong, words in (
             (self.json_ is not None and self.form is not None, "give json or form, not both"),
             (self.records and not self.to, "records needs to: the file that they go into"),
-            (self.every and not self.until, "every needs until: what is waited for"),
+            (self.every is not None and not self.until, "every needs until: what is waited for"),
             (self.job and not self.save, "job needs save: the number of what was started"),
             (self.cooldown and not self.job, "cooldown needs job: only what starts something"),
             (self.verify and not self.to, "verify needs to: there is no file to look at"),
             ("*" in self.hosts and self.auth, 'hosts = ["*"] needs auth = false'),
             (self.until and self.to, "until and to: let a step of its own fetch the file"),
+            (self.job and (self.to or self.until), "job only starts: let steps of their own wait"),
+            (self.renew and not self.to, "renew needs to: only files are fetched by links"),
+            (
+                self.records and (self.verify or self.renew or self.expect.type),
+                "verify, renew and expect.type are for files, and records are none",
+            ),
+            (self.expect.rows and not self.to, "expect.rows needs to: there is nothing to count"),
+            (self.expect.total and not self.records, "expect.total needs records"),
+            (
+                self.every is not None and self.every < _SHORTEST_PAUSE,
+                "every is a second at least",
+            ),
+            (self.paginate and self._paging_problem(), self._paging_problem()),
         ):
             if wrong:
                 raise ValueError(words)
         return self
+
+    def _paging_problem(self) -> str:
+        """Return why a list could not go on like this; nothing where it can."""
+        if self.paginate is None:
+            return ""
+        if not self.to or self.until or self.job:
+            return "paginate needs to: of all pages but the last nothing would be kept"
+        into = self.paginate.into.partition(".")[0]
+        if into == "url" and self.renew:
+            return "renew cannot find its way back to a page: let the list go on by a parameter"
+        sent = {"json": self.json_, "form": self.form}
+        if into in sent and sent[into] is None:
+            return f"paginate.into names {into}, and this step sends none"
+        return ""
 
 
 class QuotaSection(Section):
@@ -236,7 +278,8 @@ def _step(step: StepSection) -> dict[str, Any]:
 
 def secrets_named(file: RecipeFile) -> list[str]:
     """Return the names of the secrets that a recipe mentions itself, as `${secret:NAME}`."""
-    told = [*templates.names(as_json(file)["steps"]), *templates.names([file.auth, file.base])]
+    whole = as_json(file)
+    told = list(templates.names([whole[key] for key in ("steps", "auth", "base", "hosts", "each")]))
     return sorted({name.partition(":")[2] for name in told if name.startswith("secret:")})
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, did_you_mean
+from ..core.recipes import item_name
 from . import given, recipes
 from .logins import Auth, CardDavAuth, NoAuth, OAuth2Auth
 from .recipes import RecipeBody, RecipeFile
@@ -187,7 +190,9 @@ class RecipeSource(CommonSource, RecipeBody):
             raise ValueError("give recipe, or steps of its own, one of them")
         if self.recipe and any(getattr(self, key) for key in _STEPS_OWN):
             raise ValueError(f"the recipe says {', '.join(_STEPS_OWN)} itself")
-        wrong = list(given.problems(self.file.setting, self.given))
+        if self.recipe.endswith(".toml") and not self.recipe.startswith("/"):
+            raise ValueError(f'"{self.recipe}" is no whole path: it begins with /')
+        wrong = [*given.problems(self.file.setting, self.given), *self._unmatched()]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -202,6 +207,17 @@ class RecipeSource(CommonSource, RecipeBody):
     def given(self) -> dict[str, Any]:
         """What the office gives of the settings that the recipe wants, as it stands in the file."""
         return dict(self.model_extra or {})
+
+    def _unmatched(self) -> Iterator[str]:
+        """Yield what names no kind of records, where it is known which there are."""
+        each = self.file.each
+        if isinstance(each, str):
+            return
+        names = [item_name(one) for one in each]
+        for key, globs in (("only", self.only), ("without", self.without)):
+            for glob in globs:
+                if not any(fnmatchcase(name, glob) for name in names):
+                    yield f'"{glob}" in {key} is no kind of records{did_you_mean(glob, names)}'
 
     @property
     def login(self) -> OAuth2Auth | None:
