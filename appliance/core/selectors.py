@@ -57,8 +57,10 @@ def select(expression: str, envelope: Mapping[str, Any], scope: Mapping[str, Any
     text = _filled(expression, scope)
     try:
         return _compiled(text).search(envelope)
-    except JMESPathError as error:
-        raise CannotSelect(" ".join(str(error).split())[:200]) from None
+    except JMESPathError as error:  # whose own text repeats what the vendor sent
+        where = getattr(error, "function_name", "") or type(error).__name__
+        told = getattr(error, "actual_type", "")
+        raise CannotSelect(f"{where} cannot be used on {told or 'what came'}") from None
 
 
 def _filled(expression: str, scope: Mapping[str, Any]) -> str:
@@ -71,11 +73,11 @@ def _filled(expression: str, scope: Mapping[str, Any]) -> str:
 
 def _escaped(text: str) -> str:
     if re.search(r"\\('|$)", text):  # JMESPath has no way to write it
-        raise CannotSelect(f'"{text[:50]}" cannot stand in an expression')
+        raise CannotSelect("a value with a backslash cannot stand in an expression")
     return text.replace("'", "\\'")
 
 
 def _plain(text: str) -> str:
     if not _WORD.fullmatch(text):
-        raise CannotSelect(f'"{text[:50]}" cannot stand in an expression outside of quotes')
+        raise CannotSelect("a value that is no word cannot stand outside of quotes")
     return text

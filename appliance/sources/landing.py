@@ -88,6 +88,7 @@ class Landing:
         self._watch = watch
         self._clock = clock
         self._rate = _Rate(min_rate_bytes_per_second, rate_seconds, total_seconds, clock)
+        self._slowest = (min_rate_bytes_per_second, rate_seconds)
         self._number = 0
         self._total: int | None = None
         self._reported = float("-inf")
@@ -195,6 +196,18 @@ class Landing:
         if self.received_bytes // _ROOM_EVERY_BYTES != before:
             self.check_room(0 if self.free_bytes() else 1)
         self._report(announced)
+
+    def pace(self) -> Callable[[int], None]:
+        """Return what is to be told how many bytes of an answer came that becomes no file: it gives
+        signs of life, and raises SourceUnreachable where they are too few.
+        """
+        rate = _Rate(*self._slowest, None, self._clock)
+
+        def came(size_bytes: int) -> None:
+            rate.count(size_bytes)
+            self._report(None)
+
+        return came
 
     def _report(self, announced: int | None, *, force: bool = False) -> None:
         now = self._clock()

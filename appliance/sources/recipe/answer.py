@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -37,13 +37,14 @@ Envelope = Mapping[str, Any]
 """status, headers (small letters), body, page, rows."""
 
 
-def read(answer: Answer, page: int, parse: str) -> Envelope:
+def read(answer: Answer, page: int, parse: str, came: Callable[[int], None]) -> Envelope:
     """Given an answer, read it whole; return what expressions look into.
 
-    Raise SourceUnreachable where it breaks off, ExportUnsafe where it is no JSON or too large.
+    `came` is told of each piece. Raise SourceUnreachable where it breaks off, ExportUnsafe where
+    it is no JSON, too large, or of an end that nobody can tell.
     """
     try:
-        data = _body(answer)
+        data = _body(answer, came)
     except HTTPError as error:
         raise answers.fault(error, answer.address.host) from None
     finally:
@@ -57,24 +58,31 @@ def envelope(answer: Answer, body: Any, page: int) -> Envelope:
     return {"status": answer.status, "headers": headers, "body": body, "page": page, "rows": 0}
 
 
-def _body(answer: Answer) -> bytes:
+def _body(answer: Answer, came: Callable[[int], None]) -> bytes:
     unpack = zlib.decompressobj(wbits=31) if calling.encoding(answer) else None
+    garbled = SourceUnreachable(f"The answer of {answer.address.host} is garbled.")
     data = bytearray()
     while piece := answer.response.read1(_PIECE_BYTES, decode_content=False):
+        came(len(piece))
         try:
-            data += unpack.decompress(piece, MOST_BYTES) if unpack else piece
+            room = MOST_BYTES - len(data) + 1
+            data += unpack.decompress(piece, room) if unpack else piece
         except zlib.error:
-            raise SourceUnreachable(f"The answer of {answer.address.host} is garbled.") from None
+            raise garbled from None
         if len(data) > MOST_BYTES:
             raise ExportUnsafe(
                 f"{answer.address.host} sends more in one answer than any list is long.",
                 hint="Have the recipe ask for fewer records at once.",
             )
+    if unpack and data and (not unpack.eof or unpack.unused_data):
+        raise garbled
     return bytes(data)
 
 
 def _parsed(answer: Answer, data: bytes, parse: str) -> Any:
     if parse == "lines":
+        if not answer.is_framed or data.lstrip()[:1] == b"<":  # JSON that is cut off is none
+            raise _no_list(answer, data)
         return [line for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
     if not data.strip():
         return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from ...core import selectors
 from ...core.errors import ApplianceError, ExportUnsafe, SourceRefused
 from ...core.model import StepName
 from ...core.ports import Watch
-from ...core.recipes import Recipe, Step, item_name
+from ...core.recipes import Paging, Recipe, Step, item_name
 from .. import answers
 from ..asking import Asker, Question, signs_of_life
 from ..calling import Answer
@@ -110,11 +110,17 @@ class Errand:
             detail=f"step {no.step.name}, status {no.status}",
         )
 
-    def read(self, step: Step, answer: Answer, page: int = 1) -> Envelope:
+    def read(
+        self,
+        step: Step,
+        answer: Answer,
+        page: int = 1,
+        came: Callable[[int], None] | None = None,
+    ) -> Envelope:
         """Read an answer and take from it what the step saves; raise SourceRefused where it says
         that something failed.
         """
-        told = reading.read(answer, page, step.parse)
+        told = reading.read(answer, page, step.parse, came or self.landing.pace())
         if self.has_failed(step, told):
             raise self.refused(step, told)
         return told
@@ -122,6 +128,26 @@ class Errand:
     def has_failed(self, step: Step, told: Envelope) -> bool:
         """Return whether an answer says that something failed."""
         return bool(self.select(step.fail, told))
+
+    def paging(self, step: Step) -> Paging | None:
+        """Return how a list goes on: of one vendor's some do by other parameters than others, which
+        their items name.
+        """
+        paging = step.paginate
+        return replace(paging, into=self.scope.text(paging.into)) if paging else None
+
+    def records(self, step: Step, told: Envelope) -> list[Any]:
+        """Return the rows of a page.
+
+        Raise SourceRefused where it says that something failed, ExportUnsafe where the rows are not
+        there: nothing is not the same as no rows. A recipe that knows better says `|| `[]``.
+        """
+        if reading.is_an_error(told["body"]):
+            raise self.refused(step, told)
+        found = self.select(step.records, told)
+        if not isinstance(found, list):
+            raise self.not_as_known(step, ValueError("the records are no list"))
+        return found
 
     def take(self, step: Step, told: Envelope, at: Address) -> None:
         """Save what the step wants of an answer."""
@@ -162,8 +188,9 @@ Renew = Callable[[Step], None]
 def _moment(told: object) -> datetime | None:
     """Given a date as vendors write them, return it; None where it is none."""
     if isinstance(told, int | float) and not isinstance(told, bool):
-        seconds = told / 1000 if told > 10**11 else told
-        return datetime.fromtimestamp(seconds, UTC)
+        with suppress(OverflowError, ValueError, OSError):  # whatever it is, it is no date
+            return datetime.fromtimestamp(told / 1000 if told > 10**11 else told, UTC)
+        return None
     text = str(told or "").strip()
     try:
         found = datetime.fromisoformat(text)

@@ -60,6 +60,9 @@ def fetch(
     _require_ready(answer)
     _require_type(step, answer)
     told = reading.envelope(answer, None, page)
+    if errand.has_failed(step, told):
+        answer.close()
+        raise errand.refused(step, told)
     file, verdict = errand.receiver.receive(answer, _name(errand, step, answer), again)
     if step.verify:
         require_kind(step.verify, file, verdict)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from itertools import count
 from typing import Any
@@ -15,7 +13,7 @@ from ...core.selectors import CannotSelect
 from ...core.templates import MissingValue
 from .answer import next_cursor
 from .errand import Errand, ItemEnds, NotForUs, NothingNew
-from .jobs import JobGone, Jobs
+from .jobs import JobGone, Jobs, place_of
 from .listing import Listing
 
 _MOST_ROUNDS = 100_000
@@ -36,6 +34,7 @@ class Following:
         """Bring everything into the landing; raise NothingNew or what `core.ports.Source` says."""
         self.begin()
         items, errand = self.items(only, without), self._errand
+        self._jobs.require_quota(items, self.steps)
         for item in items:
             self._item(item)
         if self._left_out == len(items) and not errand.landing.files:
@@ -65,12 +64,10 @@ class Following:
         if not each:
             return [None]
         items = self._found(each)
-        self._announce([item_name(item) for item in items])
-        wanted = [
-            item
-            for item in items
-            if _matches(item_name(item), only or ("*",)) and not _matches(item_name(item), without)
-        ]
+        names = [item_name(item) for item in items]
+        self._announce(names, only, without)
+        self._errand.notes += _unmatched(only, names)
+        wanted = [item for item in items if _wanted(item_name(item), only, without)]
         if wanted:
             return wanted
         raise SourceRefused(
@@ -91,13 +88,24 @@ class Following:
             raise errand.not_as_known(Step(name="each"), ValueError("one has no name"))
         return [item for number, item in enumerate(items) if item not in items[:number]]
 
-    def _announce(self, names: list[str]) -> None:
-        """What an office adds to its CRM is worth a word."""
+    def _announce(self, names: list[str], only: Sequence[str], without: Sequence[str]) -> None:
+        """What an office adds to its CRM is worth a word, and what is shown no more even more so:
+        the user or key may have lost a right.
+        """
         known = self._errand.memory.items()
         self._errand.memory.note_items(names)
-        if known is not None and (new := [name for name in names if name not in known]):
+        if known is None:
+            return
+        if new := [name for name in names if name not in known]:
             words = ", ".join(new[:_FIRST_NEW])
             self._errand.notes.append(f"There are new kinds of records: {words}.")
+        gone = [name for name in known if name not in names and _wanted(name, only, without)]
+        if gone:
+            words = ", ".join(gone[:_FIRST_NEW])
+            self._errand.notes.append(
+                f"{self._errand.vendor} does not show these kinds of records any more, so they are"
+                f" not in this backup: {words}."
+            )
 
     def _item(self, item: Item) -> None:
         """Follow the steps for one item, again while there is more of it."""
@@ -108,7 +116,7 @@ class Following:
         for number in count(1):
             scope.local["round"] = number
             try:
-                self._round(f"{_place(item)}/{number}")
+                self._round(f"{place_of(item)}/{number}")
             except NotForUs as no:
                 if number > 1:
                     raise self._errand.stopped(no) from None
@@ -167,7 +175,8 @@ class Following:
                 Listing(self._errand, step, lambda one: self._renew(one, where)).bring()
             self._see_whether_new(step, where)
         except (MissingValue, CannotSelect) as error:
-            raise self._errand.not_as_known(step, error) from error
+            unanswered = self._jobs.unanswered(where.rpartition("/")[0])
+            raise unanswered or self._errand.not_as_known(step, error) from error
 
     def _renew(self, step: Step, where: str) -> None:
         """Have the link of a step made anew, as another step does."""
@@ -191,12 +200,17 @@ class Following:
         self._errand.memory.note_value(where, value)
 
 
-def _place(item: Item) -> str:
-    """Return what the jobs of an item are remembered by: never what those of another are."""
-    if not isinstance(item, Mapping):
-        return item_name(item)
-    told = json.dumps(item, sort_keys=True).encode()
-    return f"{item_name(item)}~{hashlib.sha256(told).hexdigest()[:8]}"
+def _wanted(name: str, only: Sequence[str], without: Sequence[str]) -> bool:
+    return _matches(name, only or ("*",)) and not _matches(name, without)
+
+
+def _unmatched(only: Sequence[str], names: Sequence[str]) -> list[str]:
+    """What somebody asked for by a name that nothing has must not be missed by nobody."""
+    return [
+        f'`only` of this source names "{glob}", and no kind of records has this name.'
+        for glob in only
+        if not any(fnmatchcase(name, glob) for name in names)
+    ]
 
 
 def _matches(name: str, globs: Iterable[str]) -> bool:

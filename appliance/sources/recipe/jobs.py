@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -12,8 +14,9 @@ from ...core.errors import (
     ApplianceError,
     ExportNotReady,
     ExportUnsafe,
+    SourceRefused,
 )
-from ...core.recipes import Step
+from ...core.recipes import Item, Step, item_name
 from ..asking import Question, pause
 from ..origins import Address
 from . import answer as reading
@@ -23,6 +26,18 @@ from .errand import Errand, ItemEnds
 LONGEST_WAIT = timedelta(hours=1)
 """So long one pull waits for a vendor; the next one goes on with the same job."""
 _GONE = frozenset({404, 410})
+
+
+def _whatever_anybody_says(_: int) -> None:
+    """Somebody who wants to stop now would have us forget which job was begun."""
+
+
+def place_of(item: Item) -> str:
+    """Return what the jobs of an item are remembered by: never what those of another are."""
+    if not isinstance(item, Mapping):
+        return item_name(item)
+    told = json.dumps(item, sort_keys=True).encode()
+    return f"{item_name(item)}~{hashlib.sha256(told).hexdigest()[:8]}"
 
 
 class JobGone(Exception):
@@ -41,6 +56,35 @@ class Jobs:
         self._resumed: dict[str, Step] = {}
         """Jobs of an earlier pull, by place."""
         self._used: dict[str, Step] = {}
+        self._unanswered: dict[str, Step] = {}
+
+    def require_quota(self, items: Sequence[Item], steps: Sequence[tuple[str, Step]]) -> None:
+        """Raise where the vendor would let us begin some of the jobs and not all: nothing could be
+        kept of them.
+        """
+        quota, memory = self._errand.recipe.quota, self._errand.memory
+        spans = [
+            (f"{place_of(item)}/1/{name}", step)
+            for item in items
+            for name, step in steps
+            if step.starts_a_job and not step.once
+        ]
+        needed = sum(not self._goes_on(where, step) for where, step in spans)
+        if quota is None:
+            return
+        if len(spans) > quota.starts:
+            raise SourceRefused(
+                f"A backup would begin {len(spans)} exports, and {self._errand.vendor} allows"
+                f" {quota.starts} in {words.duration(quota.per)}.",
+                hint="Choose with `only` or `without` of this source what is fetched.",
+            )
+        memory.require(needed, quota)
+
+    def _goes_on(self, where: str, step: Step) -> bool:
+        memory = self._errand.memory
+        return memory.job(where, timedelta(seconds=step.job or 0)) is not None or bool(
+            memory.cooldown_left(where, timedelta(seconds=step.cooldown))
+        )
 
     def start(self, step: Step, where: str) -> None:
         """Have the vendor begin, or go on with what it has begun for us already."""
@@ -71,15 +115,25 @@ class Jobs:
         if saved is None and step.cooldown:
             saved = memory.started_within(where, timedelta(seconds=step.cooldown))
             if saved == {}:
-                raise ExportNotReady(
+                self._unanswered[where] = step
+        return saved
+
+    def unanswered(self, place: str) -> ExportNotReady | None:
+        """Return the error for a start whose answer never came, where there was one in a place:
+        what it would have told is missing there.
+        """
+        for where, step in self._unanswered.items():
+            if where.startswith(f"{place}/"):
+                return ExportNotReady(
                     f"{self._errand.vendor} was asked for an export, and its answer never came.",
                     hint=self._not_before(step, where),
                 )
-        return saved
+        return None
 
     def _started(self, step: Step, question: Question) -> dict[str, Any]:
         errand = self._errand
-        told = errand.read(step, errand.ask(step, question))
+        answer = errand.ask(step, question)
+        told = errand.read(step, answer, came=_whatever_anybody_says)
         if reading.is_an_error(told["body"]):
             raise errand.refused(step, told)
         errand.take(step, told, question.address)
@@ -138,7 +192,7 @@ class Jobs:
         if answer.status in _GONE:
             answer.close()
             raise JobGone(ExportUnsafe("The export that the vendor was making is gone."))
-        told = reading.read(answer, 1, step.parse)
+        told = reading.read(answer, 1, step.parse, errand.landing.pace())
         if errand.has_failed(step, told):
             error = errand.refused(step, told)
             raise JobGone(error) if went_on else error

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from ...core.errors import ExportUnsafe, SourceUnreachable
 from ...core.recipes import Step
+from ...core.templates import ABSENT
 from ..asking import Question, pause
 from ..landing import Writer
 from ..origins import Address
-from . import answer as reading
 from . import fetching, rows
 from .answer import Envelope
 from .errand import Errand, ItemEnds, NotForUs, Renew
@@ -60,7 +59,9 @@ class Listing:
         if not self._step.expect.rows:
             return None
         told = self._errand.scope.fill(self._step.expect.rows)
-        return int(told) if str(told).isdigit() else None
+        if told is ABSENT or (found := _count(told)) is not None:
+            return None if told is ABSENT else found
+        raise self._errand.not_as_known(self._step, ValueError("the rows are no number"))
 
     def _file(self) -> AbstractContextManager[Writer]:
         name = fetching.free_name(self._errand, self._errand.scope.text(self._step.to))
@@ -70,7 +71,8 @@ class Listing:
         return self._file() if self._step.records else nullcontext()
 
     def _follow(self, number: int, writer: Writer | None) -> None:
-        errand, step, pages = self._errand, self._step, self._pages()
+        errand, step = self._errand, self._step
+        pages = Pages(errand.paging(step))
         address = errand.questions.targets(step)[number]
         while True:
             errand.scope.local["page"] = pages.page
@@ -89,12 +91,6 @@ class Listing:
             if pages.link:
                 address = errand.questions.link(pages.link, address)
 
-    def _pages(self) -> Pages:
-        """Lists of one vendor may go on by different parameters, which their items name."""
-        paging = self._step.paginate
-        into = self._errand.scope.text(paging.into) if paging else ""
-        return Pages(replace(paging, into=into) if paging else None)
-
     def _page(
         self, number: int, address: Address, pages: Pages, writer: Writer | None
     ) -> tuple[Envelope, list[Any]]:
@@ -103,7 +99,7 @@ class Listing:
         told = self._asked(address, pages)
         if writer is None:
             return told, []
-        found = self._records(told)
+        found = self._errand.records(self._step, told)
         self._rows += rows.write(found, writer)
         return {**told, "rows": len(found)}, found
 
@@ -114,7 +110,9 @@ class Listing:
         errand, step = self._errand, self._step
         fault = SourceUnreachable(f"{errand.vendor} answers with nothing where records should be.")
         for attempt in range(_NOTHING_TIMES):
-            question = errand.questions.question(step, address, pages.parameters)
+            question = errand.questions.question(
+                step, address, pages.parameters, is_next_link=bool(pages.link)
+            )
             answer = errand.ask(step, question)
             try:
                 told = errand.read(step, answer, pages.page)
@@ -126,20 +124,14 @@ class Listing:
             pause(errand.watch, _PAUSE * 2**attempt)
         raise fault
 
-    def _records(self, told: Envelope) -> list[Any]:
-        if reading.is_an_error(told["body"]):
-            raise self._errand.refused(self._step, told)
-        found = self._errand.select(self._step.records, told)
-        if found is not None and not isinstance(found, list):
-            raise self._errand.not_as_known(self._step, ValueError("the records are no list"))
-        return found or []
-
     def _download(self, number: int, address: Address, pages: Pages) -> Envelope:
         errand, step = self._errand, self._step
 
         def question() -> Question:
             target = self._renewed(number, address) if step.renew else address
-            return errand.questions.question(step, target, pages.parameters)
+            return errand.questions.question(
+                step, target, pages.parameters, is_next_link=bool(pages.link)
+            )
 
         file, told = fetching.fetch(errand, step, question, self._renew, pages.page)
         if step.expect.rows:
@@ -157,8 +149,8 @@ class Listing:
         return links[number]
 
     def _note_total(self, told: Envelope) -> None:
-        total = self._errand.select(self._step.expect.total, told)
-        if isinstance(total, int) and total >= 0:
+        total = _count(self._errand.select(self._step.expect.total, told))
+        if total is not None:
             self._totals.append(total)
 
     def _require_all(self) -> None:
@@ -175,3 +167,9 @@ class Listing:
                 f" {self._rows} came.",
                 hint="It is not kept. Start another backup; if it happens again, ask the vendor.",
             )
+
+
+def _count(told: object) -> int | None:
+    """Given a number as vendors write them, return it; None where it is none, or says unknown."""
+    text = str(told).removesuffix(".0")
+    return int(text) if text.isascii() and text.isdigit() else None

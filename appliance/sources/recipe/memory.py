@@ -58,14 +58,21 @@ class Memory:
 
     def begin(self, where: str, quota: Quota | None) -> None:
         """Note that a job is about to be asked for; raise ExportNotReady where it may not be."""
+        if quota is not None:
+            self.require(1, quota)
         starts = self._counted(quota)
-        if quota is not None and len(starts) >= quota.starts:
-            raise _too_many(quota, quota.per - self._since(starts[0]))
         told = {"at": self._clock().isoformat(), "saved": None}
         self._known["counted"] = [*starts, told["at"]]
         self._jobs()[where] = told
         self._known["starts"][where] = told
         self._write()
+
+    def require(self, needed: int, quota: Quota) -> None:
+        """Raise ExportNotReady where so many jobs may not be begun by now."""
+        starts = self._counted(quota)
+        missing = len(starts) + needed - quota.starts
+        if needed and missing > 0:
+            raise _too_many(quota, quota.per - self._since(sorted(starts)[missing - 1]))
 
     def begun(self, where: str, saved: Mapping[str, Any]) -> None:
         """Note what the vendor said of the job that it started."""

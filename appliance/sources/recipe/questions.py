@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -58,9 +59,18 @@ class Questions:
         base = templates.fill_text(self._recipe.base, values) if url[:1] in ("", "/") else ""
         return base.rstrip("/") * bool(base) + templates.fill_text(url, values, _in_path)
 
-    def question(self, step: Step, address: Address, paging: Mapping[str, Any]) -> Question:
+    def question(
+        self,
+        step: Step,
+        address: Address,
+        paging: Mapping[str, Any],
+        *,
+        is_next_link: bool = False,
+    ) -> Question:
         """Return a step's request to an address; `paging` has values by place, as `query.page`."""
         fill = self._scope.fill
+        if is_next_link:  # which has its parameters
+            step = replace(step, query={})
         query = {**fill(step.query), **_part(paging, "query")}
         pairs = [(name, text_of(value)) for name, value in query.items()]
         headers = {name: _header(name, value) for name, value in fill(step.headers).items()}

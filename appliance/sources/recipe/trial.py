@@ -30,12 +30,30 @@ def look(errand: Errand, sight: Sight, only: Sequence[str], without: Sequence[st
     `sight`. Raise SourceUnreachable or SourceRefused where not even that works.
     """
     following = Following(errand)
-    following.begin()
-    for item in following.items(only, without):
-        sight.check(item_name(item) or errand.vendor, *_tried(following, errand, item, sight))
+    try:
+        _begin(following, errand, sight)
+    except _Enough as enough:  # what it would tell is not known, so neither is what follows
+        sight.check(errand.vendor, True, str(enough))
+    else:
+        for item in following.items(only, without):
+            sight.check(item_name(item) or errand.vendor, *_tried(following, errand, item, sight))
     left = errand.memory.may_start(errand.recipe.quota)
     if left is not None:
         sight.note = f"{plural(max(left, 0), 'export')} may still be started now."
+
+
+def _begin(following: Following, errand: Errand, sight: Sight) -> None:
+    """Do what is done once, as far as nothing is started or kept by it."""
+    for _, step in following.steps:
+        if not step.once:
+            continue
+        try:
+            _step(errand, step, sight)
+        except ItemEnds:
+            errand.scope.save(errand.of_nothing(step))
+        except (MissingValue, CannotSelect) as error:
+            raise errand.not_as_known(step, error) from error
+    errand.scope.keep()
 
 
 def _tried(following: Following, errand: Errand, item: Item, sight: Sight) -> tuple[bool, str]:
@@ -73,7 +91,7 @@ def _step(errand: Errand, step: Step, sight: Sight) -> str:
     targets = errand.questions.targets(step)
     if not targets:
         raise _Enough("there is nothing now")
-    question = errand.questions.question(step, targets[0], Pages(step.paginate).parameters)
+    question = errand.questions.question(step, targets[0], Pages(errand.paging(step)).parameters)
     if step.downloads:
         name, answer = fetching.begin(errand, step, question)
         modified = answers.date(answer.headers.get("Last-Modified", ""))
@@ -88,11 +106,8 @@ def _step(errand: Errand, step: Step, sight: Sight) -> str:
 
 
 def _records(errand: Errand, step: Step, told: reading.Envelope) -> str:
-    if reading.is_an_error(told["body"]):
-        raise errand.refused(step, told)
+    found = errand.records(step, told)
     total = errand.select(step.expect.total, told)
     if isinstance(total, int) and total >= 0:
         return f"{plural(total, 'record')}"
-    found = errand.select(step.records, told)
-    count = len(found) if isinstance(found, list) else 0
-    return f"{plural(count, 'record')} on the first page"
+    return f"{plural(len(found), 'record')} on the first page"

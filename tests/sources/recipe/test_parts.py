@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from appliance.core.errors import (
@@ -53,8 +55,10 @@ def test_what_was_saved_of_one_item_is_not_known_of_the_next(vendor, follow):
 
 
 def test_two_items_of_one_name_have_a_job_each(vendor, follow):
-    items = '[{ name = "x", type = "1" }, { name = "x", type = "2" }]'
-    recipe = f"each = {items}\n" + JOB.replace('what = "all"', 'what = "${item.type}"')
+    once = '[[step]]\nonce = true\nurl = "/kinds"\nsave.kinds = "body"\n'
+    job = JOB.replace('what = "all"', 'what = "${item.type}"')
+    recipe = 'each = "${kinds}"\n' + once + job
+    vendor.says("/kinds", [{"name": "x", "type": "1"}, {"name": "x", "type": "2"}])
     vendor.says("/exports", lambda r: r.answer(200, f'{{"id": {r.body[-3]}}}'.encode()))
     for number in (1, 2):
         row = b"id,name\r\n%d,Ann\r\n" % number
@@ -238,3 +242,147 @@ def test_members_are_counted_where_one_is_named(vendor, follow):
 
     with pytest.raises(ExportUnsafe, match=r"b\.csv is not in it"):
         follow('[[step]]\nurl = "/dump"\nto = "dump.zip"\nverify = "zip:a.csv,b.csv"\n')
+
+
+@pytest.mark.parametrize("said", [{"message": "maintenance"}, {"data": None}, {"data": {"a": 1}}])
+def test_an_answer_without_rows_is_not_an_answer_of_no_rows(vendor, follow, said):
+    vendor.says("/contacts", said)
+
+    with pytest.raises(ExportUnsafe, match="another way than this recipe knows"):
+        follow(LIST)
+
+
+def test_a_recipe_may_say_that_nothing_means_no_rows(vendor, follow):
+    vendor.says("/contacts", {"data": None})
+    vendor.says("/deals", {})
+
+    assert set(files(follow(LIST.replace("body.data", "body.data || `[]`"))).values()) == {b""}
+
+
+@pytest.mark.parametrize("total", ["3", 3, "3.0"])
+def test_a_total_that_is_written_as_text_counts(vendor, follow, total):
+    vendor.says("/rows", {"rows": [1, 2], "total": total}, {"rows": [], "total": total})
+
+    with pytest.raises(ExportUnsafe, match="has 3 records, and 2 came"):
+        follow(COUNTED)
+
+
+def test_a_number_of_rows_that_is_none_is_not_passed_over(vendor, follow):
+    vendor.says("/exports", {"id": 7})
+    vendor.says("/exports/7", {"state": "done", "link": "/a", "rows": "many"})
+    vendor.says("/a", (200, CSV))
+
+    with pytest.raises(ExportUnsafe, match="another way than this recipe knows"):
+        follow(JOB)
+
+
+def test_the_link_to_the_next_page_is_asked_as_it_was_told(vendor, follow):
+    recipe = """
+    [[step]]
+    url = "/rows"
+    query = { limit = 2, from = 0 }
+    records = "body.rows"
+    paginate = { next = "body.next", into = "url" }
+    to = "rows.jsonl"
+    """
+    vendor.says("/rows", {"rows": [1], "next": "/rows?from=2&limit=1"}, {"rows": [2]})
+
+    assert files(follow(recipe)) == {"rows.jsonl": b"1\n2\n"}
+    assert vendor.asked == ["GET /rows?limit=2&from=0", "GET /rows?from=2&limit=1"]
+
+
+def test_a_file_whose_headers_say_that_it_failed_is_none(vendor, follow):
+    recipe = """
+    [[step]]
+    url = "/dump"
+    to = "all.csv"
+    fail = 'headers."x-state" == `"partial"`'
+    """
+    vendor.says("/dump", (200, CSV, {"X_State": "partial"}))
+
+    with pytest.raises(SourceRefused):
+        follow(recipe)
+
+
+LINES = """
+[[step]]
+url = "/links"
+parse = "lines"
+save.links = "body"
+[[step]]
+url = "${links}"
+to = "${url_name}"
+"""
+
+
+def packed_lines(cut: int = 0, tail: bytes = b"") -> tuple:
+    data = gzip.compress(b"/a.csv\n/b.csv\n")
+    return (200, data[: len(data) - cut] + tail, {"Content_Encoding": "gzip"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [packed_lines(cut=9), packed_lines(tail=gzip.compress(b"/c.csv\n"))],
+    ids=["cut off", "another behind it"],
+)
+def test_a_packed_list_that_is_not_all_is_refused(vendor, follow, answer):
+    for name in "abc":
+        vendor.says(f"/{name}.csv", (200, CSV))
+    vendor.says("/links", packed_lines())
+    assert list(files(follow(LINES))) == ["a.csv", "b.csv"]
+
+    vendor.says("/links", answer)
+    with pytest.raises(SourceUnreachable, match="garbled"):
+        follow(LINES)
+
+
+def test_lines_of_which_nobody_knows_the_end_are_refused(vendor, follow):
+    def unframed(request):
+        request.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n/a.csv\n/b.c")
+        request.close_connection = True
+
+    vendor.says("/links", unframed)
+
+    with pytest.raises(ExportUnsafe):
+        follow(LINES)
+
+
+def test_kinds_that_are_shown_no_more_are_named_once(vendor, follow):
+    recipe = 'each = "${modules}"\n' + DISCOVERED
+    vendor.says("/modules", ["a", "b", "c"])
+    for name in "abc":
+        vendor.says(f"/{name}", [1])
+    follow(recipe, without=("c",))
+    vendor.says("/modules", ["a"])
+
+    (note,) = follow(recipe, without=("c",)).notes
+
+    assert note.endswith("so they are not in this backup: b.")
+    assert follow(recipe, without=("c",)).notes == ()
+
+
+DISCOVERED = """
+[[step]]
+once = true
+url = "/modules"
+save.modules = "body"
+[[step]]
+url = "/${item}"
+records = "body"
+to = "${item}.jsonl"
+"""
+
+
+def test_a_name_in_only_that_nothing_has_is_said(vendor, follow):
+    vendor.says("/contacts", {"data": [1]})
+
+    (note,) = follow(LIST, only=("contacts", "daels")).notes
+
+    assert note == '`only` of this source names "daels", and no kind of records has this name.'
+
+
+def test_a_date_that_is_none_stops_nothing(vendor, follow):
+    vendor.says("/contacts", {"data": [], "ends": 10**40})
+    vendor.says("/deals", {"data": [], "ends": "soon"})
+
+    assert len(files(follow(LIST + 'expires = "body.ends"\n'))) == 2

@@ -80,8 +80,10 @@ def test_a_start_that_never_left_this_machine_is_not_counted(vendor, follow):
 
 def test_a_start_whose_request_cannot_be_made_is_not_counted(vendor, follow):
     recipe = ONE_A_DAY + DEAR
+    vendor.says("/kinds", {})
+    before = '[[step]]\nurl = "/kinds"\nsave.what = "body.what"\n'
     with pytest.raises(ExportUnsafe):
-        follow(recipe.replace('"all"', '"${auth.nothing}"'))
+        follow(ONE_A_DAY + before + DEAR.replace('"all"', '"${what}"'))
     vendor.says("/exports", {"id": 7})
     done(vendor, 7)
 
@@ -101,6 +103,22 @@ def test_a_start_that_waits_its_turn_and_is_cancelled_is_not_counted(vendor, fol
         follow(DEAR, watch=watch)
 
     assert files(follow(DEAR)) == {"all.csv": CSV}
+
+
+def test_a_start_that_is_answered_when_somebody_cancels_is_not_forgotten(vendor, follow):
+    watch = Watch()
+
+    def begun(request):
+        watch.cancel.set()
+        return {"id": 7}
+
+    vendor.says("/exports", begun)
+    done(vendor, 7)
+    with pytest.raises(Cancelled):
+        follow(JOB, watch=watch)
+
+    assert files(follow(JOB)) == {"all.csv": CSV}
+    assert starts(vendor) == 1
 
 
 @pytest.mark.parametrize(
@@ -243,3 +261,36 @@ def test_a_job_is_as_old_as_it_is_and_not_as_its_pull(vendor, follow, monkeypatc
 
     with pytest.raises(ExportNotReady):
         follow(ONE_A_DAY + JOB, now=NOW + timedelta(hours=25))
+
+
+EACH = 'quota = { starts = 3, per = "24h" }\neach = ["a", "b"]\n' + JOB.replace(
+    "all.csv", "${item}.csv"
+)
+
+
+def test_where_not_all_jobs_may_be_started_none_is(vendor, follow):
+    vendor.says("/exports", *({"id": number} for number in range(1, 9)))
+    done(vendor, *range(1, 9))
+    follow(EACH)
+
+    with pytest.raises(ExportNotReady, match="allows 3 exports in 24 hours"):
+        follow(EACH, now=NOW + timedelta(hours=1))
+
+    assert starts(vendor) == 2
+    assert len(files(follow(EACH, only=("a",), now=NOW + timedelta(hours=2)))) == 1
+
+
+def test_jobs_that_were_started_already_need_no_quota(vendor, follow):
+    vendor.says("/exports", {"id": 1}, {"id": 2})
+    done(vendor, 1, 2)
+    recipe = EACH.replace("starts = 3", "starts = 2")
+    follow(recipe, done=False)
+
+    assert len(files(follow(recipe))) == 2
+
+
+def test_a_backup_that_needs_more_than_the_vendor_ever_allows_says_so(vendor, follow):
+    with pytest.raises(SourceRefused, match="would begin 2 exports, and The vendor allows 1 in 24"):
+        follow(EACH.replace("starts = 3", "starts = 1"))
+
+    assert vendor.asked == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from appliance.core.errors import SourceRefused
@@ -121,3 +123,50 @@ def test_a_look_remembers_nothing(vendor, look, tmp_path):
     look(LIST)
 
     assert not (tmp_path / "recipes").exists()
+
+
+def test_a_job_that_is_started_once_is_not_started_by_a_look(vendor, look, tmp_path):
+    recipe = JOB.replace("[[step]]", "[[step]]\nonce = true", 2)
+
+    told = checks(look(recipe))
+
+    assert told == [
+        ("The vendor", True, "an export is started there when a backup is made; a test does not")
+    ]
+    assert vendor.asked == []
+    assert not (tmp_path / "recipes").exists()
+
+
+def test_what_is_listed_once_is_not_kept_by_a_look(vendor, look, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vendor.says("/users", {"data": [1]})
+    once = '[[step]]\nonce = true\nurl = "/users"\nrecords = "body.data"\nto = "users.jsonl"\n'
+    for name in ("contacts", "deals"):
+        vendor.says(f"/{name}", {"data": []})
+
+    each, steps = LIST.split("[[step]]")
+    look(each + once + "[[step]]" + steps)
+
+    assert not list(tmp_path.glob("0*"))
+
+
+def test_a_look_by_a_clock_that_is_behind_changes_no_memory(vendor, follow, look, tmp_path):
+    vendor.says("/exports", {"id": 7})
+    vendor.says("/exports/7", {"state": "done", "link": "/a", "rows": 2})
+    vendor.says("/a", (200, CSV))
+    memory = tmp_path / "recipes" / "crm.json"
+    memory.parent.mkdir()
+    ahead = {"at": "2999-01-01T00:00:00+00:00", "saved": {"job": 7}}
+    memory.write_text(json.dumps({"jobs": {"/1/start": ahead}, "counted": [ahead["at"]]}))
+    before = memory.read_bytes()
+
+    look(JOB)
+
+    assert memory.read_bytes() == before
+
+
+def test_rows_that_are_not_there_are_no_success(vendor, look):
+    vendor.says("/contacts", {"message": "maintenance"})
+    vendor.says("/deals", {"data": []})
+
+    assert [each[1] for each in checks(look(LIST))] == [False, True]
