@@ -74,8 +74,7 @@ class _Fetch:
     def brought_by(self, caller: Caller) -> ExportFile:
         """Ask and receive."""
         self._reach.check(self._address)
-        asker = Asker(caller, self._reach, auth.Login({}, ""), self._watch)
-        asker.hidden = self._hidden
+        asker = Asker(caller, self._reach, auth.Login({}, ""), self._watch, secrets=self._hidden)
         answer = self._answer(asker)
         name = _name(answer, self._address)
 

@@ -18,6 +18,7 @@ from .listing import Listing
 
 _MOST_ROUNDS = 100_000
 _FIRST_NEW = 10
+_LONGEST_DETAIL = 500
 
 
 class Following:
@@ -41,6 +42,7 @@ class Following:
             raise SourceRefused(
                 f"{errand.vendor} does not let us see anything.",
                 hint="Check what the user or key may see there." + errand.needs(),
+                detail=" ".join(errand.notes)[:_LONGEST_DETAIL],
             )
 
     def begin(self) -> None:

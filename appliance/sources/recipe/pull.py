@@ -26,6 +26,8 @@ from .memory import Memory
 from .questions import Questions
 from .scope import Scope
 
+_SHORTEST_SECRET = 4
+"""A shorter one would have half of the words hidden."""
 PATIENCE = Patience(waits=8, longest=timedelta(minutes=20), tries=4)
 """A list has many pages: one that fails must not have all of them asked for again."""
 
@@ -124,7 +126,8 @@ def _errand(
     recipe = recipes.from_json(settings.recipe)
     scope = Scope({**settings.given, **settings.given_secrets}, settings.secrets)
     questions = Questions(recipe, scope)
-    secrets = (*settings.given_secrets.values(), *settings.secrets.values())
+    given = (*settings.given_secrets.values(), *settings.secrets.values())
+    secrets = [each for each in given if len(each) >= _SHORTEST_SECRET]
     login = _login(settings, recipe, scope)
     asker = Asker(caller, questions.reach, login, watch, PATIENCE, secrets=secrets)
     landing = Landing(
