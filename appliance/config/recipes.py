@@ -347,11 +347,20 @@ def _with_recipe(source: Any) -> Any:
     if source.get("type", "http") not in ("http", "recipe", "sftp"):
         return source
     if isinstance(name := source.get("recipe"), str) and _is_there(name):
-        file = named(name)
+        file = _named_in_a_source(name)
         if file.sftp is not None:
             own = {key: value for key, value in source.items() if key != "recipe"}
             return {**file.sftp, **own, "type": "sftp"}
     return {**source, "type": "recipe"}
+
+
+def _named_in_a_source(name: str) -> RecipeFile:
+    """Its problems are in a file that is not the one which is read."""
+    try:
+        return named(name)
+    except ConfigError as error:
+        told = [Problem(f"{name} {each.path}".strip(), each.message) for each in error.problems]
+        raise ConfigError(told) from None
 
 
 def _is_there(name: str) -> bool:

@@ -115,3 +115,13 @@ def test_a_secret_that_only_the_hosts_or_items_name_is_looked_up():
     text = 'each = "${secret:kinds}"\nhosts = ["${secret:host}"]\n' + LIST
 
     assert recipes.secrets_named(recipes.checked(tomllib.loads(text))) == ["host", "kinds"]
+
+
+def test_what_is_wrong_with_an_own_recipe_is_named_with_its_file(tmp_path):
+    file = tmp_path / "my.toml"
+    file.write_text(HEAD + LIST.replace("records", "recods"))
+
+    with pytest.raises(ConfigError) as caught:
+        recipes.with_recipes({"source": [{"name": "crm", "recipe": str(file)}]})
+
+    assert f"{file} step.list.recods: this key is not known" in caught.value.message

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.core.errors import Cancelled, DiskFull, ExportUnsafe, SourceUnreachable
+from appliance.core.model import Progress
 from appliance.core.ports import Watch
 from appliance.sources.landing import Landing, clean_name, distinct_name
 
@@ -257,3 +258,26 @@ def test_a_cancelled_pull_leaves_nothing(tmp_path):
         receive(landing, blocks())
     assert landing.files == ()
     assert names(tmp_path) == []
+
+
+def test_an_answer_that_drips_and_becomes_no_file_ends_and_gives_signs_of_life(tmp_path):
+    said: list[Progress] = []
+    clock = [0.0]
+    landing = Landing(
+        tmp_path,
+        100,
+        0,
+        Watch(said.append),
+        min_rate_bytes_per_second=10,
+        rate_seconds=300,
+        clock=lambda: clock[0],
+    )
+    came = landing.pace()
+    for clock[0] in (100.0, 200.0):
+        came(1)
+    assert len(said) == 2
+
+    clock[0] = 301.0
+    with pytest.raises(SourceUnreachable, match="so slowly"):
+        came(1)
+    assert landing.received_bytes == 0

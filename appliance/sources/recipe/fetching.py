@@ -65,7 +65,7 @@ def fetch(
         raise errand.refused(step, told)
     file, verdict = errand.receiver.receive(answer, _name(errand, step, answer), again)
     if step.verify:
-        require_kind(step.verify, file, verdict)
+        require_kind(step.verify, file, verdict, lambda: errand.report("counting the rows"))
     return file, told
 
 
@@ -123,13 +123,15 @@ def _require_type(step: Step, answer: Answer) -> None:
     )
 
 
-def require_kind(wanted: str, file: ExportFile, verdict: Verdict) -> None:
+def require_kind(
+    wanted: str, file: ExportFile, verdict: Verdict, pulse: Callable[[], None]
+) -> None:
     """Given `csv|zip` or `zip:dump.sql,manifest.json`, raise ExportUnsafe where a file is none."""
     for each in wanted.split("|"):
         kind, _, members = each.partition(":")
         if kind.strip() == verdict.format:
             if verdict.format == "csv":
-                rows.in_csv(file.path)
+                rows.in_csv(file.path, pulse)
             _require_members(file, [name.strip() for name in members.split(",") if name.strip()])
             return
     raise ExportUnsafe(

@@ -135,7 +135,7 @@ class Listing:
 
         file, told = fetching.fetch(errand, step, question, self._renew, pages.page)
         if step.expect.rows:
-            self._rows += rows.in_csv(file.path)
+            self._rows += rows.in_csv(file.path, lambda: errand.report("counting the rows"))
         return told
 
     def _renewed(self, number: int, address: Address) -> Address:
