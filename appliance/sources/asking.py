@@ -103,7 +103,8 @@ class Asker:
             if answer.status in fine:
                 return answer
             answer.close()
-            if answer.status == 401 and not renewed and question.shows_who_we_are:
+            may_again = question.may_repeat or not self._was_sent_on
+            if answer.status == 401 and not renewed and question.shows_who_we_are and may_again:
                 with _nothing_done():
                     renewed, self._credentials = True, self._sign_in()
                 continue

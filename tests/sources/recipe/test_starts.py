@@ -294,3 +294,19 @@ def test_a_backup_that_needs_more_than_the_vendor_ever_allows_says_so(vendor, fo
         follow(EACH.replace("starts = 3", "starts = 1"))
 
     assert vendor.asked == []
+
+
+def test_a_start_that_was_heard_and_sent_on_to_where_we_may_not_is_not_sent_again(vendor, follow):
+    login = (200, {"access_token": "t"})
+    vendor.says("/token", login)
+    vendor.says("/exports", (303, b"", {"Location": "/status"}))
+    vendor.says("/status", (401, b""))
+    sign_in = (
+        '[auth]\nkind = "oauth2"\ngrant = "client_credentials"\ntoken_url = "HOME/token"\n'
+        'client_id = "a"\nclient_secret = "b"\n'
+    )
+
+    with pytest.raises(SourceRefused):
+        follow(sign_in + JOB)
+
+    assert vendor.asked.count("POST /exports") == 1
