@@ -556,7 +556,7 @@ LARGE = """
 
 @pytest.mark.slow
 def test_C7_a_large_member_takes_no_more_memory_than_a_small_one(tmp_path):
-    """Of 2 GB: see test_large_members."""
+    """Of a large member: see test_large_members."""
     argv = [sys.executable, "-c", textwrap.dedent(LARGE), str(tmp_path), str(600 << 20)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
 
