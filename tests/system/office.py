@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
+import functools
 import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import servers
+from tests.system import forked
 
 HEADER = ("Record Id", "Name", "City", "Modified Time")
 
@@ -75,6 +79,8 @@ class Office:
 
     folder: Path
     sections: list[str] = field(default_factory=list)
+    forks: bool = True
+    """Whether a command may begin loaded; not where its very start is what is tested."""
 
     def __post_init__(self):
         self.state = self.folder / "state"
@@ -88,10 +94,8 @@ class Office:
         copy = Office(folder)
         copy.sections = list(self.sections)
         copy.config.write_text("\n".join(copy.sections))
-        here, there = str(self.folder).encode(), str(folder).encode()
-        for file in (copy.config, *(each for each in copy.state.rglob("*") if each.is_file())):
-            if here in (said := file.read_bytes()):  # Borg notes where a repository lies
-                file.write_bytes(said.replace(here, there))
+        _say_moved(copy.config, self.folder, folder)
+        _say_moved(copy.state, self.folder, folder)
         copy.sections = [one.replace(str(self.folder), str(folder)) for one in self.sections]
         return copy
 
@@ -128,8 +132,17 @@ class Office:
         folder.mkdir(exist_ok=True)
         keys = {"name": name, "path": folder / "repo", "passphrase": f"${{secret:{name}}}"}
         self.add("[[repository]]", **keys | {"reserve": "10 MB"} | more)
-        self.ok("init", name)
+        if more or [each.name for each in self.state.iterdir()] != ["secrets"]:
+            self.ok("init", name)
+        else:
+            self._take_disk(name, _office_with_disk(name))
         return folder / "repo"
+
+    def _take_disk(self, name, other):
+        """What `init` makes in an office where nothing was done yet, copied from another one."""
+        shutil.copytree(other.folder / name, self.folder / name, dirs_exist_ok=True)
+        shutil.copytree(other.state, self.state, symlinks=True, dirs_exist_ok=True)
+        _say_moved(self.state, other.folder, self.folder)
 
     def cloud(self, server, repository="disk-a", **more):
         path = server.write_rclone_config(self.folder / "rclone.conf")
@@ -141,8 +154,11 @@ class Office:
 
     def call(self, *words, **options):
         """Run a command as a person would; return how it ended."""
+        argv = self.argv(*words)
+        if self.forks and forked.fits(argv, options):
+            return forked.run(argv)
         return subprocess.run(
-            self.argv(*words), capture_output=True, text=True, timeout=300, check=False, **options
+            argv, capture_output=True, text=True, timeout=300, check=False, **options
         )
 
     def ok(self, *words, code=0):
@@ -164,6 +180,27 @@ class Office:
             if process.poll() is None:
                 process.kill()
             process.communicate()
+
+
+def _say_moved(what, here, there):
+    """Borg notes where a repository lies."""
+    here, there = str(here).encode(), str(there).encode()
+    for file in [what, *what.rglob("*")]:
+        if file.is_file() and here in (said := file.read_bytes()):
+            file.write_bytes(said.replace(here, there))
+
+
+@functools.cache
+def _office_with_disk(name):
+    """Made once for each worker of the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="office-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    office = Office(folder)
+    (folder / name).mkdir()
+    keys = {"name": name, "path": folder / name / "repo", "passphrase": f"${{secret:{name}}}"}
+    office.add("[[repository]]", **keys, reserve="10 MB")
+    office.ok("init", name)
+    return office
 
 
 __all__ = ["HEADER", "Office", "contacts", "put", "servers", "zipped"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 _LOOK_EVERY_SECONDS = 0.02
+_DEAR_SECONDS = 0.2
 
 
 def marked(folder):
@@ -37,10 +38,13 @@ def is_dead(process):
 def until(condition, seconds=10.0):
     """Look again and again until a condition holds; return whether it did in time."""
     pause, give_up = threading.Event(), monotonic() + seconds
+    began = monotonic()
     while not condition():
         if monotonic() > give_up:
             return False
-        pause.wait(_LOOK_EVERY_SECONDS)
+        took = monotonic() - began  # where a command is asked, it must not take all of the machine
+        pause.wait(_LOOK_EVERY_SECONDS if took < _DEAR_SECONDS else 2 * took)
+        began = monotonic()
     return True
 
 

@@ -39,6 +39,7 @@ def refused(done, *parts, code):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_teaches(office, command):
+    office.forks = False
     done = office.call(*filter(None, [command]), "--help")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
