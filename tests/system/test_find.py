@@ -52,14 +52,23 @@ def filled(tmp_path_factory):
     for row in DAYS:
         put(inbox, "Data.zip", export(row))
         office.ok("run")
+    office.ok("find", "nobody")
+    shutil.copytree(office.state / "timelines", office.folder / "read")
     return office
 
 
 @pytest.fixture
-def office(filled, tmp_path):
-    """The same five days; whatever a test does to the timeline is its own."""
-    yield filled
+def office(unread):
+    """The same five days, all of which were read; what a test does to the timeline is its own."""
+    shutil.copytree(unread.folder / "read", unread.state / "timelines")
+    return unread
+
+
+@pytest.fixture
+def unread(filled):
+    """The same five days before anybody looked for something."""
     shutil.rmtree(filled.state / "timelines", ignore_errors=True)
+    return filled
 
 
 def segments(office):
@@ -70,9 +79,9 @@ def archives(office):
     return sorted((one["archive"] for one in office.json("archives")), key=lambda one: one["time"])
 
 
-def test_every_version_of_a_record_is_told(office):
-    (record,) = office.json("find", "meyer-zwölf")["records"]
-    days = [one["name"] for one in archives(office)]
+def test_every_version_of_a_record_is_told(unread):
+    (record,) = unread.json("find", "meyer-zwölf")["records"]
+    days = [one["name"] for one in archives(unread)]
     told = [(one["archive"], one["kind"], one["fields"]) for one in record["moments"]]
     date, name = "Modified Time", "Last Name"
     second = {"Phone": ["0711 1", "0711 2"], date: ["2026-11-21", "2026-11-22"]}
@@ -176,24 +185,24 @@ def test_killed_anywhere_it_goes_on(office):
     assert not list((office.state / "timelines").rglob(".*"))
 
 
-def test_two_at_once_find_the_same(office):
+def test_two_at_once_find_the_same(unread):
     with (
-        office.started("find", "zwölf", "--json") as one,
-        office.started("find", "zwölf", "--json") as two,
+        unread.started("find", "zwölf", "--json") as one,
+        unread.started("find", "zwölf", "--json") as two,
     ):
         first, second = one.communicate(timeout=120)[0], two.communicate(timeout=120)[0]
     assert first == second
-    assert len(segments(office)) == 5
+    assert len(segments(unread)) == 5
 
 
-def test_ctrl_c_leaves_nothing_half_written(office):
-    with office.started("find", "zwölf") as process:
-        processes.until(lambda: segments(office), 60)
+def test_ctrl_c_leaves_nothing_half_written(unread):
+    with unread.started("find", "zwölf") as process:
+        processes.until(lambda: segments(unread), 60)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode in {0, 130}
-    assert not list((office.state / "timelines").rglob(".*"))
-    assert len(office.json("find", "zwölf")["records"]) == 1
+    assert not list((unread.state / "timelines").rglob(".*"))
+    assert len(unread.json("find", "zwölf")["records"]) == 1
 
 
 def whole(download):
@@ -205,8 +214,8 @@ def settled(client, ticket):
     return client.sought(ticket)
 
 
-def test_on_the_page_it_is_searched_beside_the_worker(office):
-    with serving(office) as (_, client):
+def test_on_the_page_it_is_searched_beside_the_worker(unread):
+    with serving(unread) as (_, client):
         facts = settled(client, client.seek("by-hand", "zwölf", "me"))
         assert facts["state"] == "found", facts
         (record,) = facts["records"]
@@ -220,7 +229,7 @@ def test_on_the_page_it_is_searched_beside_the_worker(office):
             client.sought("nonsense")
         with pytest.raises(ApplianceError, match="cannot be looked for"):
             client.seek("by-hand", "  x ", "me")
-        assert list((office.state / "staging").iterdir()) == []
+        assert list((unread.state / "staging").iterdir()) == []
 
 
 def test_on_the_page_nobody_gets_more_of_a_cell_than_anybody_reads(tmp_path):
@@ -236,8 +245,8 @@ def test_on_the_page_nobody_gets_more_of_a_cell_than_anybody_reads(tmp_path):
     assert given == (office.folder / "by-hand/done/Contacts.csv").read_bytes()
 
 
-def test_whoever_searches_anew_gives_up_what_was_searched_before(office):
-    with serving(office) as (_, client):
+def test_whoever_searches_anew_gives_up_what_was_searched_before(unread):
+    with serving(unread) as (_, client):
         first = client.seek("by-hand", "zwölf", "me")
         second = client.seek("by-hand", "wegener 2", "me")
         assert settled(client, second)["count"] == 1
