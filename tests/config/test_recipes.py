@@ -91,7 +91,7 @@ def source(**more: object) -> RecipeSource:
     [
         ({"only": ["a", "deels"]}, '"deels" in only is no kind of records (did you mean "deals"?)'),
         ({"without": ["x*"]}, '"x*" in without is no kind of records'),
-        ({"key": "${secret:key}"}, "key is no secret: write it as it is"),
+        ({"key": "${secret:key}"}, "key is no secret: write it itself"),
         ({"recipe": "my.toml"}, "is no whole path"),
     ],
 )
