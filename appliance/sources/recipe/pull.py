@@ -99,15 +99,9 @@ def look(settings: RecipeSettings, sight: Sight, watch: Watch) -> None:
             sight.server = errand.vendor
             trial.look(errand, sight, settings.only, settings.without)
         finally:
-            _tell(sight, caller)
-
-
-def _tell(sight: Sight, caller: Caller) -> None:
-    for host, shown in list(caller.certificates.items())[:1]:
-        sight.server = host
-        sight.confirmed = True
-        sight.proof = f"vouched for by {shown.issuer}, good until {shown.until}"
-        sight.fingerprint = shown.fingerprint
+            for host, shown in list(caller.certificates.items())[:1]:
+                sight.server = host
+                sight.tell(shown)
 
 
 def _caller(settings: RecipeSettings, stack: ExitStack) -> Caller:
