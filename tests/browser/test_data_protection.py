@@ -48,7 +48,9 @@ def test_what_the_command_writes_prints_on_one_page_too(keeper: Page, house: Hou
 
 def large_sheet() -> DataSheet:
     """Of an office with three of each, all otherwise, and with much in it."""
-    settings = parse(EXAMPLE.read_text().replace("# at_most", "at_most"))
+    every = parse(EXAMPLE.read_text().replace("# at_most", "at_most"))
+    three = [every.source_named(name) for name in ("crm-nightly", "crm", "by-hand")]
+    settings = every.model_copy(update={"source": tuple(three)})
     office = Office([each.name for each in settings.source])
     office.copied(timedelta(days=40)).copied(timedelta(days=1))
     for copy in office.ledger.copies():
