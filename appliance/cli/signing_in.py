@@ -44,7 +44,6 @@ _LANDING = (
 def signin(office: Office, /, source: str, as_json: bool, **how: Any) -> None:
     """Sign in at a source's vendor, once; afterwards the box does it by itself.
 
-    \b
     Where the vendor has that, you type a code at the vendor's, on any computer or phone. Else you
     open a link there, and paste the address that you land on.
     """
