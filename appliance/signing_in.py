@@ -104,12 +104,15 @@ class SigningIn:
                 return None
             return found
 
-    def leave(self, name: str) -> None:
-        """Give a sign-in up."""
+    def leave(self, name: str, within: timedelta = timedelta()) -> None:
+        """Give a sign-in up; wait for so long until nobody asks the vendor any more."""
         with self._lock:
             found = self._pending.pop(name, None)
-        if found is not None:
-            found.cancel.set()
+        if found is None:
+            return
+        found.cancel.set()
+        if found.thread is not None and within:
+            found.thread.join(within.total_seconds())
 
     def finish(self, box: Box, name: str, line: str) -> Pending:
         """Given what somebody pasted, get the token and prove it; raise ApplianceError where that

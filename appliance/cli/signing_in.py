@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..signing_in import Pending, SigningIn
 
 _LOOK_EVERY_SECONDS = 0.2
+_TO_END = timedelta(seconds=10)
 _UNCHANGED = "Stopped. Everything is as it was."
 _LANDING = (
     "The page that you land on may say that it cannot be reached: that is as it should be. "
@@ -54,8 +55,8 @@ def signin(office: Office, /, source: str, as_json: bool, **how: Any) -> None:
     try:
         with _stopped_in_words():
             done = _signed_in(office, signing, name, how, as_json)
-    finally:
-        signing.leave(name)
+    finally:  # whoever asks on alone could store a token that somebody has just given up
+        signing.leave(name, within=_TO_END)
     write_down(office, "vendor", f"Somebody signed in at the vendor of {name}.")
     _say_done(office, name, done.told, as_json)
 
