@@ -28,11 +28,11 @@ default = "example"
 [setting.area]
 title = "Area"
 default = "office"
+[setting.region]
+title = "Region"
 [setting.host]
 title = "Server"
 default = "crm.${setting.region}"
-[setting.region]
-title = "Region"
 [setting.token]
 title = "Token"
 secret = true
