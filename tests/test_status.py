@@ -115,7 +115,7 @@ def told_by(tmp_path: Path, clock: FakeClock, kind: str = "inbox") -> list[dict[
 def test_what_a_recipe_and_an_inbox_note_of_a_vendor_is_counted_down(tmp_path) -> None:
     clock = FakeClock()
     assert told_by(tmp_path, clock) == []
-    kept = Memory(tmp_path / "recipes" / "crm.json", clock.time)
+    kept = Memory(tmp_path / "recipes" / "crm.json", lambda: clock.time)
     kept.offer(clock.time + 3 * DAY)
     link = Waiting("a.url", clock.time, frozenset({"mark"}))
     waiting.write(tmp_path / "links" / "crm.json", {"key": link}, 2 * DAY)
