@@ -14,13 +14,7 @@ from zoneinfo import ZoneInfo
 
 from . import place
 from .config import InboxSource, MirrorSection, RepositorySection, Settings
-from .configured import (
-    ConfiguredExports,
-    ConfiguredSource,
-    Supplies,
-    inbox_settings,
-    secret_names,
-)
+from .configured import ConfiguredExports, ConfiguredSource
 from .core.errors import ApplianceError, ConfigError, Problem
 from .core.ports import Disk
 from .core.schedule import parse
@@ -32,6 +26,7 @@ from .mirrors.rclone import RcloneMirror
 from .repositories.borg import BorgRepository
 from .repositories.on_disk import RepositoryOnDisk
 from .sign_ins import awaited_secret
+from .source_settings import Supplies, inbox_settings, secret_names
 from .sources.inbox import InboxSettings
 from .system.clock import SystemClock
 from .system.files import make_private

@@ -7,6 +7,7 @@ Part of the rim, and light: `appliance status` loads it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -63,45 +64,47 @@ def facts(settings: Settings, ledger: Ledger, clock: Clock) -> list[dict[str, ob
     clock is trusted; `since`, `used` and `who` as in `core.sign_ins.SignIn`; `by_a_person` whether
     somebody can sign in by `appliance signin`.
     """
-    trusted = trusts(ledger, clock)
-    secrets = Secrets(settings.state / "secrets", credentials_directory())
-    return [
-        _fact(source, auth, settings, ledger, secrets, clock.now() if trusted else None)
-        for source in settings.source
-        if (auth := login_of(source)) is not None
-    ]
+    now = clock.now() if trusts(ledger, clock) else None
+    books = _Books(settings, ledger, now)
+    logins = ((source, login_of(source)) for source in settings.source)
+    return [books.fact(source, auth) for source, auth in logins if auth is not None]
 
 
-def _fact(  # noqa: PLR0917 - one source, and all that is known of it
-    source: CommonSource,
-    auth: OAuth2Auth,
-    settings: Settings,
-    ledger: Ledger,
-    secrets: Secrets,
-    now: datetime | None,
-) -> dict[str, object]:
-    found = known(settings.state).read(source.name)
-    lasting = Lasting(auth.sign_in_lasts, auth.sign_in_idle) if now else Lasting()
-    name = token_name(source)
-    end = sign_ins.ends(found, lasting) if now else None
-    how = sign_ins.standing(
-        found if now else SignIn(),
-        lasting,
-        now or datetime.now(UTC),
-        is_there=not name or secrets.has(name),
-        is_refused=_is_refused(ledger, source.name, found),
-    )
-    moment = now or datetime.now(UTC)
-    return {
-        "source": source.name,
-        "state": str(how),
-        "sentence": sign_ins.sentence(source.name, how, end, settings.zone, moment),
-        "until": _iso(end),
-        "since": _iso(found.since),
-        "used": _iso(found.used),
-        "who": found.who,
-        "by_a_person": wants_a_person(auth),
-    }
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """Where it is looked up how a sign-in stands."""
+
+    settings: Settings
+    ledger: Ledger
+    now: datetime | None
+    """None: no clock is believed, so no date is said."""
+
+    def fact(self, source: CommonSource, auth: OAuth2Auth) -> dict[str, object]:
+        now, found = self.now, known(self.settings.state).read(source.name)
+        lasting = Lasting(auth.sign_in_lasts, auth.sign_in_idle) if now else Lasting()
+        end = sign_ins.ends(found, lasting) if now else None
+        moment = now or datetime.now(UTC)
+        how = sign_ins.standing(
+            found if now else SignIn(),
+            lasting,
+            moment,
+            is_there=self._is_there(token_name(source)),
+            is_refused=_is_refused(self.ledger, source.name, found),
+        )
+        return {
+            "source": source.name,
+            "state": str(how),
+            "sentence": sign_ins.sentence(source.name, how, end, self.settings.zone, moment),
+            "until": _iso(end),
+            "since": _iso(found.since),
+            "used": _iso(found.used),
+            "who": found.who,
+            "by_a_person": wants_a_person(auth),
+        }
+
+    def _is_there(self, token: str) -> bool:
+        secrets = Secrets(self.settings.state / "secrets", credentials_directory())
+        return not token or secrets.has(token)
 
 
 def _is_refused(ledger: Ledger, source: str, found: SignIn) -> bool:

@@ -137,7 +137,7 @@ def _of_sftp(said: Mapping[str, Any]) -> Iterator[Ask]:
 
 
 def _of_steps(file: RecipeFile) -> Iterator[Ask]:
-    places = places_in(file)
+    places = given.places(file)
     for key, each in file.setting.items():
         yield _of_setting(key, each, file, is_place=key in places)
     if file.each:
@@ -149,7 +149,7 @@ def _of_setting(key: str, setting: SettingSection, file: RecipeFile, *, is_place
     default = setting.default or ""
     kind = Kind.SECRET if setting.secret else Kind.TEXT
     one = Field(key, kind, "" if "${" in default else default, is_place=is_place)
-    is_rare = setting.default is not None and key in _hosts(file)
+    is_rare = setting.default is not None and key in given.in_hosts(file)
     return Ask(one, setting.title, _help(setting, file), RARE if is_rare else "")
 
 
@@ -180,30 +180,3 @@ def _of_kinds(file: RecipeFile) -> Iterator[Ask]:
 
 
 # --- where credentials go -------------------------------------------------------------------------
-
-
-def places_in(file: RecipeFile) -> frozenset[str]:
-    """Return the settings that say to whom a login is shown: addresses, what stands in one, and
-    what stands in the default of one of those.
-    """
-    named = [file.base, [value for key, value in file.auth.items() if key.endswith("url")]]
-    found = _settings_in(named) | _hosts(file)
-    found |= {key for key, each in file.setting.items() if each.kind in ("host", "url")}
-    while more := {
-        name for key in found for name in _settings_in(_default(file, key)) if name not in found
-    }:
-        found |= more
-    return frozenset(found)
-
-
-def _hosts(file: RecipeFile) -> set[str]:
-    return _settings_in([file.hosts, [each.hosts for each in file.step]])
-
-
-def _default(file: RecipeFile, key: str) -> str:
-    return (file.setting[key].default or "") if key in file.setting else ""
-
-
-def _settings_in(value: Any) -> set[str]:
-    named = (each.partition(".") for each in templates.names(value))
-    return {name for table, _, name in named if table == "setting"}

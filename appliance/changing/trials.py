@@ -15,11 +15,11 @@ from datetime import date, timedelta
 
 from ..box import Box
 from ..config import AnySource, InboxSource, SftpSource
-from ..configured import Supplies, source_settings
 from ..core.errors import ApplianceError, Cancelled, ConfigError, MirrorUnreachable
 from ..core.ports import Watch
 from ..mirrors.rclone import RcloneMirror
 from ..sign_ins import token_name
+from ..source_settings import Supplies, source_settings
 from ..sources.child import ChildSource
 from ..sources.hostkeys import HostKey, pin
 from ..system.files import make_private, write_durably

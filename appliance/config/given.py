@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ..core import templates
 from ..core.errors import did_you_mean
 from .logins import OAuth2Auth
-from .recipes import SettingSection
+from .recipes import RecipeFile, SettingSection
 from .values import secret_name, web_address
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.IGNORECASE)
@@ -87,3 +87,31 @@ def login(
         return OAuth2Auth.model_validate({key: each for key, each in filled.items() if each != ""})
     except (templates.MissingValue, ValidationError):
         return None
+
+
+def places(file: RecipeFile) -> frozenset[str]:
+    """Return the settings that say to whom a login is shown: addresses, what stands in one, and
+    what stands in the default of one of those.
+    """
+    named = [file.base, [value for key, value in file.auth.items() if key.endswith("url")]]
+    found = _settings_in(named) | in_hosts(file)
+    found |= {key for key, each in file.setting.items() if each.kind in ("host", "url")}
+    while more := {
+        name for key in found for name in _settings_in(_default(file, key)) if name not in found
+    }:
+        found |= more
+    return frozenset(found)
+
+
+def in_hosts(file: RecipeFile) -> set[str]:
+    """Return the settings that stand in a recipe's lists of hosts."""
+    return _settings_in([file.hosts, [each.hosts for each in file.step]])
+
+
+def _default(file: RecipeFile, key: str) -> str:
+    return (file.setting[key].default or "") if key in file.setting else ""
+
+
+def _settings_in(value: Any) -> set[str]:
+    named = (each.partition(".") for each in templates.names(value))
+    return {name for table, _, name in named if table == "setting"}

@@ -72,7 +72,8 @@ def pull(
         answer = asker.ask(Question(home, headers=condition), fine)
         if answer.status == 304:
             return None
-        file = _received(settings, answer, home, asker, into, watch)
+        receiver = Receiver(Landing.within(settings, into, watch), watch, asker.hidden)
+        file = _received(settings, answer, home, asker, receiver)
         when = answers.date(answer.headers.get("Date", ""))
         told = None if answer.address.is_plain else when
         return Export(settings.name, (file,), pulled_at, told)
@@ -90,24 +91,14 @@ def _ready(settings: HttpSettings, watch: Watch, caller: Caller) -> tuple[Addres
     return home, Asker(caller, reach, settings.login, watch)
 
 
-def _received(  # noqa: PLR0917 - one answer on its way to the disk
-    settings: HttpSettings, answer: Answer, home: Address, asker: Asker, into: Path, watch: Watch
+def _received(
+    settings: HttpSettings, answer: Answer, home: Address, asker: Asker, receiver: Receiver
 ) -> ExportFile:
-    landing = Landing(
-        into,
-        settings.max_bytes,
-        settings.reserve_bytes,
-        watch,
-        min_rate_bytes_per_second=settings.min_rate_bytes_per_second,
-        rate_seconds=settings.rate_seconds,
-    )
-
     def ask_again(extra: Mapping[str, str], also: Collection[int]) -> Answer:
         return asker.ask(Question(home, headers=extra), {200, *also})
 
     name = settings.file_name or answers.file_name(answer.headers, home, answer.address)
-    mark = answers.validator(answer.headers, home)
-    file, _ = Receiver(landing, watch, asker.hidden).receive(answer, name, ask_again, mark)
+    file, _ = receiver.receive(answer, name, ask_again, answers.validator(answer.headers, home))
     return file
 
 

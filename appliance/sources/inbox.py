@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from ..core.errors import ApplianceError, ExportNotReady, ExportUnsafe, SourceUnreachable
 from ..core.model import Export, ExportFile, SeenFile
@@ -23,6 +24,9 @@ from .links.link import is_of_a_link
 from .picking import Entry, instant, is_candidate, newest_of, wait_until_still
 from .sight import Sight
 from .writers import READING, is_being_written
+
+if TYPE_CHECKING:
+    from .links.gathering import Gathering
 
 DONE = done.DONE
 _BLOCK_BYTES = 1 << 20
@@ -97,7 +101,13 @@ def pull(
         landing.expect(sum(entry.size_bytes for entry in plain))
         for entry in plain:
             _copy(folder, entry, landing)
-        files, troubles = _led_to(folder, held, landing, settings, pulled_at, began, watch)
+        files: Sequence[ExportFile] = ()
+        troubles: tuple[ApplianceError, ...] = ()
+        if held:
+            gathering = _gathering(settings, landing, pulled_at, began, watch)
+            files, troubles = _led_to(folder, held, landing, gathering)
+        else:
+            links.forget(Path(settings.links_file))
     return Export(settings.name, (*landing.files, *files), pulled_at, troubles=troubles)
 
 
@@ -157,19 +167,9 @@ def _whole(folder: int, still: Sequence[Entry]) -> tuple[Entry, ...]:
     return whole
 
 
-def _led_to(  # noqa: PLR0917 - one pull's links on their way to its files
-    folder: int,
-    held: Sequence[Held],
-    landing: Landing,
-    settings: InboxSettings,
-    now: datetime,
-    began: float,
-    watch: Watch,
-) -> tuple[tuple[ExportFile, ...], tuple[ApplianceError, ...]]:
-    """Return what the links led to, and what went wrong; raise that where nothing came at all."""
-    if not held:
-        links.forget(Path(settings.links_file))
-        return (), ()
+def _gathering(
+    settings: InboxSettings, landing: Landing, now: datetime, began: float, watch: Watch
+) -> Gathering:
     from .links import fetching, gathering  # noqa: PLC0415 - only links ask web servers
 
     means = gathering.Means(
@@ -185,12 +185,18 @@ def _led_to(  # noqa: PLR0917 - one pull's links on their way to its files
         memory=Path(settings.links_file) if settings.links_file else None,
         last=settings.link_lifetime,
     )
-    taken = [file.name for file in landing.files]
-    found = gathering.Gathering(means, now, watch, taken).gather(held)
+    return gathering.Gathering(means, now, watch, [file.name for file in landing.files])
+
+
+def _led_to(
+    folder: int, held: Sequence[Held], landing: Landing, gathering: Gathering
+) -> tuple[Sequence[ExportFile], tuple[ApplianceError, ...]]:
+    """Return what the links led to, and what went wrong; raise that where nothing came at all."""
+    found = gathering.gather(held)
     done.put_away(folder, found.done)
     if found.troubles and not landing.files and not found.files:
-        raise gathering.as_one(found.troubles)
-    return tuple(found.files), gathering.few(found.troubles)
+        raise found.as_one()
+    return found.files, found.few()
 
 
 @contextmanager

@@ -8,11 +8,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
 from ..core.errors import DiskFull, ExportUnsafe, SourceUnreachable
 from ..core.model import ExportFile, StepName
@@ -38,6 +40,19 @@ def clean_name(name: str | bytes) -> str:
     return "/".join([part for part in parts if part.strip(".")][-_PARTS:]) or "unnamed"
 
 
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Given a name that a stranger chose, return it clean, with a number where it is taken."""
+    free = clean = clean_name(name)
+    stem, dot, ending = clean.rpartition(".")
+    if not stem:
+        stem, dot, ending = clean, "", ""
+    for number in count(2):
+        if free not in taken:
+            break
+        free = clean_name(f"{stem}-{number}{dot}{ending}")
+    return free
+
+
 def distinct_name(raw: bytes) -> str:
     """Given a file's name in a folder, return it clean; two different names never become one.
 
@@ -58,6 +73,26 @@ def _short(part: str) -> str:
     if len(raw) <= _PART_BYTES:
         return part
     return raw[:120].decode(errors="ignore") + "~" + raw[-60:].decode(errors="ignore")
+
+
+class Bounds(Protocol):
+    """What a source's settings say about how much may come, and how slowly."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Of the whole pull."""
+
+    @property
+    def reserve_bytes(self) -> int:
+        """Room that must stay free."""
+
+    @property
+    def min_rate_bytes_per_second(self) -> int:
+        """Fewer, over `rate_seconds`, end the pull."""
+
+    @property
+    def rate_seconds(self) -> float:
+        """Over how long the rate is measured."""
 
 
 class Landing:
@@ -96,6 +131,18 @@ class Landing:
         """Over all files, failed ones included."""
         self.files: tuple[ExportFile, ...] = ()
         """What has landed whole, in order."""
+
+    @classmethod
+    def within(cls, bounds: Bounds, folder: Path, watch: Watch) -> Landing:
+        """Return one that is bounded as a source's settings say."""
+        return cls(
+            folder,
+            bounds.max_bytes,
+            bounds.reserve_bytes,
+            watch,
+            min_rate_bytes_per_second=bounds.min_rate_bytes_per_second,
+            rate_seconds=bounds.rate_seconds,
+        )
 
     def expect(self, total_bytes: int) -> None:
         """Announce the size of the whole pull; raise ExportUnsafe or DiskFull if it is too big."""

@@ -14,7 +14,7 @@ from statistics import median
 
 from appliance.box import Box
 from appliance.config import parse
-from appliance.configured import source_settings
+from appliance.source_settings import source_settings
 from tests import servers
 
 from .measure import BIN, Cost, Finding, alternate, environment, middle, run

@@ -24,7 +24,7 @@ from ...core.errors import (
 )
 from ...core.model import ExportFile, StepName
 from ...core.ports import Watch
-from ..landing import Landing, clean_name
+from ..landing import Landing, free_name
 from . import waiting
 from .choosing import Choice, chosen
 from .fetching import Bounds, WebPage, fetch
@@ -66,6 +66,28 @@ class Gathered:
     troubles: list[ApplianceError] = field(default_factory=list)
     done: list[bytes] = field(default_factory=list)
     """Files of the inbox whose links were all archived before."""
+
+    def few(self) -> tuple[ApplianceError, ...]:
+        """Return so many troubles as somebody reads, what is tried again first, and how many more
+        there are.
+        """
+        ordered = sorted(self.troubles, key=lambda each: not each.retry)
+        more = len(ordered) - _MOST_TROUBLES
+        if more <= 0:
+            return tuple(ordered)
+        words = f"{more} more files with links were not fetched."
+        return (*ordered[:_MOST_TROUBLES], SourceRefused(words, hint=ordered[-1].hint))
+
+    def as_one(self) -> ApplianceError:
+        """Return the one error that says all that went wrong where nothing came: one that is tried
+        again where any of them is.
+        """
+        first = next((each for each in self.troubles if each.retry), self.troubles[0])
+        told = [*dict.fromkeys(each.message for each in self.troubles)]
+        more = [f"And {len(told) - _MOST_TOLD} more."] if len(told) > _MOST_TOLD else []
+        detail = "\n".join(dict.fromkeys(each.detail for each in self.troubles if each.detail))
+        words = " ".join(told[:_MOST_TOLD] + more)
+        return _said(type(first), words, first.hint, detail[:2000], self.troubles)
 
 
 class Gathering:
@@ -177,7 +199,7 @@ class Gathering:
             if each.sha256 == file.sha256 and _stem(each.name) == _stem(file.name):
                 file.path.unlink()
                 return each
-        file = replace(file, name=_free(file.name, self._taken))
+        file = replace(file, name=free_name(file.name, self._taken))
         self._taken.add(file.name)
         self.gathered.files.append(file)
         return file
@@ -229,37 +251,6 @@ def _said(
     told = [each.retry_after for each in causes if isinstance(each, SourceUnreachable)]
     wait = max(filter(None, told), default=None)
     return SourceUnreachable(words, hint=hint, detail=detail, retry_after=wait)
-
-
-def few(troubles: Sequence[ApplianceError]) -> tuple[ApplianceError, ...]:
-    """Return so many as somebody reads, what is tried again first, and how many more there are."""
-    ordered = sorted(troubles, key=lambda each: not each.retry)
-    more = len(ordered) - _MOST_TROUBLES
-    if more <= 0:
-        return tuple(ordered)
-    rest = SourceRefused(f"{more} more files with links were not fetched.", hint=ordered[-1].hint)
-    return (*ordered[:_MOST_TROUBLES], rest)
-
-
-def as_one(troubles: Sequence[ApplianceError]) -> ApplianceError:
-    """Given all that went wrong where nothing came, return the one error that says so: one that is
-    tried again where any of them is.
-    """
-    first = next((each for each in troubles if each.retry), troubles[0])
-    told = [*dict.fromkeys(each.message for each in troubles)]
-    more = [f"And {len(told) - _MOST_TOLD} more."] if len(told) > _MOST_TOLD else []
-    detail = "\n".join(dict.fromkeys(each.detail for each in troubles if each.detail))
-    words = " ".join(told[:_MOST_TOLD] + more)
-    return _said(type(first), words, first.hint, detail[:2000], troubles)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    free, number = clean_name(name), 1
-    while free in taken:
-        number += 1
-        stem, dot, ending = name.rpartition(".")
-        free = clean_name(f"{stem or name}-{number}{dot}{ending if stem else ''}")
-    return free
 
 
 def _stem(name: str) -> str:

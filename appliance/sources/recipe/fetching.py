@@ -5,17 +5,15 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from itertools import count
 from urllib.parse import parse_qsl, unquote
 
 from ...core.errors import ExportUnsafe, SourceRefused, SourceUnreachable
 from ...core.model import ExportFile
 from ...core.recipes import Step
-from .. import answers
+from .. import answers, landing
 from ..asking import Question
 from ..calling import Answer
 from ..content import Verdict
-from ..landing import clean_name
 from . import answer as reading
 from . import rows
 from .answer import Envelope
@@ -90,14 +88,7 @@ def _name(errand: Errand, step: Step, answer: Answer) -> str:
 
 def free_name(errand: Errand, name: str) -> str:
     """Return the name, with a number where a file of this export has it already."""
-    taken = {file.name for file in errand.landing.files}
-    free = clean = clean_name(name)
-    stem, dot, ending = clean.rpartition(".")
-    for number in count(2):
-        if free not in taken:
-            return free
-        free = f"{stem}-{number}.{ending}" if dot else f"{clean}-{number}"
-    raise AssertionError  # there is always a free number
+    return landing.free_name(name, {file.name for file in errand.landing.files})
 
 
 def _require_ready(answer: Answer) -> None:

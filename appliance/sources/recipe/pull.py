@@ -124,14 +124,7 @@ def _errand(
     secrets = [each for each in given if len(each) >= _SHORTEST_SECRET]
     login = _login(settings, recipe, scope)
     asker = Asker(caller, questions.reach, login, watch, PATIENCE, secrets=secrets)
-    landing = Landing(
-        into,
-        settings.max_bytes,
-        settings.reserve_bytes,
-        watch,
-        min_rate_bytes_per_second=settings.min_rate_bytes_per_second,
-        rate_seconds=settings.rate_seconds,
-    )
+    landing = Landing.within(settings, into, watch)
     receiver = Receiver(landing, watch, asker.hidden)
     began = monotonic()
     memory = Memory(
